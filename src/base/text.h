@@ -1,0 +1,44 @@
+/* text.h - strict encodings of numbers and bytes as text.  Every decoder accepts exactly one spelling
+ * of a value and refuses all else with -EBADMSG: no blanks, no sign, no leading zeros, no upper-case
+ * hex, no base64 without padding or with non-zero spare bits (RFC 4648 section 3.5). */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include "base/buf.h"
+#include "base/defs.h"
+
+/* Decimal without leading zeros, at most max. */
+MUST_CHECK int text_u64(struct span s, uint64_t max, uint64_t *out);
+
+void text_hex(char *out, const void *p, size_t n); /* writes 2n characters and a NUL */
+MUST_CHECK int text_unhex(struct span s, void *out, size_t n); /* s.n must be 2n */
+
+#define TEXT_BASE64_LEN(n) (((n) + 2) / 3 * 4)
+void text_base64(char *out, const void *p, size_t n); /* TEXT_BASE64_LEN(n) characters and a NUL */
+/* Decodes into out of size cap; *n is the decoded length.  -E2BIG if it does not fit. */
+MUST_CHECK int text_unbase64(struct span s, void *out, size_t cap, size_t *n);
+MUST_CHECK int text_unbase64_exact(struct span s, void *out, size_t n);
+
+static inline void text_digest(char out[65], const struct digest *d)
+{
+    text_hex(out, d->b, 32);
+}
+static inline void text_id(char out[33], const struct id128 *i)
+{
+    text_hex(out, i->b, 16);
+}
+MUST_CHECK int text_undigest(struct span s, struct digest *out);
+MUST_CHECK int text_unid(struct span s, struct id128 *out);
+
+/* UTF-8 validity (RFC 3629: no surrogates, no overlongs, at most U+10FFFF). */
+bool text_is_utf8(struct span s);
+
+/* Sizes and rates for people: "1.4 MB", "312 files/s". out has at least 32 bytes. */
+const char *text_bytes(char *out, uint64_t n);
+
+/* Appends s as a JSON string with quotes, RFC 8259 escapes; s must be valid UTF-8 or is refused. */
+MUST_CHECK int text_json_string(struct buf *b, struct span s);
+/* Appends s for a terminal: control characters, DEL, and invalid UTF-8 become '?'. */
+MUST_CHECK int text_plain(struct buf *b, struct span s);
+
+#endif

@@ -1,0 +1,26 @@
+/* sha256.h - SHA-256 (FIPS 180-4) by GnuTLS.  Cannot fail for lack of anything but memory; that aborts
+ * (documented, tested): no caller could act on it. */
+#ifndef CRYPTO_SHA256_H
+#define CRYPTO_SHA256_H
+
+#include "base/defs.h"
+
+struct sha256; /* a running hash */
+
+void sha256_of(const void *p, size_t n, struct digest *out);
+/* Hash of the concatenation of n parts, without copying them together. */
+void sha256_ofv(const struct span *part, size_t n, struct digest *out);
+
+struct sha256 *sha256_new(void);
+void sha256_add(struct sha256 *h, const void *p, size_t n);
+void sha256_end(struct sha256 *h, struct digest *out); /* h is ready for another message */
+void sha256_free(struct sha256 *h);
+
+/* RFC 6962 section 2.1: leaf = H(0x00 || data), node = H(0x01 || left || right) */
+void sha256_leaf(const void *p, size_t n, struct digest *out);
+void sha256_node(const struct digest *l, const struct digest *r, struct digest *out);
+
+bool digest_eq(const struct digest *a, const struct digest *b); /* constant time */
+int digest_cmp(const struct digest *a, const struct digest *b); /* memcmp order */
+
+#endif
