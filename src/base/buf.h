@@ -1,7 +1,7 @@
 /* buf.h - a growable run of bytes that knows its maximum.
- * The fields may be read; only these functions write them.  All growth is checked against max before
- * anything is allocated: -E2BIG leaves the buffer as it was, -ENOMEM too.  A buffer holds no secrets
- * (use crypto/secret.h).  data is never NUL-terminated unless buf_str is called. */
+ * The fields may be read; only these functions write them.  All growth is checked against max
+ * before anything is allocated: -E2BIG leaves the buffer as it was, -ENOMEM too.  A buffer holds no
+ * secrets (use crypto/secret.h).  data is never NUL-terminated unless buf_str is called. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 

@@ -17,7 +17,8 @@ uint64_t clock_cpu_ns(void);
 /* A leaf's time: UTC to the minute, "2026-11-23T20:51Z", 17 characters.  Formatting rounds down. */
 #define CLOCK_MINUTE_LEN 17
 void clock_minute(char out[CLOCK_MINUTE_LEN + 1], unix_time t);
-MUST_CHECK int clock_unminute(struct span s, unix_time *out); /* -EBADMSG unless a real date 1970-9999 */
+MUST_CHECK int clock_unminute(struct span s,
+                              unix_time *out); /* -EBADMSG unless a real date 1970-9999 */
 /* Seconds form used in documents: "2026-11-23T20:51:07Z", 20 characters. */
 #define CLOCK_SECOND_LEN 20
 void clock_second(char out[CLOCK_SECOND_LEN + 1], unix_time t);

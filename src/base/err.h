@@ -1,5 +1,6 @@
 /* err.h - a failure's sentence for a human, beside the errno value for the program.
- * A struct err lives in the caller's frame: struct err e = ERR_INIT;  Every function accepts NULL. */
+ * A struct err lives in the caller's frame: struct err e = ERR_INIT;  Every function accepts NULL.
+ */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 

@@ -15,17 +15,18 @@ MUST_CHECK int io_read_full(int fd, void *p, size_t n);
 MUST_CHECK int io_pread_full(int fd, void *p, size_t n, off_t at);
 /* Reads until end of file; -E2BIG once b's max would be exceeded. */
 MUST_CHECK int io_read_fd(int fd, struct buf *b);
-/* path is relative to dirfd (AT_FDCWD allowed).  -E2BIG above b->max; -EINVAL if not a regular file. */
+/* path is relative to dirfd (AT_FDCWD allowed).  -E2BIG above b->max; -EINVAL if not a regular
+ * file. */
 MUST_CHECK int io_read_file(int dirfd, const char *path, struct buf *b);
-/* The file appears whole or not at all: temporary name in the same folder, fsync, rename over, fsync of
- * the folder.  mode as open(2). An existing file is replaced atomically. */
+/* The file appears whole or not at all: temporary name in the same folder, fsync, rename over,
+ * fsync of the folder.  mode as open(2). An existing file is replaced atomically. */
 MUST_CHECK int io_replace_file(int dirfd, const char *path, const void *p, size_t n, mode_t mode);
 /* As io_replace_file but -EEXIST when the name is taken (link, not rename). */
 MUST_CHECK int io_create_file(int dirfd, const char *path, const void *p, size_t n, mode_t mode);
 /* Creates every missing folder of path ("a/b/c": all three) with mode 0755 & ~umask; no sync. */
 MUST_CHECK int io_mkdirs(int dirfd, const char *path);
 MUST_CHECK int io_sync_dir(int dirfd, const char *path);
-MUST_CHECK int io_sync_fd(int fd);   /* fsync as 0 or -errno */
+MUST_CHECK int io_sync_fd(int fd); /* fsync as 0 or -errno */
 MUST_CHECK int io_datasync_fd(int fd);
 void io_close(int *fd); /* closes if >= 0, sets -1; the first error of the caller stays */
 

@@ -6,8 +6,8 @@
 #include "base/clock.h"
 
 struct progress {
-    const char *what;   /* "audit", lent */
-    const char *unit;   /* "leaves", lent */
+    const char *what;     /* "audit", lent */
+    const char *unit;     /* "leaves", lent */
     uint64_t done, total; /* total 0: unknown */
     mono_ms began, drawn;
     bool on;

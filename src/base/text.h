@@ -1,6 +1,6 @@
-/* text.h - strict encodings of numbers and bytes as text.  Every decoder accepts exactly one spelling
- * of a value and refuses all else with -EBADMSG: no blanks, no sign, no leading zeros, no upper-case
- * hex, no base64 without padding or with non-zero spare bits (RFC 4648 section 3.5). */
+/* text.h - strict encodings of numbers and bytes as text.  Every decoder accepts exactly one
+ * spelling of a value and refuses all else with -EBADMSG: no blanks, no sign, no leading zeros, no
+ * upper-case hex, no base64 without padding or with non-zero spare bits (RFC 4648 section 3.5). */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
@@ -10,7 +10,7 @@
 /* Decimal without leading zeros, at most max. */
 MUST_CHECK int text_u64(struct span s, uint64_t max, uint64_t *out);
 
-void text_hex(char *out, const void *p, size_t n); /* writes 2n characters and a NUL */
+void text_hex(char *out, const void *p, size_t n);             /* writes 2n characters and a NUL */
 MUST_CHECK int text_unhex(struct span s, void *out, size_t n); /* s.n must be 2n */
 
 #define TEXT_BASE64_LEN(n) (((n) + 2) / 3 * 4)

@@ -1,5 +1,6 @@
-/* ed25519.h - Ed25519 (RFC 8032) by GnuTLS.  Seeds are imported as PKCS#8 (RFC 8410), because GnuTLS
- * 3.7.9's raw import accepts a wrong public half.  Verification refuses non-canonical S (RFC 8032 5.1.7). */
+/* ed25519.h - Ed25519 (RFC 8032) by GnuTLS.  Seeds are imported as PKCS#8 (RFC 8410), because
+ * GnuTLS 3.7.9's raw import accepts a wrong public half.  Verification refuses non-canonical S (RFC
+ * 8032 5.1.7). */
 #ifndef CRYPTO_ED25519_H
 #define CRYPTO_ED25519_H
 
@@ -18,13 +19,16 @@ MUST_CHECK int ed25519_from_seed(struct ed25519_key **out, const uint8_t seed[32
 void ed25519_seed(const struct ed25519_key *k, uint8_t out[32]); /* caller wipes */
 void ed25519_free(struct ed25519_key *k);
 void ed25519_public(const struct ed25519_key *k, struct ed25519_pub *out);
-MUST_CHECK int ed25519_sign(const struct ed25519_key *k, const void *p, size_t n, struct ed25519_sig *out);
+MUST_CHECK int ed25519_sign(const struct ed25519_key *k, const void *p, size_t n,
+                            struct ed25519_sig *out);
 /* 0 or -EBADMSG */
-MUST_CHECK int ed25519_verify(const struct ed25519_pub *k, const void *p, size_t n, const struct ed25519_sig *sig);
+MUST_CHECK int ed25519_verify(const struct ed25519_pub *k, const void *p, size_t n,
+                              const struct ed25519_sig *sig);
 
 /* Key files: PEM "PRIVATE KEY" (PKCS#8), mode 0600; loading refuses a file others may read. */
 MUST_CHECK int ed25519_load(struct ed25519_key **out, const char *path, struct err *e);
-MUST_CHECK int ed25519_store(const struct ed25519_key *k, const char *path, struct err *e); /* -EEXIST if there */
+MUST_CHECK int ed25519_store(const struct ed25519_key *k, const char *path,
+                             struct err *e); /* -EEXIST if there */
 /* hex SHA-256 of the raw 32 bytes: the keyid of DSSE signatures */
 void ed25519_keyid(const struct ed25519_pub *k, char out[65]);
 

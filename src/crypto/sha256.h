@@ -1,5 +1,5 @@
-/* sha256.h - SHA-256 (FIPS 180-4) by GnuTLS.  Cannot fail for lack of anything but memory; that aborts
- * (documented, tested): no caller could act on it. */
+/* sha256.h - SHA-256 (FIPS 180-4) by GnuTLS.  Cannot fail for lack of anything but memory; that
+ * aborts (documented, tested): no caller could act on it. */
 #ifndef CRYPTO_SHA256_H
 #define CRYPTO_SHA256_H
 
