@@ -14,7 +14,8 @@ uint64_t clock_mono_ns(void);
 /* CPU time of this process, nanoseconds, user + system */
 uint64_t clock_cpu_ns(void);
 
-/* A leaf's time: UTC to the minute, "2026-11-23T20:51Z", 17 characters.  Formatting rounds down. */
+/* A leaf's time: UTC to the minute, "2026-11-23T20:51Z", 17 characters.  Formatting rounds down;
+ * times before 1970 or after 9999 are written as the first or last moment that can be. */
 #define CLOCK_MINUTE_LEN 17
 void clock_minute(char out[CLOCK_MINUTE_LEN + 1], unix_time t);
 MUST_CHECK int clock_unminute(struct span s,

@@ -19,7 +19,9 @@ MUST_CHECK int io_read_fd(int fd, struct buf *b);
  * file. */
 MUST_CHECK int io_read_file(int dirfd, const char *path, struct buf *b);
 /* The file appears whole or not at all: temporary name in the same folder, fsync, rename over,
- * fsync of the folder.  mode as open(2). An existing file is replaced atomically. */
+ * fsync of the folder.  mode as open(2). An existing file is replaced atomically, and on
+ * failure it is still there (on a file system without RENAME_EXCHANGE a failed sync of the folder
+ * leaves the new one).  A crash may leave ".tmp-PID-N" in the folder: safe to remove. */
 MUST_CHECK int io_replace_file(int dirfd, const char *path, const void *p, size_t n, mode_t mode);
 /* As io_replace_file but -EEXIST when the name is taken (link, not rename). */
 MUST_CHECK int io_create_file(int dirfd, const char *path, const void *p, size_t n, mode_t mode);

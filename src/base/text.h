@@ -32,13 +32,21 @@ MUST_CHECK int text_unid(struct span s, struct id128 *out);
 
 /* UTF-8 validity (RFC 3629: no surrogates, no overlongs, at most U+10FFFF). */
 bool text_is_utf8(struct span s);
+/* The character s begins with: its length in bytes (1 to 4) and code; 0 if s is empty or does not
+ * begin with valid UTF-8. */
+size_t text_utf8_next(struct span s, uint32_t *code);
+/* C0, DEL, C1, line and paragraph separators, and the characters that turn the direction of text:
+ * what could drive a terminal or make a line read as another. */
+bool text_is_control(uint32_t code);
 
-/* Sizes and rates for people: "1.4 MB", "312 files/s". out has at least 32 bytes. */
+/* A size for people, powers of 1000: "999 B", "1.4 MB".  out has at least 32 bytes; returns it. */
 const char *text_bytes(char *out, uint64_t n);
 
-/* Appends s as a JSON string with quotes, RFC 8259 escapes; s must be valid UTF-8 or is refused. */
+/* Appends s as a JSON string with quotes, escaped as RFC 8785 has it (RFC 8259's short
+ * forms, else \u00xx).  -EBADMSG if s is not valid UTF-8.  On failure b is as before. */
 MUST_CHECK int text_json_string(struct buf *b, struct span s);
-/* Appends s for a terminal: control characters, DEL, and invalid UTF-8 become '?'. */
+/* Appends s for a terminal: each control character (text_is_control) and each byte of invalid
+ * UTF-8 becomes '?'. */
 MUST_CHECK int text_plain(struct buf *b, struct span s);
 
 #endif
