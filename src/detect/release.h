@@ -1,0 +1,26 @@
+/* release.h - a rule release: a folder of sources, read once, hashed, and handed to engines.
+ *
+ * A release is every regular file beneath the folder whose name ends in .yar or .yara (YARA source)
+ * or .sha256 (a hash set); other files and names that begin with a dot are ignored; symbolic links
+ * are refused.  Its digest and the bundle's format stand in docs/formats.md, "Rule release".
+ * The bytes are read once into a sealed memfd: what was hashed is what the engine compiles, even if
+ * the folder changes meanwhile.  Compiled YARA is refused by its magic. */
+#ifndef DETECT_RELEASE_H
+#define DETECT_RELEASE_H
+
+#include "base/err.h"
+#include "detect/hashset.h"
+
+#define RELEASE_FILES_MAX 20000
+#define RELEASE_BYTES_MAX (UINT64_C(256) << 20)
+
+struct release;
+/* Errors name file and line. -EBADMSG: malformed; -E2BIG: over a limit; -EINVAL: no rules. */
+MUST_CHECK int release_load(struct release **out, const char *folder, struct err *e);
+void release_free(struct release *r);
+struct digest release_digest(const struct release *r);
+const struct hashset *release_hashes(const struct release *r); /* lent */
+int release_fd(const struct release *r);                       /* the bundle, lent, sealed */
+uint64_t release_size(const struct release *r);                /* of the bundle */
+
+#endif
