@@ -2,9 +2,8 @@
  * Only http:// and https:// (certificates checked against the system's store).  Redirects are never
  * followed: 307 and 421 are answers like others.  Nothing is retried here.
  *
- *   http_client_new -> http_client_start (any number, also from done()) -> http_client_run ->
- * ...free
- *
+ * http_client_new, then http_client_start (any number, also from done()), http_client_run,
+ * http_client_free;
  * or http_client_do for one request, or fd/wait/step inside somebody else's loop. */
 #ifndef HTTP_CLIENT_H
 #define HTTP_CLIENT_H

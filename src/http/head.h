@@ -20,12 +20,11 @@ struct http_field { /* spans into the raw bytes; name as the client wrote it */
 
 struct http_head {
     enum http_method method;
-    int minor;                /* HTTP/1.<minor>: 0 or 1 */
-    struct span target;       /* raw, origin-form */
-    struct span raw_path;     /* target up to '?' */
-    struct span raw_query;    /* after '?'; p NULL if there is none */
-    char path[HTTP_LINE_MAX]; /* decoded, NUL-terminated, no NUL inside */
-    size_t path_len;
+    int minor;          /* HTTP/1.<minor>: 0 or 1 */
+    struct span target; /* raw, origin-form */
+    /* Decoded path, NUL, then for each query pair: name, NUL, value, NUL.  No other NUL. */
+    char text[HTTP_LINE_MAX + 8];
+    size_t path_len, text_len;
     struct http_field fields[HTTP_HEADERS_MAX];
     size_t n_fields;
     uint64_t length; /* of the body; HTTP_LENGTH_CHUNKED */
@@ -51,16 +50,15 @@ MUST_CHECK int http_head_parse(struct http_head *out, struct span head,
 /* First field of that name (given in lower case); p is NULL if absent. */
 struct span http_head_field(const struct http_head *h, const char *lower);
 
+/* The decoded value of a query pair by its decoded name; p is NULL if absent. */
+struct span http_head_query(const struct http_head *h, const char *name);
+
 /* Percent-decodes a path: must start with '/', only characters of RFC 3986 pchar and '/'; refused:
- * %2F, %5C, %00, other encoded controls, bad hex, "." and ".." segments (also encoded), empty
- * segments
+ * %2F, %5C, encoded controls and NUL, bad hex, "." and ".." segments (also encoded), empty segments
  * ("//").  *n is the decoded length, out is NUL-terminated.  -EBADMSG, -E2BIG. */
 MUST_CHECK int http_path_decode(struct span raw, char *out, size_t cap, size_t *n);
-/* Percent-decodes one query value.  -EBADMSG on bad hex or a decoded control character. */
-MUST_CHECK int http_query_decode(struct span raw, char *out, size_t cap, size_t *n);
 
-/* --- chunked bodies (RFC 9112 section 7.1), strictly: no extensions, no trailer fields, CRLF only
- * -- */
+/* Chunked bodies (RFC 9112 section 7.1), strictly: no extensions, no trailer fields, CRLF only. */
 struct http_chunked {
     uint64_t left; /* of the current chunk's data */
     int state;

@@ -1,31 +1,41 @@
-/* server.h - HTTP/1.1 for one thread: routes from a const table, bodies in chunks or whole, answers
- * now or later, one descriptor to poll.
+/* server.h - HTTP/1.1 for one thread: routes from a const table, bodies in chunks or whole,
+ * answers now or later, one descriptor to poll.
  *
- * A request passes these steps; each callback of its route is named by the step:
+ * A request passes these steps:
  *
- *   head    the head is complete and passed the gate (http/head.h, docs/http-gate.md), a route
- * fits, the declared length is within max_body.  Nothing of the body has been read beyond what came
- * in the same packet.  STREAM routes: begin() is called now.  It may answer at once: the body is
- * then never read, the connection is closed after the answer. body    STREAM: body() gets chunks as
- * they come and says how many bytes it took.  Taking fewer is back-pressure: nothing more is read
- * from the client until http_resume(). WHOLE: the server collects up to max_body bytes. end     all
- * of the body is there.  WHOLE and NONE routes: begin() is called now.  STREAM: end(). answer
- * exactly one of http_answer*() or http_error().  A callback that returns without one has parked
- * the request: answer it later from outside (http_find).  A parked or paused request has a deadline
- * (http_deadline, default limits.park_ms): then late() is called, and if that is NULL or does not
- * answer, the client gets 503. gone    called exactly once for every request whose begin() was
- * called: the answer is sent, the client left, or the server stops.  Release the context here.  The
- * request is invalid afterwards.  It is never called from within begin, body, end or late of the
- * same request.
+ * - head: it is complete and passed the gate (http/head.h, docs/http-gate.md), a route fits, the
+ *   declared length is within max_body.  Nothing of the body has been read beyond what came with
+ *   the head.  STREAM routes: begin() is called now.  It may answer at once: the body is then never
+ *   read and the connection is closed after the answer.
  *
- * No callback may call http_server_run, http_server_free.  Everything runs in the thread that calls
- * http_server_run; no function here may be called from another.
+ * - body: a STREAM route's body() gets chunks as they come, never more than room() said could be
+ *   taken.  room() 0 is back-pressure: nothing more is read from the client until http_resume().
+ *   For a WHOLE route the server collects up to max_body bytes.
+ *
+ * - end: all of the body is there.  WHOLE and NONE routes: begin() is called now.  STREAM: end().
+ *
+ * - answer: exactly one of http_answer*() or http_error().  A callback that returns without one has
+ *   parked the request: answer it later from outside (http_find).  A parked or paused request has a
+ *   deadline (http_deadline, else limits.park_ms): then late() is called, and if that is NULL or
+ *   does not answer, the client gets 503.
+ *
+ * - gone: called exactly once for every request whose begin() was called: the answer is sent, the
+ *   client left, or the server stops.  Release the context here.  The request is invalid
+ *   afterwards.  It is never called from within another callback of the same request.
+ *
+ * No callback may call http_server_run or http_server_free.  All runs in the thread that calls
+ * http_server_run; no function here may be called from another.  http_server_new makes the process
+ * ignore SIGPIPE.
  *
  * All error answers, also those the server makes itself, are
- *   {"error":{"code":"<word>","message":"<sentence>","cure":"<sentence>"}}
- * HEAD is served by the GET route, without a body.  After an answer with Connection: close the
- * sending side is shut and what the client still sends is thrown away for limits.linger_ms, so that
- * a client in the middle of its upload can read the answer. */
+ * {"error":{"code":"<word>","message":"<sentence>","cure":"<sentence>"}}.
+ *
+ * HEAD is served by the GET route, without a body.  After an answer to a request whose body was not
+ * read, the sending side is shut and what the client still sends is thrown away for
+ * limits.linger_ms, so that a client in the middle of its upload can read the answer.  A client
+ * that shuts its sending side while its request is parked counts as having left.
+ *
+ * libmicrohttpd is not used: what it hides of the raw bytes is what a gate must see. */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
 
@@ -51,10 +61,13 @@ struct http_route {
     enum http_body_mode body_mode;
     uint64_t max_body; /* bytes; 413 before the first byte is read, chunked: when exceeded */
     void (*begin)(struct http_req *r, void *arg);
-    size_t (*body)(struct http_req *r, struct span chunk, void *arg); /* STREAM only: bytes taken */
-    void (*end)(struct http_req *r, void *arg);                       /* STREAM only */
-    void (*late)(struct http_req *r, void *arg);                      /* may be NULL */
-    void (*gone)(struct http_req *r, void *arg);                      /* may be NULL */
+    /* STREAM: how many bytes body() can take now.  May set *into to memory of that size: the bytes
+     * are then received right there and body()'s chunk points at it.  NULL: always enough. */
+    size_t (*room)(struct http_req *r, uint8_t **into, void *arg);
+    void (*body)(struct http_req *r, struct span chunk, void *arg); /* STREAM: must take all */
+    void (*end)(struct http_req *r, void *arg);                     /* STREAM */
+    void (*late)(struct http_req *r, void *arg);                    /* may be NULL */
+    void (*gone)(struct http_req *r, void *arg);                    /* may be NULL */
 };
 
 struct http_limits {           /* zero in a field: the default in brackets */
@@ -134,9 +147,11 @@ const char *http_peer(const struct http_req *r);
 void http_set_context(struct http_req *r, void *ctx);
 void *http_context(const struct http_req *r);
 
-/* From now, ms until late(). Replaces any deadline set before; also for paused bodies. */
+/* While parked or paused: late() at ms from now.  Replaces what was set before. */
 void http_deadline(struct http_req *r, uint32_t ms);
-/* A paused body may flow again: body() is called from the next http_server_run. */
+/* As http_deadline, for a client that waits for news: a drain calls late() at once. */
+void http_long_poll(struct http_req *r, uint32_t ms);
+/* A paused body may flow again: room() and body() are called from the next http_server_run. */
 void http_resume(struct http_req *r);
 
 /* --- the answer ----------------------------------------------------------------------------------
