@@ -129,7 +129,7 @@ function check_own(target,    a, n, to) {
         else if (level[to] == level[room] && place[to] > place[room])
             say("\"" target "\": " to " stands to the right of " room " on their floor")
     }
-    if (part == "engines" && to != "base" && to != "jail" && target !~ /^detect\/[a-z_]*proto/)
+    if (part == "engines" && to != "base" && to != "jail" && target !~ /^detect\/protocol\.h$/)
         say("\"" target "\": engines use base, jail and the protocol header of detect")
 }
 

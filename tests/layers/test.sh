@@ -30,7 +30,7 @@ static const char t[] = "/tmp/x-XXXXXX"; // atoi(s)
 int my_time(int time_, struct x *v) { return v->time(time_) + v->ops.clock(1) + runtime(2); }
 C
     printf '#include "ledger/note_priv.h"\n#include <gnutls/gnutls.h>\n' >"$tmp/t/tests/ledger/test_note.c"
-    printf '#include <yara.h>\n#include "jail/jail.h"\n#include "detect/proto.h"\n' >"$tmp/t/engines/yara/main.c"
+    printf '#include <yara.h>\n#include "jail/jail.h"\n#include "detect/protocol.h"\n' >"$tmp/t/engines/yara/main.c"
     printf '#include "ledger/note.h"\n' >"$tmp/t/fuzz/fuzz_note.c"
     printf 'note' >"$tmp/t/fuzz/corpus/note/1"
     printf "'ledger': ['note']\n" >"$tmp/t/fuzz/meson.build"
@@ -69,6 +69,7 @@ src/ledger/a.c|#include "note.h"|only include root
 src/ledger/a.c|#include "../base/buf.h"|names no room
 src/kitchen/a.c|int x;|not a room
 engines/yara/a.c|#include "ledger/note.h"|engines use base
+engines/yara/a.c|#include "detect/verdict.h"|engines use base
 src/ledger/a.c|#include <gnutls/crypto.h>|not for this place
 src/ledger/a.c|#include <nettle/sha2.h>|not for this place
 src/intake/a.c|#include <microhttpd.h>|not for this place
