@@ -6,13 +6,14 @@
 #include "base/err.h"
 
 /* The three scopes of consent, which are also the three kinds of submissions. */
-enum intake_scope { SCOPE_FILE, SCOPE_LOOKUP, SCOPE_STATISTIC };
+enum intake_scope { SCOPE_FILE, SCOPE_STATISTIC, SCOPE_LOOKUP };
 #define INTAKE_SCOPES 3
 const char *intake_scope_word(enum intake_scope s);
 MUST_CHECK int intake_scope_of(struct span word, enum intake_scope *out); /* 0 or -EBADMSG */
 
-/* A set of scopes: bit 1 << scope.  Its word joins the scopes by commas in ascending order ("file",
- * "file,lookup", …): the field `scopes` of the leaf statement.published has these seven words. */
+/* A set of scopes: bit 1 << scope.  Its word joins the scopes by commas in alphabetical order
+ * ("file", "file,lookup", …): the field `scopes` of the leaf statement.published has these seven
+ * words. */
 const char *statement_scopes_word(unsigned set); /* set is 1..7 */
 MUST_CHECK int statement_scopes_of(struct span word, unsigned *set);
 

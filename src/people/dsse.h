@@ -1,6 +1,7 @@
-/* dsse.h - signed documents: the DSSE envelope (github.com/secure-systems-lab/dsse, protocol 1.0.2)
- * as docs/formats.md narrows it: standard base64 only, Ed25519 only, keyid present and equal to the
- * hex SHA-256 of the raw public key, no member this page does not name, no key twice.
+/* dsse.h - signed documents: the DSSE envelope (github.com/secure-systems-lab/dsse, protocol 1.0)
+ * as docs/formats.md narrows it: Ed25519 only, keyid present and equal to the hex SHA-256 of the
+ * raw public key, no member that page does not name, no key twice.  Both alphabets of base64 are
+ * read, as DSSE demands; the standard one is written.
  *
  * An envelope is either read (dsse_parse) or begun (dsse_new), then signed (dsse_sign), then
  * written (dsse_write).  What is signed is PAE(type, payload), exact bytes; what is published and
@@ -19,7 +20,7 @@
 
 #define DSSE_MAX_BYTES ((size_t)6 << 20)   /* an envelope file */
 #define DSSE_MAX_PAYLOAD ((size_t)4 << 20) /* the document in it; base/yaml.h's own limit */
-#define DSSE_MAX_TYPE 64                   /* characters of payloadType */
+#define DSSE_MAX_TYPE 64                   /* bytes of payloadType */
 #define DSSE_MAX_SIGNATURES 64
 
 struct dsse;
@@ -58,10 +59,10 @@ MUST_CHECK int dsse_check(const struct dsse *d, size_t i, const struct ed25519_p
 /* The key of a keyid: true and *out filled, or false if unknown. */
 typedef bool dsse_lookup(void *ctx, const char *keyid, struct ed25519_pub *out);
 /* Verifies every signature whose keyid the look-up knows; good[0..*n) are the indexes of those that
- * verified, in the envelope's order.  Unknown keys and wrong signatures are left out, not errors.
- */
-void dsse_verify(const struct dsse *d, dsse_lookup *look, void *ctx,
-                 size_t good[DSSE_MAX_SIGNATURES], size_t *n);
+ * verified, in the envelope's order.  Unknown keys and wrong signatures are left out, not errors;
+ * only -ENOMEM is one. */
+MUST_CHECK int dsse_verify(const struct dsse *d, dsse_lookup *look, void *ctx,
+                           size_t good[DSSE_MAX_SIGNATURES], size_t *n);
 
 /* The digest under which an envelope file is published. */
 void dsse_digest(struct span bytes, struct digest *out);

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "crypto/ed25519.h"
+#include "people/document.h"
 #include "people/dsse.h"
 
 #define REGISTER_NEVER INT64_MAX /* "until" or "revoked" that is not there */
@@ -42,17 +43,6 @@ enum register_role {
 const char *register_role_word(enum register_role r);
 /* 0 or -EBADMSG */
 MUST_CHECK int register_role_of(struct span word, enum register_role *out);
-
-/* The kinds of signed documents, and their payloadType. */
-enum document {
-    DOCUMENT_REGISTER,
-    DOCUMENT_POLICY,
-    DOCUMENT_STATEMENT,
-    DOCUMENT_MOVE,
-};
-#define DOCUMENTS 4
-const char *document_word(enum document k); /* "register", … as under "approvals" */
-const char *document_type(enum document k); /* "application/x.register.v1+yaml", … */
 
 enum register_org { ORG_VENDOR, ORG_PARTNER, ORG_GOVERNMENT, ORG_AUDITOR };
 
