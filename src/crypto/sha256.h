@@ -1,5 +1,7 @@
 /* sha256.h - SHA-256 (FIPS 180-4) by GnuTLS.  Cannot fail for lack of anything but memory; that
- * aborts (documented, tested): no caller could act on it. */
+ * aborts (documented, tested): no caller could act on it.
+ * Threads: the one-call functions may be called from any, each thread keeps a handle of its own
+ * until it ends; a struct sha256 is for one thread at a time. */
 #ifndef CRYPTO_SHA256_H
 #define CRYPTO_SHA256_H
 
