@@ -3,7 +3,7 @@
 #include "events/country.h"
 
 #define C(code, name, formerly) {#code, formerly, name},
-const struct country countries[COUNTRY_COUNT] = {
+const struct country country_table[COUNTRY_COUNT] = {
 #include "events/country.def"
 };
 #undef C
@@ -24,7 +24,7 @@ int country_index(struct span code)
     want = letters(code.p);
     /* lo is the last entry not above want; nine halvings, none of them predicted wrong for long */
     for (unsigned step = 256; step > 0; step /= 2)
-        if (lo + step < COUNTRY_COUNT && letters(countries[lo + step].code) <= want)
+        if (lo + step < COUNTRY_COUNT && letters(country_table[lo + step].code) <= want)
             lo += step;
-    return letters(countries[lo].code) == want ? (int)lo : -ENOENT;
+    return letters(country_table[lo].code) == want ? (int)lo : -ENOENT;
 }

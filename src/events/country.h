@@ -13,9 +13,9 @@ struct country {
     bool formerly;
     const char *name; /* English */
 };
-extern const struct country countries[COUNTRY_COUNT]; /* ascending by code */
+extern const struct country country_table[COUNTRY_COUNT]; /* ascending by code */
 
-/* Index into countries, or -ENOENT.  */
+/* Index into country_table, or -ENOENT.  */
 MUST_CHECK int country_index(struct span code);
 
 #endif
