@@ -15,7 +15,7 @@ struct country {
 };
 extern const struct country country_table[COUNTRY_COUNT]; /* ascending by code */
 
-/* Index into country_table, or -ENOENT.  */
+/* Index into country_table, or -ENOENT. */
 MUST_CHECK int country_index(struct span code);
 
 #endif

@@ -95,39 +95,37 @@ static size_t scan_int(const uint8_t *p, const uint8_t *end)
     return (size_t)(q - p);
 }
 
+/* "2026-11-23T20:51Z" and a day that exists. */
 static size_t scan_minute(const uint8_t *p, const uint8_t *end)
 {
-    static const char shape[] = "0000-00-00T00:00Z";
     static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    unsigned y, m, d;
+    static const uint8_t digit_at[] = {0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15};
+    unsigned bad = 0, y, m, d;
 
     if ((size_t)(end - p) < CLOCK_MINUTE_LEN)
         return 0;
-    for (int i = 0; i < CLOCK_MINUTE_LEN; i++)
-        if (shape[i] == '0' ? (uint8_t)(p[i] - '0') > 9 : p[i] != (uint8_t)shape[i])
-            return 0;
+    for (size_t i = 0; i < sizeof(digit_at); i++)
+        bad |= (uint8_t)(p[digit_at[i]] - '0') > 9;
+    bad |= p[4] != '-' || p[7] != '-' || p[10] != 'T' || p[13] != ':' || p[16] != 'Z';
+    if (bad != 0)
+        return 0;
 #define TWO(i) ((p[i] - (unsigned)'0') * 10 + (p[(i) + 1] - (unsigned)'0'))
     y = TWO(0) * 100 + TWO(2);
     m = TWO(5);
     d = TWO(8);
     if (y < 1970 || m < 1 || m > 12 || d < 1 || TWO(11) > 23 || TWO(14) > 59)
         return 0;
+#undef TWO
     if (m == 2 && y % 4 == 0 && (y % 100 != 0 || y % 400 == 0))
         return d <= 29 ? CLOCK_MINUTE_LEN : 0;
     return d <= days[m - 1] ? CLOCK_MINUTE_LEN : 0;
 }
 
 enum { LOW = 1, UP = 2, DIG = 4, DOT = 8, DASH = 16, COMMA = 32 };
-static inline unsigned class_of(uint8_t c)
-{
-    if ((uint8_t)(c - 'a') < 26)
-        return LOW;
-    if ((uint8_t)(c - 'A') < 26)
-        return UP;
-    if ((uint8_t)(c - '0') < 10)
-        return DIG;
-    return c == '.' ? DOT : c == '-' ? DASH : c == ',' ? COMMA : 0;
-}
+static const uint8_t class_of[256] = {
+    ['a' ... 'z'] = LOW, ['A' ... 'Z'] = UP, ['0' ... '9'] = DIG,
+    ['.'] = DOT,         ['-'] = DASH,       [','] = COMMA,
+};
 
 /* min to max characters of the classes; a longer run is none. */
 static size_t scan_run(const uint8_t *p, const uint8_t *end, unsigned classes, size_t min,
@@ -135,7 +133,7 @@ static size_t scan_run(const uint8_t *p, const uint8_t *end, unsigned classes, s
 {
     size_t n = 0;
 
-    while (p + n < end && n <= max && (class_of(p[n]) & classes) != 0)
+    while (p + n < end && n <= max && (class_of[p[n]] & classes) != 0)
         n++;
     return n >= min && n <= max ? n : 0;
 }
@@ -156,7 +154,7 @@ static size_t scan_vkey(const uint8_t *p, const uint8_t *end)
     if (name == 0 || n < name + 10 || p[name + 9] != '+')
         return 0;
     for (size_t i = name + 1; i < name + 9; i++)
-        if ((class_of(p[i]) & (DIG | LOW)) == 0 || p[i] > 'f')
+        if ((class_of[p[i]] & (DIG | LOW)) == 0 || p[i] > 'f')
             return 0;
     key = n - (name + 10);
     if (key == 0 || key % 4 != 0)
@@ -193,7 +191,7 @@ size_t leaf_scan(enum leaf_type t, enum leaf_list list, const uint8_t *p, const 
         return scan_minute(p, end);
     case LT_SITE:
         n = scan_run(p, end, LOW | DIG, 2, 16);
-        return n != 0 && class_of(p[0]) == LOW ? n : 0;
+        return n != 0 && class_of[p[0]] == LOW ? n : 0;
     case LT_ZONE:
         return scan_run(p, end, UP | DIG, 2, 8);
     case LT_KEY:

@@ -59,10 +59,11 @@ MUST_CHECK int tlog_tiles_leaf(struct tlog_tiles *t, uint64_t index, struct span
 
 /* Walks leaves at->size .. to-1, hashing each into `at`, which ends as the range of `to` leaves
  * computed from the leaves alone (core_range_root gives the root).  leaf (may be NULL) sees each in
- * order; its non-zero result stops the walk and is returned.  with_tiles: compares every hash tile
- * that a tree of `to` leaves completes on the way with the recomputed hashes, -EBADMSG naming the
- * first that differs; such a walk starts at a multiple of 256.  To check an archive, walk from
- * checkpoint to checkpoint: the bundle in hand is not read again. */
+ * order; its non-zero result stops the walk and is returned.  with_tiles: compares every hash
+ * tile that fills on the way, and at the opened size the partial ones too, with the recomputed
+ * hashes; -EBADMSG names the first that differs.  Such a walk starts at 0 or where the last such
+ * walk of t ended (-EINVAL).  To check an archive, walk from checkpoint to checkpoint: the bundle
+ * in hand is not read again. */
 struct tlog_walk {
     int (*leaf)(void *arg, uint64_t index, struct span leaf, struct err *e);
     void *arg;
