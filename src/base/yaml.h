@@ -1,9 +1,15 @@
 /* yaml.h - a strict reader of the YAML people write, over libyaml: one document, UTF-8, maps, lists
  * and plain or quoted scalars.  Refused, with line and column: anchors, aliases, tags, merge keys,
- * duplicate keys, a second document, nesting over 16, more than 200,000 nodes, input over 4 MiB.
+ * duplicate keys, directives, a second document, control characters (also escaped, also those that
+ * turn the direction of text), nesting over 16, more than 200,000 nodes, input over 4 MiB.
+ * Errors: -E2BIG for the limits, -EINVAL for all else that is wrong with the text; -ENOMEM;
+ * yaml_load also the environment's own word.
  * Numbers are decimal only (010, 0x8, 1e3 and 1_000 are refused where a number is asked for).
  * Every node keeps line and column (from 1), so that a checker's message can point at it:
  *   "policy.yaml:12:9: \"ZZ\" is not a country of ISO 3166-1; ..."
+ * A value that is missing after its colon is no text; where an empty text is meant, it is quoted.
+ * Numbers, true and false are not quoted.  Threads: reading a map marks its keys, so a document is
+ * for one thread at a time.
  * Getters report unknown keys: yaml_map_done() fails on keys nobody asked for. */
 #ifndef BASE_YAML_H
 #define BASE_YAML_H
@@ -18,7 +24,12 @@ struct yaml_node; /* lives as long as its document */
 MUST_CHECK int yaml_parse(struct yaml_doc **out, const char *name, struct span text, struct err *e);
 MUST_CHECK int yaml_load(struct yaml_doc **out, const char *path,
                          struct err *e); /* file, at most 4 MiB */
-void yaml_free(struct yaml_doc *d);
+void yaml_doc_free(struct yaml_doc *d);  /* NULL is fine */
+/* Inline, because libyaml exports a function of this name and would call ours instead. */
+static inline void yaml_free(struct yaml_doc *d)
+{
+    yaml_doc_free(d);
+}
 const struct yaml_node *yaml_root(const struct yaml_doc *d);
 
 enum yaml_type { YAML_MAP_, YAML_LIST_, YAML_TEXT_ };
@@ -56,7 +67,7 @@ MUST_CHECK int yaml_time(const struct yaml_node *n, unix_time *out,
                          struct err *e); /* clock_unsecond */
 /* "90s", "15m", "24h", "30d" -> seconds; a bare number is refused (the unit is asked for). */
 MUST_CHECK int yaml_duration(const struct yaml_node *n, uint64_t *seconds, struct err *e);
-/* "64KiB", "3GiB", "100MB", "17" (bytes) */
+/* "64KiB", "3GiB", "100MB", "17" (bytes); units kB MB GB TB (powers of 1000) and KiB MiB GiB TiB */
 MUST_CHECK int yaml_size(const struct yaml_node *n, uint64_t *bytes, struct err *e);
 /* One of the words of names[0..n); *out is its index. The message lists the words. */
 MUST_CHECK int yaml_word(const struct yaml_node *n, const char *const *names, size_t count,
