@@ -29,6 +29,16 @@ note() {
     summary="$summary$(printf '  %-6s %4d passed %3d failed %3d skipped %5d s' "$@")$nl"
 }
 
+# On a terminal Ninja shows how far it is.
+build() {
+    if [ -t 1 ]; then
+        rm -f "$dir/build.log"
+        ninja -C "$dir"
+    else
+        ninja --quiet -C "$dir" >"$dir/build.log" 2>&1
+    fi
+}
+
 # stage NAME "SETUP OPTIONS" "TEST OPTIONS": builds, tests, counts
 stage() {
     name=$1
@@ -37,9 +47,9 @@ stage() {
     start=$(date +%s)
     echo "== $name: build"
     # shellcheck disable=SC2086 # options are words
-    if ! tests/setup.sh "$dir" $2 || ! ninja --quiet -C "$dir" >"$dir/build.log" 2>&1; then
+    if ! tests/setup.sh "$dir" $2 || ! build; then
         grep -E -A8 'FAILED|error:' "$dir/build.log" 2>/dev/null | head -n 60
-        echo "== $name: does not build, see $dir/build.log"
+        echo "== $name: does not build"
         failed=$((failed + 1))
         note "$name" 0 1 0 $(($(date +%s) - start))
         return
