@@ -1,6 +1,7 @@
 /* client.h - HTTP requests, many at once over kept connections, for one thread.
  * Only http:// and https:// (certificates checked against the system's store).  Redirects are never
- * followed: 307 and 421 are answers like others.  Nothing is retried here.
+ * followed: 307 and 421 are answers like others.  Nothing is retried here.  Proxies of the
+ * environment are not used: where bytes may go stands in a configuration.
  *
  * http_client_new, then http_client_start (any number, also from done()), http_client_run,
  * http_client_free;
@@ -52,7 +53,8 @@ struct http_call {
     uint64_t max_answer; /* 0: the client's */
     /* Called exactly once, from step/run/do/free (free: -ECANCELED).  May start new calls. */
     void (*done)(struct http_result *a, void *arg);
-    /* Called now and then with the body bytes sent so far; may be NULL. */
+    /* Called now and then with the body bytes sent so far; may be NULL.  Must not call into the
+     * client. */
     void (*progress)(uint64_t sent, uint64_t total, void *arg);
     void *arg;
 };
@@ -70,7 +72,8 @@ size_t http_client_in_flight(const struct http_client *c);
 /* Until nothing is in flight, or *stop becomes true (may be NULL).  0 or -errno of the loop. */
 MUST_CHECK int http_client_run(struct http_client *c, const volatile bool *stop, struct err *e);
 /* One request, blocking; others in flight proceed meanwhile.  *out is the caller's
- * (http_result_free), filled also on failure.  Returns out->rc.  call's done and arg are not used.
+ * (http_result_free), filled also on failure.  Returns out->rc.  call's done, progress and arg are
+ * not used.
  */
 MUST_CHECK int http_client_do(struct http_client *c, const struct http_call *call,
                               struct http_result *out, struct err *e);

@@ -485,10 +485,10 @@ long http_head_scan(struct span raw, size_t seen, const struct http_refusal **wh
         if (c == '\n' && i >= 3 && raw.p[i - 2] == '\n')
             return (long)i + 1;
     }
-    if (raw.n >= HTTP_HEAD_MAX)
-        return refuse(why, &long_head);
     if (raw.n > HTTP_LINE_MAX + 1 && memchr(raw.p, '\r', HTTP_LINE_MAX + 1) == NULL)
         return refuse(why, &long_line);
+    if (raw.n >= HTTP_HEAD_MAX)
+        return refuse(why, &long_head);
     return 0;
 }
 

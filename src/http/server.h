@@ -33,7 +33,7 @@
  * HEAD is served by the GET route, without a body.  After an answer to a request whose body was not
  * read, the sending side is shut and what the client still sends is thrown away for
  * limits.linger_ms, so that a client in the middle of its upload can read the answer.  A client
- * that shuts its sending side while its request is parked counts as having left.
+ * that shuts its sending side during a long poll counts as having left.
  *
  * libmicrohttpd is not used: what it hides of the raw bytes is what a gate must see. */
 #ifndef HTTP_SERVER_H
