@@ -12,7 +12,7 @@ export FUZZ_SECONDS=${FUZZ_SECONDS:-600} FUZZ_MAX_LEN=${FUZZ_MAX_LEN:-16384} dir
 
 CC=clang tests/setup.sh $dir -Dtests=false -Dfuzzers=true -Db_sanitize=address,undefined \
     -Db_lundef=false || exit 3
-ninja --quiet -C $dir || exit 3
+ninja --quiet -C $dir >$dir/build.log 2>&1 || { tail -n 40 $dir/build.log; exit 3; }
 
 read -r -d '' -a names <<<"${FUZZ_ONLY:-$(sed -n "s/^ *'\([a-z0-9_]*\)',$/\1/p" fuzz/meson.build)}"
 [ ${#names[@]} -gt 0 ] || { echo "fuzz: the table in fuzz/meson.build has no target"; exit 3; }

@@ -23,6 +23,7 @@
 
 enum msg_side { MSG_A = 1, MSG_B = 2 }; /* a protocol says which end is which */
 
+struct msg_chan;
 struct msg_type {
     uint16_t type;     /* its index in the table + 1, so that look-up is an index */
     const char *name;  /* "SCAN" */
@@ -46,9 +47,8 @@ struct msg {
     uint64_t id;                 /* the sender's: pairs an answer with its question */
     struct span body;            /* lent until the next receive on the channel */
     int fd[MSG_FDS_MAX];         /* lent too: unclaimed ones are closed then; see msg_take_fd */
+    struct msg_chan *chan;       /* where it came from */
 };
-
-struct msg_chan;
 
 /* Two connected ends, close-on-exec. */
 MUST_CHECK int msg_pair(int fd[2], struct err *e);
