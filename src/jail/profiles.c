@@ -156,7 +156,7 @@ static const struct row {
     {SCMP_SYS(fsync), K | G},
     {SCMP_SYS(fdatasync), K | G},
     {SCMP_SYS(sync_file_range), K | G},
-    {SCMP_SYS(fallocate), K | G},
+    {SCMP_SYS(fallocate), K | G | F},
     {SCMP_SYS(truncate), K | G},
     {SCMP_SYS(fchmod), K | G},
     {SCMP_SYS(fchmodat), K | G},
@@ -308,7 +308,7 @@ static int add_rules(scmp_filter_ctx ctx, unsigned bit)
     /* abort(3): a failed assertion should look like one; only at oneself */
     if (rc == 0 && bit != C && !JAIL_SANITIZED)
         rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                              SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+                              SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
     return rc;
 }
 

@@ -123,12 +123,11 @@ uint32_t ring_claimed(const struct ring *r)
 
 void ring_trim(struct ring *r)
 {
-    /* locked pages cannot be given back */
-    (void)munlock(r->mem, r->size);
+    /* a hole rather than MADV_REMOVE, which refuses locked pages */
     for (uint32_t i = 0; i < r->slots; i++)
         if (!r->claimed[i])
-            (void)madvise(r->mem + (size_t)i * r->slot, r->slot, MADV_REMOVE);
-    (void)mlock2(r->mem, r->size, MLOCK_ONFAULT);
+            (void)fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                            (off_t)i * (off_t)r->slot, (off_t)r->slot);
 }
 
 /* --- consumer --- */

@@ -70,6 +70,7 @@ static void nothing_of_our_environment_or_signals_is_inherited(void **state)
 {
     struct proc_spec s = {0};
     struct proc_last why;
+    unsigned long long blocked, ignored;
     char out[1024];
     sigset_t set;
 
@@ -83,7 +84,11 @@ static void nothing_of_our_environment_or_signals_is_inherited(void **state)
               sizeof(out), &why);
     (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
     (void)signal(SIGUSR1, SIG_DFL);
-    assert_string_equal(out, "\nSigBlk:0000000000000000\nSigIgn:0000000000000000\n");
+    assert_int_equal(sscanf(out, "\nSigBlk:%llx\nSigIgn:%llx\n", &blocked, &ignored), 2);
+    assert_int_equal(blocked, 0);
+    /* 32 and 33 belong to libc: a parent that used its posix_spawn, as make does, leaves them
+     * ignored, and sigaction refuses to touch them */
+    assert_int_equal(ignored & ~(3ull << 31), 0);
 }
 
 static void another_user_has_no_groups_of_ours(void **state)
