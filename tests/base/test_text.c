@@ -80,9 +80,9 @@ static void the_vectors_of_rfc_4648_come_out_both_ways(void **state)
 static void base64_has_one_spelling(void **state)
 {
     static const char *const bad[] = {
-        "Zg=",   "Zg",       "Z",        "Zg===", "Zh==",   "Zm9=",    "Zm8",
-        "====",  "Z===",     "=Zg=",     "Zm=v",  "Zm9v\n", " Zm9v",   "Zm-_",
-        "Zm9v=", "Zg==Zg==", "Zm8=Zm8=", "Zm9*",  "Zg=A",   "Zm9\x80",
+        "Zg=",   "Zg",       "Z",        "Zg===", "Zh==", "Zo==",    "Zm+=",  "Zm9=",
+        "Zm8",   "====",     "Z===",     "=Zg=",  "Zm=v", "Zm9v\n",  " Zm9v", "Zm-_",
+        "Zm9v=", "Zg==Zg==", "Zm8=Zm8=", "Zm9*",  "Zg=A", "Zm9\x80",
     };
     uint8_t out[8] = {0x5a};
     size_t n = 99;
