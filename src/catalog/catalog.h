@@ -59,11 +59,15 @@ enum catalog_state {
 };
 #define CATALOG_ACCOUNT_MAX 64
 
+/* The leaf of a submission that came by a move (accepted elsewhere), and end_leaf while live. */
+#define CATALOG_NO_LEAF UINT64_MAX
+
 struct catalog_submission {
     struct id128 sub;
-    struct id128 ref;    /* zeros once erased or moved, as are object, country and account */
+    struct id128 ref;    /* zeros once erased or moved, as are object and account */
     struct id128 object; /* zeros for kinds without bytes */
-    char country[3];
+    uint8_t sub_key[32]; /* the submitter's public key, as in the ledger; stays */
+    char country[3];     /* empty once erased; a moved one keeps it: where to look for it */
     char account[CATALOG_ACCOUNT_MAX + 1];
     enum catalog_kind kind;
     enum catalog_kind scope;
@@ -72,7 +76,8 @@ struct catalog_submission {
     unix_time accepted;
     unix_time ended;      /* 0: not */
     uint64_t final_epoch; /* 0: not ended */
-    uint64_t leaf;        /* index of submission.accepted in the ledger */
+    uint64_t leaf;        /* index of submission.accepted in the ledger, or CATALOG_NO_LEAF */
+    uint64_t end_leaf;    /* of what ended it, or CATALOG_NO_LEAF */
 };
 
 /* -EEXIST if sub or ref is known.  State must be LIVE. */
@@ -84,10 +89,11 @@ MUST_CHECK int catalog_submission_by_ref(struct catalog *c, const struct id128 *
 /* LIVE → WITHDRAWN */
 MUST_CHECK int catalog_submission_withdraw(struct catalog *c, const struct id128 *sub);
 /* LIVE or WITHDRAWN → ERASED or MOVED: everything of it that must die is deleted, with its scan
- * jobs and verdicts; what stays is sub, kind, state, times, statement, policy and the leaf. */
+ * jobs and verdicts; what stays is sub, sub_key, kind, scope, state, times, statement, policy and
+ * the leaves; of a moved one also the country. */
 MUST_CHECK int catalog_submission_end(struct catalog *c, const struct id128 *sub,
-                                      enum catalog_state state, unix_time now,
-                                      uint64_t final_epoch);
+                                      enum catalog_state state, unix_time now, uint64_t final_epoch,
+                                      uint64_t end_leaf);
 
 typedef int catalog_id_fn(void *arg, const struct id128 *id);
 typedef int catalog_submission_fn(void *arg, const struct catalog_submission *s);
@@ -101,7 +107,7 @@ MUST_CHECK int catalog_submissions(struct catalog *c, const char *country,
  * most max. */
 MUST_CHECK int catalog_due(struct catalog *c, unix_time before, size_t max,
                            catalog_submission_fn *fn, void *arg);
-/* Live submissions of an account since a time (quotas). */
+/* Submissions of an account that hold a slot, accepted since a time (quotas): an index answers. */
 MUST_CHECK int catalog_account_count(struct catalog *c, const char *account, unix_time since,
                                      uint64_t *n);
 
@@ -120,7 +126,8 @@ MUST_CHECK int catalog_scan_add(struct catalog *c, const struct id128 *ref, int 
  * engine child sees two submitters' files.  A lease that ran out counts as free.  *n 0: none. */
 MUST_CHECK int catalog_scan_claim(struct catalog *c, unix_time now, unix_time lease_until,
                                   struct catalog_scan *out, size_t max, size_t *n);
-MUST_CHECK int catalog_scan_done(struct catalog *c, uint64_t job); /* 0 if gone */
+MUST_CHECK int catalog_scan_done(struct catalog *c, uint64_t job);                /* 0 if gone */
+MUST_CHECK int catalog_scan_done_ref(struct catalog *c, const struct id128 *ref); /* 0 if gone */
 MUST_CHECK int catalog_scan_release(struct catalog *c,
                                     uint64_t job); /* free again, attempts stay */
 MUST_CHECK int catalog_scan_pending(struct catalog *c, uint64_t *n);

@@ -13,13 +13,6 @@
 
 #define VAULT_WRAP 132 /* slot key, DEK, sha256, size under the epoch key */
 
-/* Where bytes lie: chunks of one object in one segment, one after another. */
-struct vault_extent {
-    uint32_t segment;
-    uint32_t chunks;
-    uint64_t at;
-};
-
 struct vault_slot_row {
     struct id128 ref;
     struct id128 object;

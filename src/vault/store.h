@@ -26,6 +26,7 @@ struct store_ops {
     /* Replaces segment no by a fresh copy of its first upto bytes, size bytes reserved as create
      * does, durable; then the old one is gone.  Either the old or the new is seen after a crash. */
     int (*copy)(struct store *s, uint32_t no, uint64_t upto, uint64_t size);
+    int (*remove)(struct store *s, uint32_t no);
     /* The numbers present, ascending, in a new array (free(3) it). */
     int (*list)(struct store *s, uint32_t **nos, size_t *n);
     /* Exactly n bytes; -EPIPE beyond the end. */

@@ -16,7 +16,7 @@
  *   first of all a turn: turn_begin in a group opens epoch 1;
  *   put_begin / append… / finish, several at a time;
  *   group_begin, then put, destroy, leaf, note, in any order, group_commit or group_abort;
- *   checkpoint now and then; close.
+ *   close.
  *
  * Threads: vault_put_begin/append/finish/abort of *distinct* puts and vault_read_next of distinct
  * readers may run in threads of the caller, also while the owner's thread commits a group.  All
@@ -40,7 +40,9 @@
 #define VAULT_SEGMENT_LEAST (UINT64_C(256) << 10)
 #define VAULT_SEGMENT_MOST (UINT64_C(1) << 30)
 #define VAULT_BLOB_MAX 65535  /* a slot's blob, a note */
-#define VAULT_GROUP_MAX 65536 /* entries of one kind in a group */
+#define VAULT_GROUP_MAX 65536 /* leaves, notes, destroyed slots in a group */
+#define VAULT_GROUP_PUTS 4096 /* puts in a group */
+#define VAULT_TURN_MAX 8192   /* slots wrapped again in a group */
 
 struct vault;
 struct vault_put;   /* an object being written */
@@ -120,21 +122,20 @@ struct vault_group_view {
     const struct vault_epoch_view *epochs;
     size_t n_epochs;
 };
-/* Other than 0 stops the replay with that value.  A consumer skips what it has already: the catalog
- * by seq, the ledger by ledger_before.  Must not call into the vault. */
+/* Other than 0 stops the replay with that value.  Of the vault it may call vault_seal_text,
+ * vault_unseal_text, vault_slot_info and the plain questions (vault_seq …), nothing else. */
 typedef int vault_group_fn(void *arg, const struct vault_group_view *g);
 
-enum vault_from {
-    VAULT_FROM_CHECKPOINT, /* normal start */
-    VAULT_FROM_START       /* a derived store was lost or is older than the checkpoint */
-};
-/* Brings the index up to date, then delivers every group in order (fn may be NULL).  Groups that
- * are damaged are skipped; vault_report told of them.  Reads commit records only, never objects. */
-MUST_CHECK int vault_replay(struct vault *v, enum vault_from from, vault_group_fn *fn, void *arg,
-                            struct err *e);
+/* Brings the index up to date (from wherever it is, also from nothing), then delivers in order
+ * every group after `after_seq` and every group with a leaf at index `ledger_size` or later: what
+ * the catalog and the ledger lack.  0, 0 delivers everything: a rebuild.  fn may be NULL.  Walks
+ * back from the last record and reads records only, never objects: O(what is missing).  Groups that
+ * are damaged are left out (vault_report told of them). */
+MUST_CHECK int vault_replay(struct vault *v, uint64_t after_seq, uint64_t ledger_size,
+                            vault_group_fn *fn, void *arg, struct err *e);
 
-/* Says: everything derived is durable up to the last committed group; the next start looks at
- * nothing before it. */
+/* Notes on disk where recovery may begin, so that the next start scans only what is behind. Happens
+ * by itself after each segment's worth of bytes and at close; worth a call when idle. */
 MUST_CHECK int vault_checkpoint(struct vault *v, struct err *e);
 
 uint64_t vault_seq(const struct vault *v);
@@ -172,10 +173,13 @@ MUST_CHECK int vault_group_leaf(struct vault_group *g, struct span leaf);
 /* A note for the catalog.  With a ref (live, or added by this group) it is sealed under that slot's
  * key and dies with it; without, it stays readable for ever: put nothing in it that must die. */
 MUST_CHECK int vault_group_note(struct vault_group *g, const struct id128 *ref, struct span text);
-/* Durable after 0; the index is up to date.  g is freed either way.  A group without entries is
- * refused (-EINVAL).  Should the index fail (its disk is full), the group stands all the same: 0,
- * and the next call that needs the index brings it up to date first or fails. */
-MUST_CHECK int vault_group_commit(struct vault_group *g, struct err *e);
+/* Durable after 0; g is freed either way.  A group without entries is refused (-EINVAL).  Then the
+ * index is brought up to date and fn (may be NULL) gets the group as replay would give it; its
+ * result is ignored, for the group stands.  Should the index fail (its disk is full), the group
+ * stands all the same: 0, fn is not called, and every call that needs the index brings it up to
+ * date first or fails; what fn would have been told comes with the next vault_replay. */
+MUST_CHECK int vault_group_commit(struct vault_group *g, vault_group_fn *fn, void *arg,
+                                  struct err *e);
 void vault_group_abort(struct vault_group *g); /* frees puts given to it; NULL is fine */
 
 /* --- reading --- */
@@ -221,7 +225,7 @@ MUST_CHECK int vault_unseal_text(struct vault *v, const struct id128 *ref, struc
  * Where a turn stands: vault_epoch_oldest() < vault_epoch().  New puts use the new key from 1 on.
  * The first turn of all is step 1 alone. */
 MUST_CHECK int vault_turn_begin(struct vault_group *g, uint64_t *epoch, struct err *e);
-/* Wraps up to max slots (at most VAULT_GROUP_MAX); *left: whether there are more. */
+/* Wraps up to max slots (at most VAULT_TURN_MAX), once a group; *left: whether there are more. */
 MUST_CHECK int vault_turn_step(struct vault_group *g, size_t max, bool *left, struct err *e);
 /* -EAGAIN while a live slot is still under the old key. */
 MUST_CHECK int vault_turn_retire(struct vault_group *g, struct err *e);

@@ -1,0 +1,93 @@
+/* scrub.c - reads everything that is live again: keys, tags, hashes, sealed parts, roots. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vault/read_priv.h"
+
+#define PAGE 256
+
+static int check_slot(struct vault *v, const struct id128 *ref, uint64_t *bytes)
+{
+    struct vault_slot_info info;
+    struct vault_read *r = NULL;
+    int rc;
+
+    if ((rc = vault_slot_info(v, ref, &info, NULL)) != 0)
+        return rc;
+    *bytes = info.size;
+    vault_slot_info_done(&info);
+    if ((rc = vault_read_open(&r, v, ref, NULL)) == 0)
+        rc = vault_read_all(r);
+    vault_read_close(r);
+    return rc;
+}
+
+static int check_slots(struct vault *v, struct vault_scrub *out,
+                       int (*progress)(void *, const struct vault_scrub *), void *arg)
+{
+    struct vault_index *x = v->cfg.index;
+    struct vault_slot_row *row = calloc(PAGE, sizeof(*row));
+    struct id128 after;
+    size_t n = PAGE;
+    int rc = row == NULL ? -ENOMEM : 0;
+
+    for (bool first = true; rc == 0 && n == PAGE; first = false) {
+        rc = x->ops->next_slots(x, first ? NULL : &after, row, PAGE, &n);
+        for (size_t i = 0; rc == 0 && i < n; i++) {
+            uint64_t bytes = 0;
+            int bad = check_slot(v, &row[i].ref, &bytes);
+
+            if (bad == -ENOMEM)
+                rc = bad;
+            if (bad != 0 && out->bad_objects++ == 0)
+                out->first_bad = row[i].ref;
+            out->objects++;
+            out->bytes += bytes;
+            if (rc == 0 && progress != NULL)
+                rc = progress(arg, out);
+        }
+        if (n > 0)
+            after = row[n - 1].ref;
+    }
+    free(row);
+    return rc;
+}
+
+static int check_segments(struct vault *v, struct vault_scrub *out,
+                          int (*progress)(void *, const struct vault_scrub *), void *arg)
+{
+    struct digest want, have;
+    uint64_t length;
+    int rc;
+
+    for (uint32_t no = 1; no < v->last.segment; no++) {
+        rc = v->cfg.index->ops->find_seal(v->cfg.index, no, &length, &want);
+        if (rc == -ENOENT)
+            continue;
+        if (rc != 0)
+            return rc;
+        rc = vault_segment_root(v, no, length, &have);
+        if (rc == -ENOMEM)
+            return rc;
+        if ((rc != 0 || !digest_eq(&want, &have)) && out->bad_segments++ == 0)
+            out->first_bad_segment = no;
+        out->segments++;
+        if (progress != NULL && (rc = progress(arg, out)) != 0)
+            return rc;
+    }
+    return 0;
+}
+
+int vault_scrub(struct vault *v, struct vault_scrub *out,
+                int (*progress)(void *arg, const struct vault_scrub *), void *arg, struct err *e)
+{
+    int rc;
+
+    memset(out, 0, sizeof(*out));
+    if (!v->replayed)
+        return err_set(e, -EINVAL, "scrub before replay");
+    if ((rc = vault_replay_index(v)) == 0 && (rc = check_slots(v, out, progress, arg)) == 0)
+        rc = check_segments(v, out, progress, arg);
+    return rc == 0 ? 0 : err_sys(e, rc, "scrubbing the vault");
+}
