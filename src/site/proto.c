@@ -1,0 +1,118 @@
+#include "site/proto.h"
+
+#define EXACT(s) sizeof(s), sizeof(s)
+#define TAIL(s) sizeof(s), sizeof(s) + PROTO_TAIL_MAX
+#define NOTHING 0, 0
+#define ROW(number, side, nfds, bounds)                                                            \
+    [(number)-1] = {number, #number, side, nfds, bounds, MSG_ANY_PHASE}
+
+static const struct msg_type front_types[] = {
+    ROW(PF_OPEN, MSG_A, 0, EXACT(struct pm_open)),
+    ROW(PF_PUT_BEGIN, MSG_A, 0, EXACT(struct pm_put_begin)),
+    ROW(PF_PUT_DATA, MSG_A, 0, EXACT(struct pm_put_data)),
+    ROW(PF_PUT_END, MSG_A, 0, NOTHING),
+    ROW(PF_PUT_ABORT, MSG_A, 0, NOTHING),
+    ROW(PF_TRACE, MSG_A, 0, EXACT(struct pm_trace)),
+    ROW(PF_RECEIPT, MSG_A, 0, EXACT(struct pm_trace)),
+    ROW(PF_ORDER, MSG_A, 0, EXACT(struct pm_order)),
+    ROW(PF_FILE, MSG_A, 0, EXACT(struct pm_file)),
+    ROW(PF_DOC, MSG_A, 0, EXACT(struct pm_doc)),
+    ROW(PF_STATE, MSG_A, 0, NOTHING),
+    ROW(PF_MOVE_OPEN, MSG_A, 0, TAIL(struct pm_move)),
+    ROW(PF_MOVE_CLOSE, MSG_A, 0, EXACT(struct pm_move)),
+    ROW(PF_REFUSED, MSG_B, 0, EXACT(struct pm_refused)),
+    ROW(PF_OPENED, MSG_B, 0, EXACT(struct pm_opened)),
+    ROW(PF_PUT_GO, MSG_B, 0, NOTHING),
+    ROW(PF_SLOT_FREE, MSG_B, 0, EXACT(struct pm_slot_free)),
+    ROW(PF_PUT_DONE, MSG_B, 0, TAIL(struct pm_receipt)),
+    ROW(PF_TRACED, MSG_B, 0, TAIL(struct pm_traced)),
+    ROW(PF_RECEIPT_IS, MSG_B, 0, TAIL(struct pm_receipt)),
+    ROW(PF_ORDERED, MSG_B, 0, TAIL(struct pm_ordered)),
+    ROW(PF_FILE_IS, MSG_B, 1, EXACT(struct pm_file_is)),
+    ROW(PF_STATE_IS, MSG_B, 0, TAIL(struct pm_state_is)),
+    ROW(PF_MOVE_GO, MSG_B, 0, NOTHING),
+    ROW(PF_DRAIN, MSG_B, 0, NOTHING),
+};
+static const struct msg_type signer_types[] = {
+    ROW(PS_SIGN, MSG_A, 0, EXACT(struct pm_sign)),
+    ROW(PS_SIGNED, MSG_B, 0, EXACT(struct pm_signed)),
+};
+static const struct msg_type courier_types[] = {
+    ROW(PC_WITNESS, MSG_A, 0, TAIL(struct pm_witness)),
+    ROW(PC_COSIGNED, MSG_B, 0, EXACT(struct pm_cosigned)),
+    ROW(PC_CARRY_TEXT, MSG_A, 0, TAIL(struct pm_carry)),
+    ROW(PC_CARRY_FILE, MSG_A, 1, EXACT(struct pm_carry)),
+    ROW(PC_CARRIED, MSG_B, 0, TAIL(struct pm_carried)),
+};
+static const struct msg_type reader_types[] = {
+    ROW(PR_READ, MSG_A, 1, EXACT(struct pm_read)),
+    ROW(PR_READ_IS, MSG_B, 0, TAIL(struct pm_read_is)),
+};
+static const struct msg_type admin_types[] = {
+    ROW(PA_ASK, MSG_A, 0, EXACT(struct pm_admin)),
+    ROW(PA_ASK_FILE, MSG_A, 1, EXACT(struct pm_admin)),
+    ROW(PA_SAYS, MSG_B, 0, EXACT(struct pm_admin_says)),
+};
+_Static_assert(ARRAY_LEN(front_types) == PF_TYPES && ARRAY_LEN(signer_types) == PS_TYPES &&
+                   ARRAY_LEN(courier_types) == PC_TYPES && ARRAY_LEN(reader_types) == PR_TYPES &&
+                   ARRAY_LEN(admin_types) == PA_TYPES,
+               "every type has its row");
+_Static_assert(sizeof(struct pm_move) + PROTO_TAIL_MAX <= MSG_BODY_MAX &&
+                   sizeof(struct pm_traced) + PROTO_TAIL_MAX <= MSG_BODY_MAX,
+               "a message fits into a packet");
+
+#define PROTOCOL(word, magic, table)                                                               \
+    const struct msg_protocol proto_##word = {#word, magic, PROTO_VERSION, table, ARRAY_LEN(table)}
+PROTOCOL(front, 0x70661001, front_types);
+PROTOCOL(signer, 0x70661002, signer_types);
+PROTOCOL(courier, 0x70661003, courier_types);
+PROTOCOL(reader, 0x70661004, reader_types);
+PROTOCOL(admin, 0x70661005, admin_types);
+
+static const struct {
+    unsigned status;
+    const char *word, *cure;
+} refusal[PRF_REFUSALS] = {
+    [PRF_NONE] = {500, "internal", "tell the operator"},
+    [PRF_MALFORMED] = {400, "malformed", "compare the request with docs/openapi.yaml"},
+    [PRF_TOKEN] = {401, "token", "send a token of this site as Authorization: Bearer"},
+    [PRF_SIGNATURE] = {403, "signature",
+                       "sign the text of docs/formats.md with the submission's key"},
+    [PRF_COUNTRY] = {403, "country", "use a token that covers the country"},
+    [PRF_STATEMENT_MISSING] = {403, "statement_missing",
+                               "agree to a statement and name its digest"},
+    [PRF_STATEMENT_UNKNOWN] = {403, "statement_unknown",
+                               "take a statement from GET /v1/statements"},
+    [PRF_STATEMENT_WITHDRAWN] = {403, "statement_withdrawn",
+                                 "take a statement from GET /v1/statements"},
+    [PRF_SCOPE] = {403, "scope", "agree to a statement whose scopes cover this"},
+    [PRF_KIND] = {403, "kind", "send a kind this site takes"},
+    [PRF_TICKET] = {403, "ticket", "open the submission again, its ticket has ended"},
+    [PRF_TRACE] = {403, "trace",
+                   "sign the trace text with the submission's key, with the right time"},
+    [PRF_UNKNOWN] = {404, "unknown", "check the address and the submission"},
+    [PRF_CONFLICT] = {409, "conflict", "draw another sub for another submission"},
+    [PRF_TOO_LARGE] = {413, "too_large", "send a smaller file"},
+    [PRF_WRONG_SITE] = {421, "wrong_site", "send it to the site named"},
+    [PRF_PROOF] = {422, "proof", "send a proof that this site's trusted policy accepts"},
+    [PRF_QUOTA] = {429, "quota", "wait, or ask the operator for more"},
+    [PRF_POLICY] = {503, "no_policy", "wait until the site has published a policy"},
+    [PRF_BUSY] = {503, "busy", "wait and repeat; the submission's sub makes that safe"},
+    [PRF_FULL] = {507, "full", "wait until the operator has made room"},
+    [PRF_STOPPED] = {503, "stopped", "wait until the operator has restarted the site"},
+};
+
+unsigned proto_refusal_status(enum proto_refusal r)
+{
+    return refusal[r < PRF_REFUSALS ? r : PRF_NONE].status;
+}
+
+const char *proto_refusal_word(enum proto_refusal r)
+{
+    return refusal[r < PRF_REFUSALS ? r : PRF_NONE].word;
+}
+
+const char *proto_refusal_cure(enum proto_refusal r)
+{
+    return refusal[r < PRF_REFUSALS ? r : PRF_NONE].cure;
+}
