@@ -1,0 +1,189 @@
+/* keeper_apply.c - ledger and catalog from a committed group: the only place that changes them, used for
+ * the group just committed and for every group of a replay.  Each store skips what it has already. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "site/keeper_notes.h"
+#include "site/keeper_priv.h"
+
+static int apply_ledger(struct keeper *k, const struct vault_group_view *g, struct err *e)
+{
+    uint64_t have = ledger_size(k->ledger), skip;
+
+    if (have < g->ledger_before)
+        return err_set(e, -EBADMSG,
+                       "the ledger ends at leaf %llu, but group %llu begins at %llu: restore the ledger's "
+                       "folder, or empty it and run \"glarus site rebuild\"",
+                       (unsigned long long)have, (unsigned long long)g->seq,
+                       (unsigned long long)g->ledger_before);
+    skip = have - g->ledger_before;
+    if (skip >= g->n_leaves)
+        return 0;
+    return ledger_append(k->ledger, g->leaves + skip, g->n_leaves - (size_t)skip, e);
+}
+
+static int apply_accept(struct keeper *k, const struct note *n)
+{
+    struct catalog_submission row = n->accept.row;
+    int rc;
+
+    row.leaf = n->leaf;
+    memcpy(row.sub_key, n->accept.sub_key, sizeof(row.sub_key));
+    rc = catalog_submission_add(k->catalog, &row);
+    if (rc == 0 && row.kind == CATALOG_FILE)
+        rc = catalog_scan_add(k->catalog, &row.ref, 0, row.accepted);
+    return rc == -EEXIST ? 0 : rc;
+}
+
+static int apply_end(struct keeper *k, const struct note *n)
+{
+    int rc = catalog_submission_end(k->catalog, &n->end.sub, n->end.state, n->end.at, n->end.final_epoch,
+                                    n->leaf);
+
+    /* after a rebuild the acceptance of an erased submission cannot be read any more */
+    return rc == -ENOENT ? 0 : rc;
+}
+
+static int apply_scan(struct keeper *k, const struct note *n)
+{
+    uint8_t plain[8 + CATALOG_SEALED_MAX], sealed[8 + CATALOG_SEALED_MAX + VAULT_SEAL_EXTRA];
+    struct catalog_verdict row = n->scan.row;
+    size_t names = n->scan.names.n < CATALOG_SEALED_MAX - 64 ? n->scan.names.n : CATALOG_SEALED_MAX - 64;
+    int rc;
+
+    for (int i = 0; i < 8; i++)
+        plain[i] = (uint8_t)(n->leaf >> (56 - 8 * i));
+    if (names > 0)
+        memcpy(plain + 8, n->scan.names.p, names);
+    rc = vault_seal_text(k->vault, &row.ref, span_of(plain, 8 + names), sealed);
+    if (rc == -ENOENT)
+        return 0; /* erased since */
+    row.sealed = span_of(sealed, 8 + names + VAULT_SEAL_EXTRA);
+    if (rc == 0)
+        rc = catalog_verdict_put(k->catalog, &row);
+    if (rc == 0)
+        rc = catalog_scan_done_ref(k->catalog, &row.ref);
+    return rc;
+}
+
+static int apply_document(struct keeper *k, const struct note *n)
+{
+    char name[80];
+    struct buf value;
+    uint64_t serial = 0;
+    char hex[65];
+    int rc;
+
+    text_digest(hex, &n->document.doc);
+    if (n->document.what == READ_POLICY || n->document.what == READ_REGISTER) {
+        const char *key = n->document.what == READ_POLICY ? "policies" : "registers";
+
+        buf_init(&value, 16);
+        rc = catalog_value_get(k->catalog, key, &value);
+        if (rc == 0 && value.len == 1)
+            serial = value.data[0];
+        buf_free(&value);
+        (void)snprintf(name, sizeof(name), "%s.%03u", key, (unsigned)serial);
+        serial++;
+        if ((rc = catalog_value_put(k->catalog, key, span_of(&(uint8_t){(uint8_t)serial}, 1))) != 0)
+            return rc;
+    } else {
+        (void)snprintf(name, sizeof(name), "statement.%.40s", hex);
+    }
+    buf_init(&value, 32 + n->document.record.n);
+    if ((rc = buf_put(&value, n->document.doc.b, 32)) == 0 &&
+        (rc = buf_put(&value, n->document.record.p, n->document.record.n)) == 0)
+        rc = catalog_value_put(k->catalog, name, buf_span(&value));
+    buf_free(&value);
+    return rc;
+}
+
+static int apply_withdrawn(struct keeper *k, const struct note *n)
+{
+    char name[80], hex[65];
+
+    text_digest(hex, &n->withdrawn);
+    (void)snprintf(name, sizeof(name), "withdrawn.%.40s", hex);
+    return catalog_value_put(k->catalog, name, span_of("1", 1));
+}
+
+static int apply_move(struct keeper *k, const struct note *n)
+{
+    return catalog_move_put(k->catalog, &n->move);
+}
+
+static int apply_note(struct keeper *k, const struct vault_note_view *v)
+{
+    struct note n;
+    int rc;
+
+    if (!v->live)
+        return 0;
+    if ((rc = note_get(v->text, &n)) != 0)
+        return rc;
+    switch (n.kind) {
+    case NOTE_ACCEPT:
+        return apply_accept(k, &n);
+    case NOTE_END:
+        return apply_end(k, &n);
+    case NOTE_SCAN:
+        return apply_scan(k, &n);
+    case NOTE_DOCUMENT:
+        return apply_document(k, &n);
+    case NOTE_WITHDRAWN:
+        return apply_withdrawn(k, &n);
+    case NOTE_RULES:
+        return catalog_value_put(k->catalog, "rules.loaded", span_of(n.rules.release.b, 32));
+    case NOTE_MOVE:
+        return apply_move(k, &n);
+    }
+    return -EBADMSG;
+}
+
+static int apply_catalog(struct keeper *k, const struct vault_group_view *g, struct err *e)
+{
+    uint64_t applied;
+    int rc;
+
+    if ((rc = catalog_applied(k->catalog, &applied)) != 0)
+        return err_sys(e, rc, "asking the catalog where it stands");
+    if (applied >= g->seq)
+        return 0;
+    if ((rc = catalog_begin(k->catalog)) != 0)
+        return err_sys(e, rc, "beginning a batch in the catalog");
+    for (size_t i = 0; i < g->n_notes && rc == 0; i++)
+        rc = apply_note(k, &g->notes[i]);
+    if (rc == 0)
+        rc = catalog_set_applied(k->catalog, g->seq);
+    if (rc == 0)
+        rc = catalog_commit(k->catalog);
+    if (rc != 0) {
+        catalog_rollback(k->catalog);
+        return err_sys(e, rc, "applying group %llu to the catalog", (unsigned long long)g->seq);
+    }
+    return 0;
+}
+
+int keeper_apply(void *arg, const struct vault_group_view *g)
+{
+    struct keeper *k = arg;
+    struct err e = ERR_INIT;
+    int rc;
+
+    if ((rc = apply_ledger(k, g, &e)) != 0 || (rc = apply_catalog(k, g, &e)) != 0)
+        log_error("a group cannot be applied", "why", err_text(&e));
+    k->n.leaves += rc == 0 ? g->n_leaves : 0;
+    return rc;
+}
+
+int keeper_apply_fresh(void *arg, const struct vault_group_view *g)
+{
+    struct keeper *k = arg;
+
+    k->apply_failed = keeper_apply(arg, g);
+    return 0;
+}

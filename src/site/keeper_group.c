@@ -1,0 +1,352 @@
+/* keeper_group.c - acts become a group, a group becomes durable with one sync, then it is applied.
+ *
+ * The leaves of a group are written in random order, so that their places tell nobody which copy belongs
+ * to which submission.  The order is drawn here, just before the commit; indexes in the ledger follow from
+ * it and are written into the notes that need them. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "events/setroot.h"
+#include "site/keeper_notes.h"
+#include "site/keeper_priv.h"
+
+struct act *act_new(void)
+{
+    struct act *a = calloc(1, sizeof(*a));
+
+    if (a == NULL)
+        return NULL;
+    for (size_t i = 0; i < ACT_LEAVES_MAX; i++)
+        buf_init(&a->leaf[i], LEAF_MAX);
+    for (size_t i = 0; i < ARRAY_LEN(a->note); i++)
+        buf_init(&a->note[i].bytes, VAULT_BLOB_MAX);
+    return a;
+}
+
+void act_free(struct act *a)
+{
+    if (a == NULL)
+        return;
+    if (a->free != NULL)
+        a->free(a);
+    for (size_t i = 0; i < ACT_LEAVES_MAX; i++)
+        buf_free(&a->leaf[i]);
+    for (size_t i = 0; i < a->mores; i++)
+        buf_free(&a->more[i]);
+    for (size_t i = 0; i < ARRAY_LEN(a->note); i++)
+        buf_free(&a->note[i].bytes);
+    free(a->more);
+    free(a->more_index);
+    free(a->destroyed);
+    free(a);
+}
+
+static struct buf *next_leaf(struct act *a)
+{
+    struct buf *more;
+    uint64_t *index;
+
+    if (a->leaves < ACT_LEAVES_MAX)
+        return &a->leaf[a->leaves++];
+    if (a->mores == a->more_cap) {
+        size_t cap = a->more_cap == 0 ? 64 : a->more_cap * 2;
+
+        more = reallocarray(a->more, cap, sizeof(*more));
+        if (more == NULL)
+            return NULL;
+        a->more = more;
+        index = reallocarray(a->more_index, cap, sizeof(*index));
+        if (index == NULL)
+            return NULL;
+        a->more_index = index;
+        a->more_cap = cap;
+    }
+    buf_init(&a->more[a->mores], LEAF_MAX);
+    return &a->more[a->mores++];
+}
+
+int act_leaf(struct act *a, struct leaf_builder *b)
+{
+    struct err e = ERR_INIT;
+    struct buf *out = next_leaf(a);
+    int rc = out == NULL ? -ENOMEM : leaf_end(b, out, &e);
+
+    if (rc != 0)
+        log_error("a leaf cannot be built", "why", err_text(&e));
+    return rc;
+}
+
+struct buf *act_note_new(struct act *a, const struct id128 *ref, int leaf, uint8_t kind)
+{
+    struct act_note *n;
+
+    (void)kind;
+    if (a->notes == ARRAY_LEN(a->note))
+        return NULL;
+    n = &a->note[a->notes++];
+    n->sealed = ref != NULL;
+    if (ref != NULL)
+        n->ref = *ref;
+    n->leaf = leaf;
+    return &n->bytes;
+}
+
+int act_destroy(struct keeper *k, struct act *a, const struct id128 *ref)
+{
+    struct id128 *more = reallocarray(a->destroyed, a->destroyeds + 1, sizeof(*more));
+    struct vault_group *g;
+    int rc;
+
+    if (more == NULL)
+        return -ENOMEM;
+    a->destroyed = more;
+    if ((g = group_of(k)) == NULL)
+        return -EIO;
+    if ((rc = vault_group_destroy(g, ref)) != 0)
+        return rc;
+    a->destroyed[a->destroyeds++] = *ref;
+    return 0;
+}
+
+struct vault_group *group_of(struct keeper *k)
+{
+    int rc;
+
+    if (k->stopped != 0)
+        return NULL;
+    if (k->group == NULL && (rc = vault_group_begin(&k->group, k->vault)) != 0) {
+        log_error("no group can begin", "why", strerror(-rc));
+        k->group = NULL;
+    }
+    return k->group;
+}
+
+void group_add(struct keeper *k, struct act *a)
+{
+    a->next = NULL;
+    *k->acts_end = a;
+    k->acts_end = &a->next;
+}
+
+bool group_pending(const struct keeper *k)
+{
+    return k->acts != NULL;
+}
+
+void keeper_stop_writer(struct keeper *k, int rc, const char *why)
+{
+    if (k->stopped != 0)
+        return;
+    k->stopped = rc;
+    (void)snprintf(k->stopped_why, sizeof(k->stopped_why), "%s", why);
+    log_error("the writer has stopped; nothing is acknowledged until a restart", "why", why);
+}
+
+void keeper_salt(const uint8_t seed[32], enum leaf_kind kind, enum leaf_field f, struct span extra,
+                 uint8_t salt[32])
+{
+    uint8_t info[160];
+    size_t n = 0;
+    const char *parts[] = {"salt/v1", leaf_kinds[kind].name, leaf_field_name(f)};
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        size_t len = strlen(parts[i]);
+
+        memcpy(info + n, parts[i], len);
+        n += len;
+        info[n++] = 0;
+    }
+    if (extra.n <= 64) {
+        if (extra.n > 0)
+            memcpy(info + n, extra.p, extra.n);
+        n += extra.n;
+    }
+    hkdf_sha256(span_of(seed, 32), span_of(NULL, 0), span_of(info, n), salt, 32);
+}
+
+/* --- the commit --- */
+
+struct place { /* one leaf of the group and where its index goes */
+    struct span leaf;
+    uint64_t *index;
+};
+
+static size_t count_leaves(const struct keeper *k)
+{
+    size_t n = 1; /* slot.destroyed of the group */
+
+    for (const struct act *a = k->acts; a != NULL; a = a->next)
+        n += a->leaves + a->mores;
+    return n;
+}
+
+static size_t gather(struct keeper *k, struct place *p)
+{
+    size_t n = 0;
+
+    for (struct act *a = k->acts; a != NULL; a = a->next) {
+        for (size_t i = 0; i < a->leaves; i++)
+            p[n++] = (struct place){buf_span(&a->leaf[i]), &a->index[i]};
+        for (size_t i = 0; i < a->mores; i++)
+            p[n++] = (struct place){buf_span(&a->more[i]), &a->more_index[i]};
+    }
+    return n;
+}
+
+static void shuffle(struct place *p, size_t n)
+{
+    for (size_t i = n; i > 1; i--) {
+        size_t j = (size_t)random_below(i);
+        struct place t = p[i - 1];
+
+        p[i - 1] = p[j];
+        p[j] = t;
+    }
+}
+
+/* One leaf for all slots that this group destroys: the root over their refs. */
+static int destroyed_leaf(struct keeper *k, struct buf *out, struct err *e)
+{
+    struct leaf_builder b;
+    struct id128 *refs = NULL;
+    struct digest root;
+    size_t n = 0;
+    int rc;
+
+    for (const struct act *a = k->acts; a != NULL; a = a->next) {
+        struct id128 *more = a->destroyeds == 0 ? refs : reallocarray(refs, n + a->destroyeds, sizeof(*refs));
+
+        if (a->destroyeds == 0)
+            continue;
+        if (more == NULL) {
+            free(refs);
+            return err_sys(e, -ENOMEM, "listing destroyed slots");
+        }
+        refs = more;
+        memcpy(refs + n, a->destroyed, a->destroyeds * sizeof(*refs));
+        n += a->destroyeds;
+    }
+    if (n == 0)
+        return 0;
+    rc = setroot_ids(refs, n, &root);
+    free(refs);
+    if (rc != 0)
+        return err_sys(e, rc, "root of destroyed slots");
+    leaf_begin(&b, LK_SLOT_DESTROYED, clock_now(), k->c->site);
+    leaf_set_digest(&b, LF_ROOT, &root);
+    leaf_set_int(&b, LF_COUNT, n);
+    leaf_set_int(&b, LF_EPOCH, vault_epoch(k->vault));
+    return leaf_end(&b, out, e);
+}
+
+static int put_leaves(struct keeper *k, struct buf *destroyed, struct err *e)
+{
+    struct place *p = calloc(count_leaves(k), sizeof(*p));
+    uint64_t before = vault_ledger_size(k->vault), ignored;
+    size_t n;
+    int rc = 0;
+
+    if (p == NULL)
+        return err_sys(e, -ENOMEM, "ordering the leaves of a group");
+    n = gather(k, p);
+    if (destroyed->len > 0)
+        p[n++] = (struct place){buf_span(destroyed), &ignored};
+    shuffle(p, n);
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        *p[i].index = before + i;
+        rc = vault_group_leaf(k->group, p[i].leaf);
+    }
+    free(p);
+    return rc == 0 ? 0 : err_sys(e, rc, "adding a leaf to the group");
+}
+
+static int put_notes(struct keeper *k, struct err *e)
+{
+    int rc = 0;
+
+    for (struct act *a = k->acts; a != NULL && rc == 0; a = a->next)
+        for (size_t i = 0; i < a->notes && rc == 0; i++) {
+            struct act_note *n = &a->note[i];
+
+            if (n->leaf >= 0)
+                note_set_leaf(&n->bytes, a->index[n->leaf]);
+            rc = vault_group_note(k->group, n->sealed ? &n->ref : NULL, buf_span(&n->bytes));
+        }
+    return rc == 0 ? 0 : err_sys(e, rc, "adding a note to the group");
+}
+
+static void end_acts(struct keeper *k, struct act *list, int rc)
+{
+    struct act *a;
+
+    while ((a = list) != NULL) {
+        list = a->next;
+        a->next = NULL;
+        if (a->done != NULL)
+            a->done(k, a, rc);
+        if (rc == 0 && a->signed_ != NULL) {
+            *k->unsigned_end = a;
+            k->unsigned_end = &a->next;
+        } else {
+            act_free(a);
+        }
+    }
+}
+
+/* Makes the group durable; what is derived from it follows through the same function that a restart
+ * replays the journal with. */
+static int commit_and_apply(struct keeper *k, struct err *e)
+{
+    struct vault_group *g = k->group;
+    int rc;
+
+    k->group = NULL;
+    k->apply_failed = 0;
+    rc = vault_group_commit(g, keeper_apply_fresh, k, e);
+    if (rc == 0) {
+        k->n.groups++;
+        if (k->apply_failed != 0)
+            keeper_stop_writer(k, k->apply_failed, "ledger or catalog could not follow the journal");
+    }
+    return rc;
+}
+
+static int build(struct keeper *k, struct buf *destroyed, struct err *e)
+{
+    int rc;
+
+    if (group_of(k) == NULL)
+        return err_set(e, -EIO, "the writer has stopped: %s", k->stopped_why);
+    if ((rc = destroyed_leaf(k, destroyed, e)) != 0 || (rc = put_leaves(k, destroyed, e)) != 0)
+        return rc;
+    return put_notes(k, e);
+}
+
+void group_commit(struct keeper *k)
+{
+    struct err e = ERR_INIT;
+    struct buf destroyed;
+    struct act *list = k->acts;
+    int rc;
+
+    if (list == NULL)
+        return;
+    buf_init(&destroyed, LEAF_MAX);
+    if ((rc = build(k, &destroyed, &e)) == 0) {
+        rc = commit_and_apply(k, &e);
+    } else if (k->group != NULL) {
+        vault_group_abort(k->group);
+        k->group = NULL;
+    }
+    buf_free(&destroyed);
+    k->acts = NULL;
+    k->acts_end = &k->acts;
+    if (rc == -EIO)
+        keeper_stop_writer(k, rc, err_text(&e));
+    else if (rc != 0)
+        log_warn("a group failed; its requests are refused", "why", err_text(&e));
+    end_acts(k, list, rc);
+}

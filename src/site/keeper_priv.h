@@ -1,0 +1,254 @@
+/* keeper_priv.h - the keeper's inside: one loop, one writer.
+ *
+ * Everything that happens becomes an *act*: leaves, notes for the catalog, changes of slots.  Acts of one
+ * turn of the loop form one group: one commit record, one fdatasync (keeper_group.c).  What a group changes
+ * in ledger and catalog is derived from the group alone (keeper_apply.c), at commit and at replay by the
+ * same function.  An act may then wait for a signed checkpoint that covers its leaves, and is ended. */
+#ifndef SITE_KEEPER_PRIV_H
+#define SITE_KEEPER_PRIV_H
+
+#include "catalog/catalog.h"
+#include "crypto/ed25519.h"
+#include "crypto/secret.h"
+#include "detect/client.h"
+#include "events/leaf.h"
+#include "intake/submitter.h"
+#include "jail/ring.h"
+#include "ledger/ledger.h"
+#include "ledger/tlog_policy.h"
+#include "site/config.h"
+#include "site/proto.h"
+#include "site/reader.h"
+#include "vault/vault.h"
+
+#define ACT_LEAVES_MAX 8
+#define KEEPER_STATEMENTS_MAX 64
+#define KEEPER_POLICIES_MAX 64
+#define KEEPER_WITNESSES_MAX 16
+
+struct keeper;
+struct act;
+
+/* A note for the catalog (keeper_notes.h).  leaf: the act's leaf whose index in the ledger is written into
+ * bytes [1, 9) at commit; -1: none. */
+struct act_note {
+    bool sealed; /* under ref */
+    struct id128 ref;
+    int leaf;
+    struct buf bytes;
+};
+
+struct act {
+    struct act *next;
+    struct buf leaf[ACT_LEAVES_MAX];
+    uint64_t index[ACT_LEAVES_MAX]; /* in the ledger, after commit */
+    size_t leaves;
+    struct act_note note[2];
+    size_t notes;
+    struct buf *more; /* further leaves beyond ACT_LEAVES_MAX: registers, moves */
+    uint64_t *more_index;
+    size_t mores, more_cap;
+    struct id128 *destroyed; /* refs whose slots this act destroys: the group logs their root */
+    size_t destroyeds;
+    /* Called once the group is durable and applied (rc 0), or failed (rc): may be NULL. */
+    void (*done)(struct keeper *k, struct act *a, int rc);
+    /* Called once a signed checkpoint covers the act; NULL: the act ends with done. */
+    void (*signed_)(struct keeper *k, struct act *a);
+    void (*free)(struct act *a); /* of ctx; may be NULL */
+    void *ctx;
+};
+
+struct upload; /* keeper_intake.c */
+struct ticket;
+struct waiter; /* keeper_trace.c */
+struct move_out;
+struct move_in;
+struct admin;
+
+struct statement_in_force {
+    struct digest doc;
+    struct read_statement terms;
+    bool withdrawn;
+};
+
+/* A checkpoint on its way to the witnesses. */
+struct round {
+    enum { ROUND_IDLE, ROUND_SIGNING, ROUND_WITNESSES } state;
+    uint64_t size;
+    struct digest root;
+    struct buf note;
+    tlog_witnesses asked, answered, cosigned;
+    bool published, late; /* late: a cosignature came after publication */
+    mono_ms began;
+};
+
+struct signing { /* one request at the signer at a time */
+    bool out;
+    uint64_t id, size, asked_from;
+    struct digest root;
+    uint64_t signer_size;  /* what the signer signed last, as far as we know */
+    unsigned refused;      /* in a row */
+    uint64_t wanted;       /* somebody beside the acts waits for this size */
+    uint64_t signed_size;  /* newest signed checkpoint */
+    struct buf signed_note;
+};
+
+struct keeper {
+    struct config *c;
+    struct store *store;
+    struct keyring *keys;
+    struct catalog *catalog;
+    struct vault *vault;
+    struct ledger *ledger;
+    char ledger_dir[4096];
+    int ledger_fd; /* O_PATH of ledger_dir */
+    struct tlog_policy *quorum;
+    struct vkey log_key;
+    uint64_t witness_size[KEEPER_WITNESSES_MAX]; /* what each has, as far as we know */
+    uint8_t move_key[32];
+
+    struct msg_chan *front, *signer, *courier, *reader, *control;
+    struct ring *ring;
+    int admin_fd;
+    struct admin *admins;
+    int epoll;
+    uint64_t next_id;
+
+    /* documents in force */
+    bool has_register;
+    struct digest register_doc;
+    uint64_t register_serial;
+    struct placement *policy[KEEPER_POLICIES_MAX];
+    size_t policies;
+    struct statement_in_force statement[KEEPER_STATEMENTS_MAX];
+    size_t statements;
+
+    /* the open group and what follows it */
+    struct vault_group *group;
+    struct act *acts, **acts_end;
+    struct act *unsigned_, **unsigned_end;
+    struct signing sign;
+    struct round round;
+    mono_ms round_due;
+
+    /* intake */
+    struct upload *uploads;
+    struct ticket *tickets;
+    size_t n_uploads, n_tickets;
+    struct waiter *waiters;
+
+    /* scanning */
+    struct release *release;
+    struct detect_client *detect;
+    bool asked_engine;
+    size_t scans_out;
+    mono_ms scan_due;
+
+    /* epochs and inventories */
+    unix_time epoch_began, inventory_at, retention_at;
+    bool turn_wanted;
+
+    struct move_out *moves_out;
+    struct move_in *moves_in;
+
+    int apply_failed;
+    int stopped; /* negative errno: the writer has stopped; nothing is acknowledged any more */
+    char stopped_why[ERR_TEXT_MAX];
+    bool draining, quit;
+    struct keeper_counts {
+        uint64_t accepted, bytes, repeats, refused, groups, leaves, scanned, malicious, incomplete, erased,
+            moved_in, moved_out, published;
+    } n;
+};
+
+/* --- keeper_group.c --- */
+struct act *act_new(void);
+void act_free(struct act *a);
+/* Appends a leaf that b describes to the act. The first mistake is an error of ours: logged, -EINVAL. */
+MUST_CHECK int act_leaf(struct act *a, struct leaf_builder *b);
+struct buf *act_note_new(struct act *a, const struct id128 *ref, int leaf, uint8_t kind);
+MUST_CHECK int act_destroy(struct keeper *k, struct act *a, const struct id128 *ref);
+/* The open group; begins one.  NULL when the writer has stopped or a group cannot begin. */
+struct vault_group *group_of(struct keeper *k);
+/* The act joins the open group; a is the keeper's from here on. */
+void group_add(struct keeper *k, struct act *a);
+/* Ends the turn: commits what is pending.  Errors stop the writer or fail the group's acts. */
+void group_commit(struct keeper *k);
+bool group_pending(const struct keeper *k);
+void keeper_stop_writer(struct keeper *k, int rc, const char *why);
+/* A random opening salt for a field of a leaf, derived from the submission's seed. */
+void keeper_salt(const uint8_t seed[32], enum leaf_kind kind, enum leaf_field f, struct span extra,
+                 uint8_t salt[32]);
+
+/* --- keeper_apply.c --- */
+vault_group_fn keeper_apply;       /* replay; arg: the keeper.  Other than 0 stops the replay */
+vault_group_fn keeper_apply_fresh; /* of the group just committed: sets apply_failed, returns 0 */
+
+/* --- keeper_witness.c --- */
+void sign_step(struct keeper *k);   /* asks for a signature if somebody waits for one */
+void sign_answer(struct keeper *k, const struct pm_signed *m);
+void round_step(struct keeper *k, mono_ms now);
+void round_signed(struct keeper *k);
+void round_answer(struct keeper *k, uint64_t id, const struct pm_cosigned *m);
+/* A receipt of leaf index with this extra, under the newest published checkpoint if that covers it, else
+ * under the newest signed one.  -EAGAIN: no signature covers it yet. */
+MUST_CHECK int keeper_receipt(struct keeper *k, uint64_t index, struct span extra, struct buf *out,
+                              bool *final, struct err *e);
+
+/* --- keeper_intake.c --- */
+void intake_open(struct keeper *k, uint64_t id, const struct pm_open *m);
+void intake_put_begin(struct keeper *k, uint64_t id, const struct pm_put_begin *m);
+void intake_put_data(struct keeper *k, uint64_t id, const struct pm_put_data *m);
+void intake_put_end(struct keeper *k, uint64_t id);
+void intake_put_abort(struct keeper *k, uint64_t id);
+void intake_front_gone(struct keeper *k);
+void intake_tick(struct keeper *k, unix_time now);
+void keeper_refuse(struct keeper *k, uint64_t id, enum proto_refusal why, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+void keeper_answer(struct keeper *k, uint16_t type, uint64_t id, const void *head, size_t n,
+                   struct span tail, const int *fd);
+/* The zone index of a country now under the policy in force; NULL policy: none in force. */
+const struct placement *keeper_policy(const struct keeper *k, unix_time t);
+
+/* --- keeper_trace.c --- */
+void trace_ask(struct keeper *k, uint64_t id, const struct pm_trace *m, bool receipt);
+void trace_order(struct keeper *k, uint64_t id, const struct pm_order *m);
+void trace_changed(struct keeper *k, const struct id128 *sub); /* NULL: everybody look again */
+void trace_tick(struct keeper *k, mono_ms now);
+void trace_front_gone(struct keeper *k);
+/* Adds the leaves and changes that end a submission. */
+MUST_CHECK int trace_erase(struct keeper *k, struct act *a, const struct catalog_submission *s,
+                           enum leaf_word_erase ground, const uint8_t *sig);
+
+/* --- keeper_files.c --- */
+void files_ask(struct keeper *k, uint64_t id, const struct pm_file *m);
+void files_doc(struct keeper *k, uint64_t id, const struct pm_doc *m);
+void files_state(struct keeper *k, uint64_t id);
+
+/* --- keeper_scan.c --- */
+void scan_step(struct keeper *k, mono_ms now);
+
+/* --- keeper_epoch.c --- */
+void epoch_tick(struct keeper *k, unix_time now);
+MUST_CHECK int epoch_inventory(struct keeper *k, const char *also, struct err *e);
+/* An act with the inventories; group_add is the caller's. */
+
+/* --- keeper_admin.c --- */
+void admin_accept(struct keeper *k);
+void admin_event(struct keeper *k, struct admin *a);
+void admin_read_answer(struct keeper *k, uint64_t id, const struct pm_read_is *m, struct span tail);
+void admin_say(struct keeper *k, uint64_t admin, bool end, int rc, uint64_t done, uint64_t total,
+               const char *fmt, ...) PRINTF_LIKE(7, 8);
+void admin_close_all(struct keeper *k);
+
+/* --- keeper_move.c: the old site; keeper_receive.c: the new one --- */
+void move_begin(struct keeper *k, uint64_t admin, const struct read_move *m, const struct digest *doc);
+void move_step(struct keeper *k, mono_ms now);
+void move_published(struct keeper *k); /* a checkpoint was published */
+void move_carried(struct keeper *k, uint64_t id, const struct pm_carried *m, struct span tail);
+void receive_open(struct keeper *k, uint64_t id, const struct pm_move *m, struct span proof,
+                  struct span sealed);
+void receive_close(struct keeper *k, uint64_t id, const struct pm_move *m);
+void receive_step(struct keeper *k);
+
+#endif

@@ -1,0 +1,54 @@
+/* reader.h - what the reader process answers about a document, as bytes on the channel
+ * (PR_READ_IS). The reader parses YAML and JSON that people outside signed; the keeper only decodes
+ * these fixed records. All numbers big-endian.
+ *
+ *   READ_REGISTER   u64 serial | u8 has_previous, previous[32] | u32 n | n changes:
+ *                   u8 kind | person[16] | org[16] | voucher[16] | u8 vouched | key[32] | u8 role
+ *   READ_POLICY     u8 has_previous, previous[32] | placement (residency/placement.h)
+ *   READ_STATEMENT  u32 scopes | u32 erase_within | u32 retention | u8 length, language
+ *   READ_MOVE       move[16] | country[2] | u8 length, from | u8 length, to | policy[32] */
+#ifndef SITE_READER_H
+#define SITE_READER_H
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "people/register.h"
+#include "residency/placement.h"
+
+struct read_register {
+    uint64_t serial;
+    bool has_previous;
+    struct digest previous;
+    size_t n;
+    struct register_change *change; /* free with read_register_done */
+};
+struct read_policy {
+    bool has_previous;
+    struct digest previous;
+    struct placement *placement;
+};
+struct read_statement {
+    unsigned scopes, erase_within, retention; /* set; days; days */
+    char language[33];
+};
+struct read_move {
+    struct id128 move;
+    char country[3];
+    char from[17], to[17];
+    struct digest policy;
+};
+
+/* Decoders for the keeper: 0 or -EBADMSG. */
+MUST_CHECK int read_register_decode(struct span s, struct read_register *out);
+void read_register_done(struct read_register *r);
+MUST_CHECK int read_policy_decode(struct span s, struct read_policy *out);
+MUST_CHECK int read_statement_decode(struct span s, struct read_statement *out);
+MUST_CHECK int read_move_decode(struct span s, struct read_move *out);
+
+/* Encoders for the reader. */
+MUST_CHECK int read_register_encode(const struct read_register *r, struct buf *out);
+MUST_CHECK int read_policy_encode(const struct read_policy *p, struct buf *out);
+MUST_CHECK int read_statement_encode(const struct read_statement *r, struct buf *out);
+MUST_CHECK int read_move_encode(const struct read_move *m, struct buf *out);
+
+#endif
