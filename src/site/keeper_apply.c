@@ -1,5 +1,6 @@
-/* keeper_apply.c - ledger and catalog from a committed group: the only place that changes them, used for
- * the group just committed and for every group of a replay.  Each store skips what it has already. */
+/* keeper_apply.c - ledger and catalog from a committed group: the only place that changes them,
+ * used for the group just committed and for every group of a replay.  Each store skips what it has
+ * already. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +16,12 @@ static int apply_ledger(struct keeper *k, const struct vault_group_view *g, stru
     uint64_t have = ledger_size(k->ledger), skip;
 
     if (have < g->ledger_before)
-        return err_set(e, -EBADMSG,
-                       "the ledger ends at leaf %llu, but group %llu begins at %llu: restore the ledger's "
-                       "folder, or empty it and run \"glarus site rebuild\"",
-                       (unsigned long long)have, (unsigned long long)g->seq,
-                       (unsigned long long)g->ledger_before);
+        return err_set(
+            e, -EBADMSG,
+            "the ledger ends at leaf %llu, but group %llu begins at %llu: restore the ledger's "
+            "folder, or empty it and run \"glarus site rebuild\"",
+            (unsigned long long)have, (unsigned long long)g->seq,
+            (unsigned long long)g->ledger_before);
     skip = have - g->ledger_before;
     if (skip >= g->n_leaves)
         return 0;
@@ -41,8 +43,8 @@ static int apply_accept(struct keeper *k, const struct note *n)
 
 static int apply_end(struct keeper *k, const struct note *n)
 {
-    int rc = catalog_submission_end(k->catalog, &n->end.sub, n->end.state, n->end.at, n->end.final_epoch,
-                                    n->leaf);
+    int rc = catalog_submission_end(k->catalog, &n->end.sub, n->end.state, n->end.at,
+                                    n->end.final_epoch, n->leaf);
 
     /* after a rebuild the acceptance of an erased submission cannot be read any more */
     return rc == -ENOENT ? 0 : rc;
@@ -52,7 +54,8 @@ static int apply_scan(struct keeper *k, const struct note *n)
 {
     uint8_t plain[8 + CATALOG_SEALED_MAX], sealed[8 + CATALOG_SEALED_MAX + VAULT_SEAL_EXTRA];
     struct catalog_verdict row = n->scan.row;
-    size_t names = n->scan.names.n < CATALOG_SEALED_MAX - 64 ? n->scan.names.n : CATALOG_SEALED_MAX - 64;
+    size_t names =
+        n->scan.names.n < CATALOG_SEALED_MAX - 64 ? n->scan.names.n : CATALOG_SEALED_MAX - 64;
     int rc;
 
     for (int i = 0; i < 8; i++)

@@ -1,8 +1,8 @@
 /* keeper_group.c - acts become a group, a group becomes durable with one sync, then it is applied.
  *
- * The leaves of a group are written in random order, so that their places tell nobody which copy belongs
- * to which submission.  The order is drawn here, just before the commit; indexes in the ledger follow from
- * it and are written into the notes that need them. */
+ * The leaves of a group are written in random order, so that their places tell nobody which copy
+ * belongs to which submission.  The order is drawn here, just before the commit; indexes in the
+ * ledger follow from it and are written into the notes that need them. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,11 +79,10 @@ int act_leaf(struct act *a, struct leaf_builder *b)
     return rc;
 }
 
-struct buf *act_note_new(struct act *a, const struct id128 *ref, int leaf, uint8_t kind)
+struct buf *act_note_new(struct act *a, const struct id128 *ref, int leaf)
 {
     struct act_note *n;
 
-    (void)kind;
     if (a->notes == ARRAY_LEN(a->note))
         return NULL;
     n = &a->note[a->notes++];
@@ -217,7 +216,8 @@ static int destroyed_leaf(struct keeper *k, struct buf *out, struct err *e)
     int rc;
 
     for (const struct act *a = k->acts; a != NULL; a = a->next) {
-        struct id128 *more = a->destroyeds == 0 ? refs : reallocarray(refs, n + a->destroyeds, sizeof(*refs));
+        struct id128 *more =
+            a->destroyeds == 0 ? refs : reallocarray(refs, n + a->destroyeds, sizeof(*refs));
 
         if (a->destroyeds == 0)
             continue;
@@ -309,7 +309,8 @@ static int commit_and_apply(struct keeper *k, struct err *e)
     if (rc == 0) {
         k->n.groups++;
         if (k->apply_failed != 0)
-            keeper_stop_writer(k, k->apply_failed, "ledger or catalog could not follow the journal");
+            keeper_stop_writer(k, k->apply_failed,
+                               "ledger or catalog could not follow the journal");
     }
     return rc;
 }
@@ -320,6 +321,8 @@ static int build(struct keeper *k, struct buf *destroyed, struct err *e)
 
     if (group_of(k) == NULL)
         return err_set(e, -EIO, "the writer has stopped: %s", k->stopped_why);
+    if (k->group_bad)
+        return err_set(e, -ENOMEM, "a change of the group could not be completed");
     if ((rc = destroyed_leaf(k, destroyed, e)) != 0 || (rc = put_leaves(k, destroyed, e)) != 0)
         return rc;
     return put_notes(k, e);
@@ -332,7 +335,7 @@ void group_commit(struct keeper *k)
     struct act *list = k->acts;
     int rc;
 
-    if (list == NULL)
+    if (list == NULL && !k->group_bad)
         return;
     buf_init(&destroyed, LEAF_MAX);
     if ((rc = build(k, &destroyed, &e)) == 0) {
@@ -341,6 +344,7 @@ void group_commit(struct keeper *k)
         vault_group_abort(k->group);
         k->group = NULL;
     }
+    k->group_bad = false;
     buf_free(&destroyed);
     k->acts = NULL;
     k->acts_end = &k->acts;

@@ -1,6 +1,7 @@
-/* keeper_notes.h - what the journal tells the catalog, beside the leaves: fixed records in the vault's
- * notes.  Version 1; big-endian; the first nine bytes are the kind and the ledger index of the leaf the
- * note belongs to.  A note that says whose a submission is, is sealed under that submission's slot. */
+/* keeper_notes.h - what the journal tells the catalog, beside the leaves: fixed records in the
+ * vault's notes.  Version 1; big-endian; the first nine bytes are the kind and the ledger index of
+ * the leaf the note belongs to.  A note that says whose a submission is, is sealed under that
+ * submission's slot. */
 #ifndef SITE_KEEPER_NOTES_H
 #define SITE_KEEPER_NOTES_H
 

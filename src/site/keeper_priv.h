@@ -1,9 +1,10 @@
 /* keeper_priv.h - the keeper's inside: one loop, one writer.
  *
- * Everything that happens becomes an *act*: leaves, notes for the catalog, changes of slots.  Acts of one
- * turn of the loop form one group: one commit record, one fdatasync (keeper_group.c).  What a group changes
- * in ledger and catalog is derived from the group alone (keeper_apply.c), at commit and at replay by the
- * same function.  An act may then wait for a signed checkpoint that covers its leaves, and is ended. */
+ * Everything that happens becomes an *act*: leaves, notes for the catalog, changes of slots.  Acts
+ * of one turn of the loop form one group: one commit record, one fdatasync (keeper_group.c).  What
+ * a group changes in ledger and catalog is derived from the group alone (keeper_apply.c), at commit
+ * and at replay by the same function.  An act may then wait for a signed checkpoint that covers its
+ * leaves, and is ended. */
 #ifndef SITE_KEEPER_PRIV_H
 #define SITE_KEEPER_PRIV_H
 
@@ -29,8 +30,8 @@
 struct keeper;
 struct act;
 
-/* A note for the catalog (keeper_notes.h).  leaf: the act's leaf whose index in the ledger is written into
- * bytes [1, 9) at commit; -1: none. */
+/* A note for the catalog (keeper_notes.h).  leaf: the act's leaf whose index in the ledger is
+ * written into bytes [1, 9) at commit; -1: none. */
 struct act_note {
     bool sealed; /* under ref */
     struct id128 ref;
@@ -62,6 +63,7 @@ struct upload; /* keeper_intake.c */
 struct ticket;
 struct waiter; /* keeper_trace.c */
 struct move_out;
+struct scan_job;
 struct move_in;
 struct admin;
 
@@ -86,10 +88,10 @@ struct signing { /* one request at the signer at a time */
     bool out;
     uint64_t id, size, asked_from;
     struct digest root;
-    uint64_t signer_size;  /* what the signer signed last, as far as we know */
-    unsigned refused;      /* in a row */
-    uint64_t wanted;       /* somebody beside the acts waits for this size */
-    uint64_t signed_size;  /* newest signed checkpoint */
+    uint64_t signer_size; /* what the signer signed last, as far as we know */
+    unsigned refused;     /* in a row */
+    uint64_t wanted;      /* somebody beside the acts waits for this size */
+    uint64_t signed_size; /* newest signed checkpoint */
     struct buf signed_note;
 };
 
@@ -141,6 +143,8 @@ struct keeper {
     struct release *release;
     struct detect_client *detect;
     bool asked_engine;
+    bool rules_logged;
+    struct scan_job *scans; /* at the engine */
     size_t scans_out;
     mono_ms scan_due;
 
@@ -151,22 +155,28 @@ struct keeper {
     struct move_out *moves_out;
     struct move_in *moves_in;
 
+    bool group_bad; /* the open group holds a change whose act failed: it cannot be committed */
     int apply_failed;
     int stopped; /* negative errno: the writer has stopped; nothing is acknowledged any more */
     char stopped_why[ERR_TEXT_MAX];
     bool draining, quit;
     struct keeper_counts {
-        uint64_t accepted, bytes, repeats, refused, groups, leaves, scanned, malicious, incomplete, erased,
-            moved_in, moved_out, published;
+        uint64_t accepted, bytes, repeats, refused, groups, leaves, scanned, malicious, incomplete,
+            erased, moved_in, moved_out, published;
     } n;
 };
+
+/* --- keeper.c --- */
+/* The documents in force, from the catalog. */
+MUST_CHECK int keeper_load_documents(struct keeper *k, struct err *e);
 
 /* --- keeper_group.c --- */
 struct act *act_new(void);
 void act_free(struct act *a);
-/* Appends a leaf that b describes to the act. The first mistake is an error of ours: logged, -EINVAL. */
+/* Appends a leaf that b describes to the act. The first mistake is an error of ours: logged,
+ * -EINVAL. */
 MUST_CHECK int act_leaf(struct act *a, struct leaf_builder *b);
-struct buf *act_note_new(struct act *a, const struct id128 *ref, int leaf, uint8_t kind);
+struct buf *act_note_new(struct act *a, const struct id128 *ref, int leaf);
 MUST_CHECK int act_destroy(struct keeper *k, struct act *a, const struct id128 *ref);
 /* The open group; begins one.  NULL when the writer has stopped or a group cannot begin. */
 struct vault_group *group_of(struct keeper *k);
@@ -185,13 +195,13 @@ vault_group_fn keeper_apply;       /* replay; arg: the keeper.  Other than 0 sto
 vault_group_fn keeper_apply_fresh; /* of the group just committed: sets apply_failed, returns 0 */
 
 /* --- keeper_witness.c --- */
-void sign_step(struct keeper *k);   /* asks for a signature if somebody waits for one */
+void sign_step(struct keeper *k); /* asks for a signature if somebody waits for one */
 void sign_answer(struct keeper *k, const struct pm_signed *m);
 void round_step(struct keeper *k, mono_ms now);
 void round_signed(struct keeper *k);
 void round_answer(struct keeper *k, uint64_t id, const struct pm_cosigned *m);
-/* A receipt of leaf index with this extra, under the newest published checkpoint if that covers it, else
- * under the newest signed one.  -EAGAIN: no signature covers it yet. */
+/* A receipt of leaf index with this extra, under the newest published checkpoint if that covers it,
+ * else under the newest signed one.  -EAGAIN: no signature covers it yet. */
 MUST_CHECK int keeper_receipt(struct keeper *k, uint64_t index, struct span extra, struct buf *out,
                               bool *final, struct err *e);
 
@@ -205,6 +215,8 @@ void intake_front_gone(struct keeper *k);
 void intake_tick(struct keeper *k, unix_time now);
 void keeper_refuse(struct keeper *k, uint64_t id, enum proto_refusal why, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
+/* PRF_WRONG_SITE: the submission lives at another site now. */
+void keeper_refuse_moved(struct keeper *k, uint64_t id, const struct catalog_submission *row);
 void keeper_answer(struct keeper *k, uint16_t type, uint64_t id, const void *head, size_t n,
                    struct span tail, const int *fd);
 /* The zone index of a country now under the policy in force; NULL policy: none in force. */
@@ -230,8 +242,9 @@ void scan_step(struct keeper *k, mono_ms now);
 
 /* --- keeper_epoch.c --- */
 void epoch_tick(struct keeper *k, unix_time now);
+/* Logs the inventory of every country that has files here, of `also`, and of the site. */
 MUST_CHECK int epoch_inventory(struct keeper *k, const char *also, struct err *e);
-/* An act with the inventories; group_add is the caller's. */
+MUST_CHECK int epoch_inventory_leaves(struct keeper *k, struct act *a, const char *also);
 
 /* --- keeper_admin.c --- */
 void admin_accept(struct keeper *k);
@@ -241,14 +254,28 @@ void admin_say(struct keeper *k, uint64_t admin, bool end, int rc, uint64_t done
                const char *fmt, ...) PRINTF_LIKE(7, 8);
 void admin_close_all(struct keeper *k);
 
-/* --- keeper_move.c: the old site; keeper_receive.c: the new one --- */
-void move_begin(struct keeper *k, uint64_t admin, const struct read_move *m, const struct digest *doc);
+/* Asks the reader whether proof is a final receipt under this tlog-policy; it answers with the leaf
+ * to move_proof_read or receive_proof_read. */
+MUST_CHECK int keeper_read_proof(struct keeper *k, uint64_t id, const char *policy,
+                                 struct span proof, struct err *e);
+
+/* --- keeper_move.c: the old site --- */
+void move_begin(struct keeper *k, uint64_t admin, const struct read_move *m,
+                const struct digest *doc);
 void move_step(struct keeper *k, mono_ms now);
-void move_published(struct keeper *k); /* a checkpoint was published */
 void move_carried(struct keeper *k, uint64_t id, const struct pm_carried *m, struct span tail);
+bool move_proof_read(struct keeper *k, uint64_t id, int rc, const char *text, struct span leaf);
+MUST_CHECK int move_resume(struct keeper *k, struct err *e); /* at start */
+/* Where a country's files are now; NULL if not at a peer. */
+const struct config_peer *move_peer_of(struct keeper *k, const struct catalog_submission *row);
+bool move_holds(const struct keeper *k, const struct catalog_submission *row); /* is on its way */
+void move_published(struct keeper *k); /* a checkpoint was published */
+
+/* --- keeper_receive.c: the new site --- */
 void receive_open(struct keeper *k, uint64_t id, const struct pm_move *m, struct span proof,
                   struct span sealed);
 void receive_close(struct keeper *k, uint64_t id, const struct pm_move *m);
-void receive_step(struct keeper *k);
+bool receive_proof_read(struct keeper *k, uint64_t id, int rc, const char *text, struct span leaf);
+void receive_published(struct keeper *k);
 
 #endif

@@ -1,11 +1,13 @@
 /* keeper_witness.c - signatures, cosignatures, publication, receipts.
  *
  * Signing.  One request is out at a time, always for the ledger's size of the moment; acts wait in
- * unsigned_ until a signed checkpoint covers their leaves.  The signer wants proof that each size extends
- * the last; if it has signed more than we remember (a restart), it says so and is asked again.
+ * unsigned_ until a signed checkpoint covers their leaves.  The signer wants proof that each size
+ * extends the last; if it has signed more than we remember (a restart), it says so and is asked
+ * again.
  *
  * A round brings one checkpoint to the witnesses: flush, sign exactly that size, ask every witness,
- * publish as soon as the quorum of the site's policy is reached, once more when all have answered. */
+ * publish as soon as the quorum of the site's policy is reached, once more when all have answered.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +23,8 @@
 #define ROUND_MS 10000 /* witnesses that have not answered by then are not waited for */
 #define SIGN_REFUSALS_MAX 3
 
-static void note_line(struct buf *out, const struct vkey *key, const uint8_t *sig, size_t n, int *rc)
+static void note_line(struct buf *out, const struct vkey *key, const uint8_t *sig, size_t n,
+                      int *rc)
 {
     uint8_t raw[4 + 72];
     char b64[TEXT_BASE64_LEN(sizeof(raw)) + 1];
@@ -32,14 +35,15 @@ static void note_line(struct buf *out, const struct vkey *key, const uint8_t *si
     *rc = buf_printf(out, "\xe2\x80\x94 %s %s\n", key->name, b64);
 }
 
-static int signed_note(struct keeper *k, uint64_t size, const struct digest *root, const uint8_t sig[64],
-                       struct buf *out, struct err *e)
+static int signed_note(struct keeper *k, uint64_t size, const struct digest *root,
+                       const uint8_t sig[64], struct buf *out, struct err *e)
 {
     struct core_checkpoint checkpoint;
     int rc;
 
     buf_reset(out);
-    if ((rc = note_checkpoint_text(out, k->c->origin, size, root, e)) != 0 || (rc = buf_putc(out, '\n')) != 0)
+    if ((rc = note_checkpoint_text(out, k->c->origin, size, root, e)) != 0 ||
+        (rc = buf_putc(out, '\n')) != 0)
         return rc;
     note_line(out, &k->log_key, sig, 64, &rc);
     return rc != 0 ? rc : note_checkpoint_open(&checkpoint, NULL, buf_span(out), &k->log_key, e);
@@ -149,8 +153,10 @@ static void ask_witness(struct keeper *k, size_t i)
 
     buf_init(&body, PROTO_TAIL_MAX + sizeof(m));
     if ((rc = buf_put(&body, &m, sizeof(m))) == 0 &&
-        (rc = ledger_consistency(k->ledger, k->witness_size[i], k->round.size, path, &n, &e)) == 0 &&
-        (rc = tlog_witness_request(&body, k->witness_size[i], path, n, buf_span(&k->round.note), &e)) == 0)
+        (rc = ledger_consistency(k->ledger, k->witness_size[i], k->round.size, path, &n, &e)) ==
+            0 &&
+        (rc = tlog_witness_request(&body, k->witness_size[i], path, n, buf_span(&k->round.note),
+                                   &e)) == 0)
         rc = msg_send(k->courier, PC_WITNESS, k->round.size << 8 | i, buf_span(&body), NULL);
     if (rc != 0)
         log_warn("a witness could not be asked", "why", err_text(&e));
@@ -224,7 +230,8 @@ void round_step(struct keeper *k, mono_ms now)
     switch (k->round.state) {
     case ROUND_IDLE:
         if (now >= k->round_due && ledger_size(k->ledger) > 0 &&
-            (!ledger_has_checkpoint(k->ledger) || ledger_published(k->ledger) < ledger_size(k->ledger)))
+            (!ledger_has_checkpoint(k->ledger) ||
+             ledger_published(k->ledger) < ledger_size(k->ledger)))
             round_begin(k, now);
         break;
     case ROUND_SIGNING:
@@ -281,8 +288,8 @@ void round_answer(struct keeper *k, uint64_t id, const struct pm_cosigned *m)
 
 /* --- receipts --- */
 
-int keeper_receipt(struct keeper *k, uint64_t index, struct span extra, struct buf *out, bool *final,
-                   struct err *e)
+int keeper_receipt(struct keeper *k, uint64_t index, struct span extra, struct buf *out,
+                   bool *final, struct err *e)
 {
     struct digest path[CORE_PROOF_MAX];
     struct buf published;

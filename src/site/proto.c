@@ -53,6 +53,13 @@ static const struct msg_type admin_types[] = {
     ROW(PA_ASK_FILE, MSG_A, 1, EXACT(struct pm_admin)),
     ROW(PA_SAYS, MSG_B, 0, EXACT(struct pm_admin_says)),
 };
+static const struct msg_type control_types[] = {
+    ROW(PX_ENGINE, MSG_A, 1, NOTHING),
+    ROW(PX_CONFIG, MSG_A, 1, NOTHING),
+    ROW(PX_DRAIN, MSG_A, 0, NOTHING),
+    ROW(PX_WANT_ENGINE, MSG_B, 0, NOTHING),
+};
+_Static_assert(ARRAY_LEN(control_types) == PX_TYPES, "every type has its row");
 _Static_assert(ARRAY_LEN(front_types) == PF_TYPES && ARRAY_LEN(signer_types) == PS_TYPES &&
                    ARRAY_LEN(courier_types) == PC_TYPES && ARRAY_LEN(reader_types) == PR_TYPES &&
                    ARRAY_LEN(admin_types) == PA_TYPES,
@@ -67,6 +74,7 @@ PROTOCOL(front, 0x70661001, front_types);
 PROTOCOL(signer, 0x70661002, signer_types);
 PROTOCOL(courier, 0x70661003, courier_types);
 PROTOCOL(reader, 0x70661004, reader_types);
+PROTOCOL(control, 0x70661006, control_types);
 PROTOCOL(admin, 0x70661005, admin_types);
 
 static const struct {

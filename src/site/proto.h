@@ -80,8 +80,15 @@ enum {              /* `glarus` on the admin socket (A) and keeper (B) */
        PA_SAYS,     /* B pm_admin_says: any number with end 0, then one with end 1 */
        PA_TYPES = PA_SAYS
 };
-extern const struct msg_protocol proto_front, proto_signer, proto_courier, proto_reader,
-    proto_admin;
+enum {                 /* supervisor (A) and keeper (B) */
+       PX_ENGINE = 1,  /* A, 1 descriptor: a new engine's channel */
+       PX_CONFIG,      /* A, 1 descriptor: the configuration to take over (SIGHUP) */
+       PX_DRAIN,       /* A, empty: end in order (SIGTERM) */
+       PX_WANT_ENGINE, /* B, empty */
+       PX_TYPES = PX_WANT_ENGINE
+};
+extern const struct msg_protocol proto_control, proto_front, proto_signer, proto_courier,
+    proto_reader, proto_admin;
 
 /* Why a request is not granted; the words of docs/openapi.yaml in proto_refusal_word. */
 enum proto_refusal {
@@ -257,9 +264,11 @@ struct pm_carried { /* tail: the answer's body, at most PROTO_TAIL_MAX */
     char text[PROTO_TEXT];
 };
 
-enum proto_read { READ_REGISTER, READ_POLICY, READ_STATEMENT, READ_MOVE };
+enum proto_read { READ_REGISTER, READ_POLICY, READ_STATEMENT, READ_MOVE, READ_PROOF };
 /* The descriptor holds: the envelope, then (offset `register_at`, if register_len) the register in
- * force, then (offset previous_at, if previous_len) the predecessor. */
+ * force, then (offset previous_at, if previous_len) the predecessor.  READ_PROOF: a tlog-proof,
+ * then (at register_at) the tlog-policy it must satisfy; the answer's tail is the leaf, if it is
+ * final. */
 struct pm_read {
     uint32_t what, pad;
     int64_t at; /* the time approvals must hold at */
@@ -280,11 +289,11 @@ enum proto_admin {
     ADMIN_RELOCATE,           /* descriptor: the approved move */
     ADMIN_TURN_EPOCH,
     ADMIN_INVENTORY,
-    ADMIN_SCRUB,
-    ADMIN_CLOSE
+    ADMIN_SCRUB
 };
 struct pm_admin {
-    uint32_t what, pad;
+    uint32_t what;     /* enum proto_admin */
+    uint32_t document; /* enum proto_read: what is published */
     struct digest digest;
 };
 struct pm_admin_says {

@@ -1,0 +1,552 @@
+/* keeper_admin.c - the admin socket: who may speak is decided by the kernel's word about the peer's
+ * uid. Documents are handed to the reader as one sealed memfd; what it answers decides. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "crypto/sha256.h"
+#include "people/dsse.h"
+#include "site/keeper_notes.h"
+#include "site/keeper_priv.h"
+
+#define ADMINS_MAX 16
+
+struct admin {
+    struct admin *next;
+    struct msg_chan *chan;
+    uint64_t no;     /* ours; never reused */
+    uint64_t ask_id; /* of the request under way */
+    bool busy;
+    uint64_t read_id; /* at the reader; 0: none */
+    uint32_t read_what;
+    struct buf document;
+};
+
+static struct admin *admin_of(struct keeper *k, uint64_t no)
+{
+    for (struct admin *a = k->admins; a != NULL; a = a->next)
+        if (a->no == no)
+            return a;
+    return NULL;
+}
+
+static void admin_drop(struct keeper *k, struct admin *a)
+{
+    for (struct admin **at = &k->admins; *at != NULL; at = &(*at)->next)
+        if (*at == a) {
+            *at = a->next;
+            break;
+        }
+    msg_close(a->chan); /* closing the descriptor takes it out of epoll */
+    buf_free(&a->document);
+    free(a);
+}
+
+void admin_say(struct keeper *k, uint64_t admin, bool end, int rc, uint64_t done, uint64_t total,
+               const char *fmt, ...)
+{
+    struct admin *a = admin_of(k, admin);
+    struct pm_admin_says m;
+    va_list ap;
+
+    if (a == NULL)
+        return; /* it has left; the work goes on */
+    memset(&m, 0, sizeof(m));
+    m.end = end;
+    m.rc = rc;
+    m.done = done;
+    m.total = total;
+    va_start(ap, fmt);
+    (void)vsnprintf(m.text, sizeof(m.text), fmt, ap);
+    va_end(ap);
+    if (msg_send(a->chan, PA_SAYS, a->ask_id, span_of(&m, sizeof(m)), NULL) != 0 && !end)
+        return; /* progress may be lost, the end may not: the socket's queue is long enough for it
+                 */
+    if (end)
+        a->busy = false;
+}
+
+/* --- documents --- */
+
+static int append_artifact(struct keeper *k, const struct digest *d, struct buf *all, uint64_t *at,
+                           uint64_t *len, struct err *e)
+{
+    int rc;
+
+    *at = all->len;
+    rc = tlog_tiles_artifact(k->ledger_dir, d, all, e);
+    *len = all->len - *at;
+    return rc;
+}
+
+static int sealed_memfd(const struct buf *b, int *out)
+{
+    int fd = memfd_create("document", MFD_CLOEXEC | MFD_ALLOW_SEALING), rc;
+
+    if (fd < 0)
+        return -errno;
+    rc = io_write_all(fd, b->data, b->len);
+    if (rc == 0 &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
+        rc = -errno;
+    if (rc != 0) {
+        io_close(&fd);
+        return rc;
+    }
+    *out = fd;
+    return 0;
+}
+
+static const struct digest *predecessor(const struct keeper *k, uint32_t what)
+{
+    if (what == READ_REGISTER)
+        return k->has_register ? &k->register_doc : NULL;
+    if (what == READ_POLICY)
+        return k->policies > 0 ? &k->policy[k->policies - 1]->policy : NULL;
+    if (what == READ_MOVE) {
+        const struct placement *p = keeper_policy(k, clock_now());
+
+        return p == NULL ? NULL : &p->policy;
+    }
+    return NULL;
+}
+
+/* Hands the document, the register in force and the predecessor to the reader. */
+static int to_reader(struct keeper *k, struct admin *a, uint32_t what, struct err *e)
+{
+    const struct digest *previous = predecessor(k, what);
+    struct pm_read m;
+    struct buf all;
+    int fd = -1, rc;
+
+    memset(&m, 0, sizeof(m));
+    buf_init(&all, 4 * DSSE_MAX_BYTES);
+    m.what = what;
+    m.at = clock_now();
+    m.len = a->document.len;
+    rc = buf_put(&all, a->document.data, a->document.len);
+    if (rc == 0 && k->has_register) {
+        m.register_doc = k->register_doc;
+        rc = append_artifact(k, &k->register_doc, &all, &m.register_at, &m.register_len, e);
+    }
+    if (rc == 0 && previous != NULL) {
+        m.previous_doc = *previous;
+        rc = append_artifact(k, previous, &all, &m.previous_at, &m.previous_len, e);
+    }
+    if (rc == 0 && (rc = sealed_memfd(&all, &fd)) == 0) {
+        a->read_id = ++k->next_id;
+        a->read_what = what;
+        rc = msg_send(k->reader, PR_READ, a->read_id, span_of(&m, sizeof(m)), &fd);
+    }
+    io_close(&fd);
+    buf_free(&all);
+    return rc == 0 ? 0 : err_sys(e, rc, "handing the document to the reader");
+}
+
+static int document_of(struct admin *a, int fd, struct err *e)
+{
+    struct stat st;
+    int rc;
+
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 ||
+        (uint64_t)st.st_size > DSSE_MAX_BYTES)
+        return err_set(e, -EINVAL, "a document is a regular file of at most %zu bytes",
+                       DSSE_MAX_BYTES);
+    buf_reset(&a->document);
+    if ((rc = buf_reserve(&a->document, (size_t)st.st_size)) != 0)
+        return err_sys(e, rc, "taking the document");
+    rc = io_pread_full(fd, a->document.data, (size_t)st.st_size, 0);
+    if (rc == 0)
+        a->document.len = (size_t)st.st_size;
+    return rc == 0 ? 0 : err_sys(e, rc, "reading the document");
+}
+
+/* --- publishing: what the reader found becomes leaves --- */
+
+static void doc_leaf(struct leaf_builder *b, enum leaf_kind kind, const char *site,
+                     const struct digest *doc, bool has_previous, const struct digest *previous,
+                     uint64_t serial)
+{
+    leaf_begin(b, kind, clock_now(), site);
+    leaf_set_digest(b, LF_DOC, doc);
+    if (has_previous)
+        leaf_set_digest(b, LF_PREV, previous);
+    leaf_set_int(b, LF_SERIAL, serial);
+}
+
+static const enum leaf_kind change_kind[] = {
+    [CHANGE_PERSON_ENROLLED] = LK_PERSON_ENROLLED, [CHANGE_KEY_BOUND] = LK_KEY_BOUND,
+    [CHANGE_KEY_REVOKED] = LK_KEY_REVOKED,         [CHANGE_ROLE_GRANTED] = LK_ROLE_GRANTED,
+    [CHANGE_ROLE_ENDED] = LK_ROLE_ENDED,
+};
+
+static int change_leaf(struct keeper *k, struct act *a, const struct register_change *h)
+{
+    struct leaf_builder b;
+
+    leaf_begin(&b, change_kind[h->kind], clock_now(), k->c->site);
+    leaf_set_id(&b, LF_PERSON, &h->person);
+    if (h->kind == CHANGE_PERSON_ENROLLED) {
+        leaf_set_id(&b, LF_ORG, &h->org);
+        if (h->vouched)
+            leaf_set_id(&b, LF_VOUCHER, &h->voucher);
+    } else if (h->kind == CHANGE_KEY_BOUND || h->kind == CHANGE_KEY_REVOKED) {
+        leaf_set_key(&b, LF_KEY, h->key.b);
+    } else {
+        leaf_set_text(&b, LF_ROLE, register_role_word(h->role));
+    }
+    return act_leaf(a, &b);
+}
+
+static int publish_register(struct keeper *k, struct act *a, const struct digest *doc,
+                            struct span record)
+{
+    struct read_register r;
+    struct leaf_builder b;
+    int rc = read_register_decode(record, &r);
+
+    if (rc != 0)
+        return rc;
+    doc_leaf(&b, LK_REGISTER_PUBLISHED, k->c->site, doc, r.has_previous, &r.previous, r.serial);
+    rc = act_leaf(a, &b);
+    for (size_t i = 0; i < r.n && rc == 0; i++)
+        rc = change_leaf(k, a, &r.change[i]);
+    read_register_done(&r);
+    return rc;
+}
+
+static int publish_policy(struct keeper *k, struct act *a, const struct digest *doc,
+                          struct span record)
+{
+    struct read_policy p;
+    struct leaf_builder b;
+    int rc = read_policy_decode(record, &p);
+
+    if (rc != 0)
+        return rc;
+    doc_leaf(&b, LK_POLICY_PUBLISHED, k->c->site, doc, p.has_previous, &p.previous,
+             p.placement->serial);
+    leaf_set_time(&b, LF_VALID_FROM, p.placement->valid_from);
+    rc = k->policies >= KEEPER_POLICIES_MAX ? -E2BIG : act_leaf(a, &b);
+    placement_free(p.placement);
+    return rc;
+}
+
+static int publish_statement(struct keeper *k, struct act *a, const struct digest *doc,
+                             struct span record)
+{
+    struct read_statement s;
+    struct leaf_builder b;
+    int rc = read_statement_decode(record, &s);
+
+    if (rc != 0)
+        return rc;
+    leaf_begin(&b, LK_STATEMENT_PUBLISHED, clock_now(), k->c->site);
+    leaf_set_digest(&b, LF_DOC, doc);
+    leaf_set_text(&b, LF_LANG, s.language);
+    leaf_set_text(&b, LF_SCOPES, statement_scopes_word(s.scopes));
+    leaf_set_int(&b, LF_ERASE_WITHIN, s.erase_within);
+    leaf_set_int(&b, LF_RETENTION, s.retention);
+    return k->statements >= KEEPER_STATEMENTS_MAX ? -E2BIG : act_leaf(a, &b);
+}
+
+struct publishing {
+    uint64_t admin;
+    struct digest doc;
+};
+
+static void published(struct keeper *k, struct act *a, int rc)
+{
+    struct publishing *p = a->ctx;
+    struct err e = ERR_INIT;
+    char hex[65];
+
+    text_digest(hex, &p->doc);
+    if (rc == 0 && (rc = keeper_load_documents(k, &e)) != 0)
+        admin_say(k, p->admin, true, rc, 0, 0, "%s", err_text(&e));
+    else if (rc != 0)
+        admin_say(k, p->admin, true, rc, 0, 0, "not published: %s", strerror(-rc));
+    else
+        admin_say(k, p->admin, true, 0, 1, 1, "published %s in leaf %llu", hex,
+                  (unsigned long long)a->index[0]);
+}
+
+static void ctx_free(struct act *a)
+{
+    free(a->ctx);
+}
+
+static int publish(struct keeper *k, struct admin *ad, const struct pm_read_is *m,
+                   struct span record, struct err *e)
+{
+    struct note_document n = {(uint8_t)m->what, m->doc, record};
+    struct act *a = act_new();
+    struct publishing *p = calloc(1, sizeof(*p));
+    struct digest stored;
+    struct buf *note;
+    int rc = a == NULL || p == NULL ? -ENOMEM : 0;
+
+    /* the artifact is there before the leaf that names it */
+    if (rc == 0)
+        rc = ledger_put_artifact(k->ledger, buf_span(&ad->document), &stored, e);
+    if (rc == 0 && !digest_eq(&stored, &m->doc))
+        rc = err_set(e, -EPROTO, "the reader speaks of another document");
+    if (rc == 0 && m->what == READ_REGISTER)
+        rc = publish_register(k, a, &m->doc, record);
+    else if (rc == 0 && m->what == READ_POLICY)
+        rc = publish_policy(k, a, &m->doc, record);
+    else if (rc == 0)
+        rc = publish_statement(k, a, &m->doc, record);
+    if (rc == 0 && ((note = act_note_new(a, NULL, 0)) == NULL || note_put_document(note, &n) != 0))
+        rc = -ENOMEM;
+    if (rc != 0) {
+        free(p);
+        act_free(a);
+        return rc;
+    }
+    p->admin = ad->no;
+    p->doc = m->doc;
+    a->ctx = p;
+    a->free = ctx_free;
+    a->done = published;
+    group_add(k, a);
+    return 0;
+}
+
+/* A move's approval is an artifact as well; the leaf move.opened names it. */
+static int begin_move(struct keeper *k, struct admin *ad, const struct pm_read_is *m,
+                      struct span record, struct err *e)
+{
+    struct read_move r;
+    struct digest stored;
+    int rc;
+
+    if ((rc = read_move_decode(record, &r)) != 0)
+        return err_sys(e, rc, "the reader's answer");
+    if ((rc = ledger_put_artifact(k->ledger, buf_span(&ad->document), &stored, e)) != 0)
+        return rc;
+    move_begin(k, ad->no, &r, &m->doc);
+    return 0;
+}
+
+void admin_read_answer(struct keeper *k, uint64_t id, const struct pm_read_is *m,
+                       struct span record)
+{
+    struct err e = ERR_INIT;
+    struct admin *a = k->admins;
+    int rc;
+
+    while (a != NULL && a->read_id != id)
+        a = a->next;
+    if (a == NULL)
+        return;
+    a->read_id = 0;
+    if (m->rc != 0)
+        rc = err_set(&e, m->rc, "%.*s", (int)sizeof(m->text), m->text);
+    else if (m->what != a->read_what)
+        rc = err_set(&e, -EPROTO, "the reader answers another question");
+    else if (m->what == READ_MOVE)
+        rc = begin_move(k, a, m, record, &e);
+    else
+        rc = publish(k, a, m, record, &e);
+    if (rc != 0)
+        admin_say(k, a->no, true, rc, 0, 0, "%s", err_text(&e));
+}
+
+/* --- requests --- */
+
+static void withdraw_statement(struct keeper *k, struct admin *ad, const struct digest *doc)
+{
+    struct leaf_builder b;
+    struct publishing *p = calloc(1, sizeof(*p));
+    struct act *a = act_new();
+    struct buf *note = a == NULL ? NULL : act_note_new(a, NULL, 0);
+    bool known = false;
+
+    for (size_t i = 0; i < k->statements; i++)
+        known = known || (digest_eq(&k->statement[i].doc, doc) && !k->statement[i].withdrawn);
+    if (!known || note == NULL || p == NULL) {
+        admin_say(k, ad->no, true, known ? -ENOMEM : -ENOENT, 0, 0,
+                  "no such statement is in force; \"glarus site status\" lists them");
+        act_free(a);
+        free(p);
+        return;
+    }
+    leaf_begin(&b, LK_STATEMENT_WITHDRAWN, clock_now(), k->c->site);
+    leaf_set_digest(&b, LF_DOC, doc);
+    p->admin = ad->no;
+    p->doc = *doc;
+    a->ctx = p;
+    a->free = ctx_free;
+    a->done = published;
+    if (act_leaf(a, &b) == 0 && note_put_withdrawn(note, doc) == 0) {
+        group_add(k, a);
+    } else {
+        act_free(a);
+        admin_say(k, ad->no, true, -ENOMEM, 0, 0, "out of memory");
+    }
+}
+
+static void status(struct keeper *k, struct admin *ad)
+{
+    admin_say(
+        k, ad->no, true, k->stopped, 0, 0,
+        "site %s, zone %s\nledger %llu leaves, %llu published\nepoch %llu (oldest with a key: "
+        "%llu)\n"
+        "policies %zu, statements %zu, register %s serial %llu\nuploads %zu, at the engine %zu\n%s",
+        k->c->site, k->c->zone, (unsigned long long)ledger_size(k->ledger),
+        (unsigned long long)ledger_published(k->ledger), (unsigned long long)vault_epoch(k->vault),
+        (unsigned long long)vault_epoch_oldest(k->vault), k->policies, k->statements,
+        k->has_register ? "published," : "none,", (unsigned long long)k->register_serial,
+        k->n_uploads, k->scans_out, k->stopped != 0 ? k->stopped_why : "the writer works");
+}
+
+static void scrub(struct keeper *k, struct admin *ad)
+{
+    struct vault_scrub s;
+    struct err e = ERR_INIT;
+    int rc;
+
+    group_commit(k);
+    rc = vault_scrub(k->vault, &s, NULL, NULL, &e);
+    if (rc == 0 && s.bad_objects + s.bad_segments > 0)
+        rc = -EBADMSG;
+    admin_say(k, ad->no, true, rc, s.objects, s.objects,
+              "%llu objects, %llu bytes, %llu sealed segments read; %llu objects and %llu segments "
+              "are damaged%s%s",
+              (unsigned long long)s.objects, (unsigned long long)s.bytes,
+              (unsigned long long)s.segments, (unsigned long long)s.bad_objects,
+              (unsigned long long)s.bad_segments, rc != 0 ? ": " : "", rc != 0 ? err_text(&e) : "");
+}
+
+static void asked(struct keeper *k, struct admin *a, const struct pm_admin *m, int fd)
+{
+    struct err e = ERR_INIT;
+    int rc = 0;
+
+    if (k->stopped != 0 && m->what != ADMIN_STATUS) {
+        admin_say(k, a->no, true, k->stopped, 0, 0, "the writer has stopped: %s", k->stopped_why);
+        return;
+    }
+    switch ((enum proto_admin)m->what) {
+    case ADMIN_STATUS:
+        status(k, a);
+        return;
+    case ADMIN_PUBLISH:
+    case ADMIN_RELOCATE:
+        rc = fd < 0 ? err_set(&e, -EINVAL, "no document came with the request")
+                    : document_of(a, fd, &e);
+        if (rc == 0 && m->document > READ_MOVE)
+            rc = err_set(&e, -EINVAL, "unknown kind of document");
+        if (rc == 0)
+            rc = to_reader(k, a, m->what == ADMIN_RELOCATE ? READ_MOVE : m->document, &e);
+        break;
+    case ADMIN_WITHDRAW_STATEMENT:
+        withdraw_statement(k, a, &m->digest);
+        return;
+    case ADMIN_TURN_EPOCH:
+        k->turn_wanted = true;
+        admin_say(k, a->no, true, 0, 0, 0, "the epoch turns; epoch %llu ends",
+                  (unsigned long long)vault_epoch(k->vault));
+        return;
+    case ADMIN_INVENTORY:
+        rc = epoch_inventory(k, NULL, &e);
+        if (rc == 0) {
+            admin_say(k, a->no, true, 0, 0, 0, "the inventory is logged");
+            return;
+        }
+        break;
+    case ADMIN_SCRUB:
+        scrub(k, a);
+        return;
+    default:
+        rc = err_set(&e, -EINVAL, "unknown request");
+    }
+    if (rc != 0)
+        admin_say(k, a->no, true, rc, 0, 0, "%s", err_text(&e));
+}
+
+void admin_event(struct keeper *k, struct admin *a)
+{
+    struct err e = ERR_INIT;
+    struct msg m;
+    int rc;
+
+    while ((rc = msg_recv(a->chan, &m, &e)) == 0) {
+        struct pm_admin ask;
+
+        memcpy(&ask, m.body.p, sizeof(ask));
+        if (a->busy) {
+            rc = -EPROTO; /* one at a time */
+            break;
+        }
+        a->busy = true;
+        a->ask_id = m.id;
+        asked(k, a, &ask, m.type->type == PA_ASK_FILE ? m.fd[0] : -1);
+    }
+    if (rc != -EAGAIN)
+        admin_drop(k, a);
+}
+
+static bool allowed(const struct keeper *k, int fd)
+{
+    struct ucred who;
+    socklen_t n = sizeof(who);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0)
+        return false;
+    if (who.uid == 0 || who.uid == getuid())
+        return true;
+    for (size_t i = 0; i < k->c->admins; i++)
+        if (k->c->admin_uid[i] == who.uid)
+            return true;
+    return false;
+}
+
+void admin_accept(struct keeper *k)
+{
+    struct epoll_event ev = {.events = EPOLLIN};
+    struct err e = ERR_INIT;
+    struct admin *a;
+    size_t n = 0;
+    int fd = accept4(k->admin_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd < 0)
+        return;
+    for (a = k->admins; a != NULL; a = a->next)
+        n++;
+    if (!allowed(k, fd) || n >= ADMINS_MAX || (a = calloc(1, sizeof(*a))) == NULL) {
+        log_warn("a peer of the admin socket was turned away");
+        io_close(&fd);
+        return;
+    }
+    buf_init(&a->document, DSSE_MAX_BYTES);
+    if (msg_open(&a->chan, fd, &proto_admin, MSG_B, &e) != 0) {
+        log_warn("an admin connection failed", "why", err_text(&e));
+        free(a);
+        return;
+    }
+    a->no = ++k->next_id;
+    a->next = k->admins;
+    k->admins = a;
+    ev.data.ptr = a;
+    if (epoll_ctl(k->epoll, EPOLL_CTL_ADD, msg_fd(a->chan), &ev) != 0)
+        admin_drop(k, a);
+}
+
+void admin_close_all(struct keeper *k)
+{
+    while (k->admins != NULL)
+        admin_drop(k, k->admins);
+}

@@ -1,0 +1,592 @@
+/* keeper_trace.c - what the submitter may ask about a submission and order for it, proved by the
+ * submission's key each time; receipts; waiting for a change. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "detect/verdict.h"
+#include "events/receipt_extra.h"
+#include "site/keeper_intake.h"
+#include "site/keeper_notes.h"
+#include "site/keeper_priv.h"
+
+#define WAIT_MAX 60
+#define WAITERS_MAX 4096
+
+struct waiter {
+    struct waiter *next;
+    uint64_t id;
+    struct pm_trace ask;
+    mono_ms until;
+};
+
+/* --- receipts --- */
+
+static int leaf_at(struct keeper *k, uint64_t index, struct buf *out, struct err *e)
+{
+    return ledger_leaf(k->ledger, index, out, e);
+}
+
+/* The receipt of a leaf with these openings. */
+static int receipt_of(struct keeper *k, uint64_t index, const struct receipt_opening *open,
+                      size_t n, struct buf *out, bool *final, struct err *e)
+{
+    struct receipt_extra x;
+    struct buf leaf, json;
+    int rc;
+
+    memset(&x, 0, sizeof(x));
+    buf_init(&leaf, LEAF_MAX);
+    buf_init(&json, RECEIPT_EXTRA_MAX);
+    if ((rc = leaf_at(k, index, &leaf, e)) == 0) {
+        x.leaf = buf_span(&leaf);
+        if (n > 0)
+            memcpy(x.opening, open, n * sizeof(*open));
+        x.openings = n;
+        if ((rc = receipt_extra_encode(&x, &json, e)) == 0)
+            rc = keeper_receipt(k, index, buf_span(&json), out, final, e);
+    }
+    buf_free(&leaf);
+    secret_wipe(json.data, json.len);
+    buf_free(&json);
+    return rc;
+}
+
+int receipt_plain(struct keeper *k, uint64_t leaf, struct buf *out, bool *final, struct err *e)
+{
+    return receipt_of(k, leaf, NULL, 0, out, final, e);
+}
+
+static void opening(struct receipt_opening *o, const uint8_t seed[32], enum leaf_kind kind,
+                    enum leaf_field f, struct span extra, struct span value)
+{
+    o->field = f;
+    keeper_salt(seed, kind, f, extra, o->salt);
+    o->value = value;
+}
+
+/* The slot's secrets, while it lives. */
+static int slot_of(struct keeper *k, const struct id128 *ref, struct vault_slot_info *info,
+                   struct slot_blob *blob, struct err *e)
+{
+    int rc = vault_slot_info(k->vault, ref, info, e);
+
+    if (rc != 0)
+        return rc;
+    rc = slot_blob_decode(buf_span(&info->blob), blob);
+    if (rc != 0) {
+        vault_slot_info_done(info);
+        return err_set(e, rc, "a slot's sealed part is malformed");
+    }
+    return 0;
+}
+
+static bool holds_slot(const struct catalog_submission *row)
+{
+    return row->state == CATALOG_LIVE || row->state == CATALOG_WITHDRAWN;
+}
+
+int receipt_accepted(struct keeper *k, const struct catalog_submission *row, struct buf *out,
+                     bool *final, struct err *e)
+{
+    struct receipt_opening o[5];
+    struct vault_slot_info info;
+    struct slot_blob blob;
+    char ref[33], sha[65], size[24];
+    const enum leaf_kind kind = LK_SUBMISSION_ACCEPTED;
+    const struct span none = {NULL, 0};
+    int rc;
+
+    if (row->leaf == CATALOG_NO_LEAF)
+        return err_set(e, -ENOENT,
+                       "the submission was accepted at another site; its receipt is there");
+    if (!holds_slot(row))
+        return receipt_of(k, row->leaf, o, 0, out, final, e);
+    if ((rc = slot_of(k, &row->ref, &info, &blob, e)) != 0)
+        return rc;
+    text_id(ref, &row->ref);
+    text_digest(sha, &info.sha256);
+    (void)snprintf(size, sizeof(size), "%llu", (unsigned long long)info.size);
+    opening(&o[0], blob.seed, kind, LF_SEALED_ACCOUNT, none, blob.account);
+    opening(&o[1], blob.seed, kind, LF_SEALED_NAME, none, blob.name);
+    opening(&o[2], blob.seed, kind, LF_SEALED_REF, none, span_str(ref));
+    opening(&o[3], blob.seed, kind, LF_SEALED_SHA256, none, span_str(sha));
+    opening(&o[4], blob.seed, kind, LF_SEALED_SIZE, none, span_str(size));
+    rc = receipt_of(k, row->leaf, o, ARRAY_LEN(o), out, final, e);
+    secret_wipe(&blob, sizeof(blob));
+    vault_slot_info_done(&info);
+    return rc;
+}
+
+int receipt_ended(struct keeper *k, const struct catalog_submission *row, struct buf *out,
+                  bool *final, struct err *e)
+{
+    if (holds_slot(row))
+        return err_set(e, -ENOENT, "the submission is not erased");
+    return receipt_of(k, row->end_leaf, NULL, 0, out, final, e);
+}
+
+struct scanned { /* the newest verdict of a ref */
+    bool found;
+    struct catalog_verdict row;
+    uint64_t leaf;
+    size_t names_len;
+    char names[CATALOG_SEALED_MAX];
+    uint8_t sealed[CATALOG_SEALED_MAX + 64];
+    size_t sealed_len;
+};
+
+static int take_verdict(void *arg, const struct catalog_verdict *v)
+{
+    struct scanned *s = arg;
+
+    if (s->found && v->at < s->row.at)
+        return 0;
+    s->found = true;
+    s->row = *v;
+    s->sealed_len = v->sealed.n <= sizeof(s->sealed) ? v->sealed.n : 0;
+    memcpy(s->sealed, v->sealed.p, s->sealed_len);
+    s->row.sealed = span_of(NULL, 0);
+    return 0;
+}
+
+static int verdict_of(struct keeper *k, const struct id128 *ref, struct scanned *s)
+{
+    uint8_t plain[CATALOG_SEALED_MAX + 64];
+    int rc;
+
+    s->found = false;
+    if ((rc = catalog_verdicts(k->catalog, ref, take_verdict, s)) != 0 || !s->found)
+        return rc;
+    if (s->sealed_len < VAULT_SEAL_EXTRA + 8)
+        return -EBADMSG;
+    if ((rc = vault_unseal_text(k->vault, ref, span_of(s->sealed, s->sealed_len), plain)) != 0)
+        return rc;
+    s->leaf = 0;
+    for (int i = 0; i < 8; i++)
+        s->leaf = s->leaf << 8 | plain[i];
+    s->names_len = s->sealed_len - VAULT_SEAL_EXTRA - 8;
+    memcpy(s->names, plain + 8, s->names_len);
+    return 0;
+}
+
+int receipt_scanned(struct keeper *k, const struct catalog_submission *row, struct buf *out,
+                    bool *final, struct err *e)
+{
+    struct receipt_opening o;
+    struct vault_slot_info info;
+    struct slot_blob blob;
+    struct scanned s;
+    int rc;
+
+    if (!holds_slot(row))
+        return err_set(e, -ENOENT, "the submission's file is erased");
+    if ((rc = verdict_of(k, &row->ref, &s)) != 0)
+        return err_sys(e, rc, "reading the verdict");
+    if (!s.found)
+        return err_set(e, -ENOENT, "the submission is not scanned yet");
+    if ((rc = slot_of(k, &row->ref, &info, &blob, e)) != 0)
+        return rc;
+    opening(&o, blob.seed, LK_SCAN_DONE, LF_SEALED_NAMES, span_of(s.row.release.b, 32),
+            span_of(s.names, s.names_len));
+    rc = receipt_of(k, s.leaf, &o, 1, out, final, e);
+    secret_wipe(&blob, sizeof(blob));
+    vault_slot_info_done(&info);
+    return rc;
+}
+
+/* --- who may ask --- */
+
+static int known(struct keeper *k, uint64_t id, const struct id128 *sub,
+                 struct catalog_submission *row)
+{
+    int rc = catalog_submission_get(k->catalog, sub, row);
+
+    if (rc == -ENOENT)
+        keeper_refuse(k, id, PRF_UNKNOWN, "no such submission at this site");
+    else if (rc != 0)
+        keeper_refuse(k, id, PRF_BUSY, "the catalog does not answer: %s", strerror(-rc));
+    return rc;
+}
+
+static bool may_trace(const struct catalog_submission *row, const struct pm_trace *m)
+{
+    return submitter_verify_trace((const struct ed25519_pub *)row->sub_key, &m->sub, m->time,
+                                  clock_now(), (const struct ed25519_sig *)m->sig) == 0;
+}
+
+/* --- tracing --- */
+
+static uint32_t state_of(struct keeper *k, const struct catalog_submission *row, bool scanned)
+{
+    uint32_t s = SUB_ACCEPTED;
+
+    if (row->leaf == CATALOG_NO_LEAF || row->leaf < ledger_published(k->ledger))
+        s |= SUB_FINAL;
+    if (scanned)
+        s |= SUB_SCANNED;
+    if (row->state == CATALOG_WITHDRAWN)
+        s |= SUB_WITHDRAWN;
+    if (row->state == CATALOG_ERASED)
+        s |= SUB_ERASED;
+    if (row->state == CATALOG_MOVED)
+        s |= SUB_MOVED;
+    if ((row->state == CATALOG_ERASED || row->state == CATALOG_MOVED) &&
+        row->final_epoch < vault_epoch_oldest(k->vault))
+        s |= SUB_DESTROYED;
+    return s;
+}
+
+static void fill_place(struct keeper *k, const struct catalog_submission *row, struct pm_traced *m)
+{
+    const struct config_peer *p;
+    struct catalog_submission moved = *row;
+
+    (void)snprintf(m->site, sizeof(m->site), "%s", k->c->site);
+    (void)snprintf(m->url, sizeof(m->url), "%s", k->c->url);
+    if (moved.state == CATALOG_MOVED && (p = move_peer_of(k, &moved)) != NULL) {
+        (void)snprintf(m->site, sizeof(m->site), "%s", p->site);
+        (void)snprintf(m->url, sizeof(m->url), "%s", p->url);
+    }
+}
+
+/* The answer to a trace; false if the state is the one the asker has seen. */
+static bool trace_fill(struct keeper *k, const struct catalog_submission *row,
+                       const struct pm_trace *ask, struct pm_traced *m, struct scanned *s)
+{
+    struct vault_slot_info info;
+    enum verdict_reason reason = REASON_NONE;
+    struct err e = ERR_INIT;
+
+    memset(m, 0, sizeof(*m));
+    s->found = false;
+    s->names_len = 0;
+    if (holds_slot(row) && verdict_of(k, &row->ref, s) != 0)
+        s->found = false;
+    m->state = state_of(k, row, s->found);
+    if (ask->wait > 0 && m->state == ask->seen)
+        return false;
+    if (s->found) {
+        m->verdict = (uint32_t)(s->row.verdict == CATALOG_MALICIOUS ? VERDICT_MALICIOUS
+                                : s->row.verdict == CATALOG_CLEAN   ? VERDICT_CLEAN
+                                                                    : VERDICT_INCOMPLETE);
+        if (verdict_reason_of_word(span_str(s->row.reason), &reason) == 0)
+            m->reason = (uint32_t)reason;
+        m->hits = s->row.hits;
+        m->scanned = s->row.at;
+        m->release = s->row.release;
+    }
+    m->accepted = row->accepted;
+    m->erased = row->ended;
+    m->final_epoch = row->final_epoch;
+    memcpy(m->country, row->country, 3);
+    if (holds_slot(row) && vault_slot_info(k->vault, &row->ref, &info, &e) == 0) {
+        m->size = info.size;
+        vault_slot_info_done(&info);
+    }
+    m->names_len = (uint32_t)s->names_len;
+    fill_place(k, row, m);
+    return true;
+}
+
+static void receipt_answer(struct keeper *k, uint64_t id, const struct catalog_submission *row,
+                           const struct pm_trace *ask)
+{
+    struct pm_receipt m = {0, 0};
+    struct err e = ERR_INIT;
+    struct buf out;
+    bool final = false;
+    int rc;
+
+    buf_init(&out, PROTO_TAIL_MAX);
+    if (ask->which == PROTO_RECEIPT_ACCEPTED)
+        rc = receipt_accepted(k, row, &out, &final, &e);
+    else if (ask->which == PROTO_RECEIPT_SCAN)
+        rc = receipt_scanned(k, row, &out, &final, &e);
+    else
+        rc = receipt_ended(k, row, &out, &final, &e);
+    m.final = final;
+    if (rc == 0)
+        keeper_answer(k, PF_RECEIPT_IS, id, &m, sizeof(m), buf_span(&out), NULL);
+    else
+        keeper_refuse(k, id, rc == -ENOENT ? PRF_UNKNOWN : PRF_BUSY, "%s", err_text(&e));
+    buf_free(&out);
+}
+
+void trace_ask(struct keeper *k, uint64_t id, const struct pm_trace *ask, bool receipt)
+{
+    struct catalog_submission row;
+    struct pm_traced m;
+    struct scanned s;
+    struct waiter *w;
+    unsigned waiting = 0;
+
+    if (known(k, id, &ask->sub, &row) != 0)
+        return;
+    if (!may_trace(&row, ask)) {
+        keeper_refuse(k, id, PRF_TRACE,
+                      "the submission's key did not sign this, or its time is not now");
+        return;
+    }
+    if (receipt) {
+        receipt_answer(k, id, &row, ask);
+        return;
+    }
+    if (trace_fill(k, &row, ask, &m, &s)) {
+        keeper_answer(k, PF_TRACED, id, &m, sizeof(m), span_of(s.names, s.names_len), NULL);
+        return;
+    }
+    for (w = k->waiters; w != NULL; w = w->next)
+        waiting++;
+    w = waiting < WAITERS_MAX ? calloc(1, sizeof(*w)) : NULL;
+    if (w == NULL) {
+        keeper_refuse(k, id, PRF_BUSY, "too many are waiting");
+        return;
+    }
+    w->id = id;
+    w->ask = *ask;
+    w->until = clock_mono() + 1000 * (mono_ms)(ask->wait < WAIT_MAX ? ask->wait : WAIT_MAX);
+    w->next = k->waiters;
+    k->waiters = w;
+}
+
+/* Answers a waiter if its state changed or its time is over; true if it is gone. */
+static bool wake(struct keeper *k, struct waiter *w, bool over)
+{
+    struct catalog_submission row;
+    struct pm_traced m;
+    struct scanned s;
+
+    if (catalog_submission_get(k->catalog, &w->ask.sub, &row) != 0) {
+        keeper_refuse(k, w->id, PRF_BUSY, "the catalog does not answer");
+        return true;
+    }
+    if (over)
+        w->ask.wait = 0;
+    if (!trace_fill(k, &row, &w->ask, &m, &s))
+        return false;
+    keeper_answer(k, PF_TRACED, w->id, &m, sizeof(m), span_of(s.names, s.names_len), NULL);
+    return true;
+}
+
+static void wake_some(struct keeper *k, const struct id128 *sub, mono_ms now, bool all)
+{
+    struct waiter *w, **at = &k->waiters;
+
+    while ((w = *at) != NULL) {
+        bool hit = all || (sub != NULL && memcmp(&w->ask.sub, sub, sizeof(*sub)) == 0);
+
+        if ((hit || w->until <= now) && wake(k, w, w->until <= now)) {
+            *at = w->next;
+            free(w);
+        } else {
+            at = &w->next;
+        }
+    }
+}
+
+void trace_changed(struct keeper *k, const struct id128 *sub)
+{
+    wake_some(k, sub, 0, sub == NULL);
+}
+
+void trace_tick(struct keeper *k, mono_ms now)
+{
+    wake_some(k, NULL, now, false);
+}
+
+void trace_front_gone(struct keeper *k)
+{
+    struct waiter *w;
+
+    while ((w = k->waiters) != NULL) {
+        k->waiters = w->next;
+        free(w);
+    }
+}
+
+/* --- withdrawing and erasing --- */
+
+static int ordered_leaves(struct keeper *k, struct act *a, const struct id128 *sub,
+                          enum leaf_word_erase ground, const uint8_t *sig, unix_time now)
+{
+    struct leaf_builder b;
+    int rc;
+
+    if (ground == LW_ERASE_WITHDRAWN) {
+        leaf_begin(&b, LK_CONSENT_WITHDRAWN, now, k->c->site);
+        leaf_set_id(&b, LF_SUB, sub);
+        leaf_set_sig(&b, LF_SUB_SIG, sig);
+        if ((rc = act_leaf(a, &b)) != 0)
+            return rc;
+    }
+    leaf_begin(&b, LK_ERASE_ORDERED, now, k->c->site);
+    leaf_set_id(&b, LF_SUB, sub);
+    leaf_set_word(&b, LF_GROUND, ground);
+    if (sig != NULL)
+        leaf_set_sig(&b, LF_SUB_SIG, sig);
+    return act_leaf(a, &b);
+}
+
+static int erased_leaves(struct keeper *k, struct act *a, const struct catalog_submission *s,
+                         const struct slot_blob *blob, unix_time now)
+{
+    struct leaf_builder b;
+    uint8_t salt[32];
+    char ref[33];
+    int rc;
+
+    leaf_begin(&b, LK_COPY_REMOVED, now, k->c->site);
+    leaf_set_id(&b, LF_REF, &s->ref);
+    leaf_set_word(&b, LF_GROUND, LW_REMOVED_ERASED);
+    if ((rc = act_leaf(a, &b)) != 0)
+        return rc;
+    text_id(ref, &s->ref);
+    keeper_salt(blob->seed, LK_SUBMISSION_ERASED, LF_SEALED_REF, span_of(NULL, 0), salt);
+    leaf_begin(&b, LK_SUBMISSION_ERASED, now, k->c->site);
+    leaf_set_id(&b, LF_SUB, &s->sub);
+    leaf_set_int(&b, LF_FINAL_EPOCH, vault_epoch(k->vault));
+    leaf_set_sealed(&b, LF_SEALED_REF, salt, span_str(ref));
+    return act_leaf(a, &b);
+}
+
+int trace_erase(struct keeper *k, struct act *a, const struct catalog_submission *s,
+                enum leaf_word_erase ground, const uint8_t *sig)
+{
+    struct note_end n = {s->sub, CATALOG_ERASED, clock_now(), vault_epoch(k->vault)};
+    struct vault_slot_info info;
+    struct slot_blob blob;
+    struct err e = ERR_INIT;
+    struct buf *note;
+    int rc;
+
+    if ((rc = slot_of(k, &s->ref, &info, &blob, &e)) != 0)
+        return rc;
+    if ((rc = ordered_leaves(k, a, &s->sub, ground, sig, n.at)) == 0 &&
+        (rc = erased_leaves(k, a, s, &blob, n.at)) == 0) {
+        /* the note belongs to the last leaf, submission.erased */
+        note = act_note_new(a, NULL, (int)a->leaves - 1);
+        rc = note == NULL ? -ENOMEM : note_put_end(note, &n);
+    }
+    if (rc == 0)
+        rc = act_destroy(k, a, &s->ref);
+    secret_wipe(&blob, sizeof(blob));
+    vault_slot_info_done(&info);
+    return rc;
+}
+
+struct ordered {
+    uint64_t id;
+    struct id128 sub;
+};
+
+static void order_done(struct keeper *k, struct act *a, int rc)
+{
+    struct ordered *o = a->ctx;
+
+    if (rc != 0) {
+        keeper_refuse(k, o->id, k->stopped != 0 ? PRF_STOPPED : PRF_BUSY, "not erased: %s",
+                      strerror(-rc));
+        return;
+    }
+    k->n.erased++;
+    trace_changed(k, &o->sub);
+}
+
+static void order_answer(struct keeper *k, uint64_t id, const struct id128 *sub)
+{
+    struct catalog_submission row;
+    struct pm_ordered m;
+    struct err e = ERR_INIT;
+    struct buf out;
+    bool final;
+    int rc;
+
+    memset(&m, 0, sizeof(m));
+    buf_init(&out, PROTO_TAIL_MAX);
+    if ((rc = catalog_submission_get(k->catalog, sub, &row)) == 0)
+        rc = receipt_ended(k, &row, &out, &final, &e);
+    if (rc == 0) {
+        m.final_epoch = row.final_epoch;
+        m.final_by = k->epoch_began + (unix_time)k->c->epoch;
+        keeper_answer(k, PF_ORDERED, id, &m, sizeof(m), buf_span(&out), NULL);
+    } else {
+        keeper_refuse(k, id, PRF_BUSY, "erased, but the receipt is not at hand: %s", err_text(&e));
+    }
+    buf_free(&out);
+}
+
+static void order_signed(struct keeper *k, struct act *a)
+{
+    struct ordered *o = a->ctx;
+
+    order_answer(k, o->id, &o->sub);
+}
+
+static void order_free(struct act *a)
+{
+    free(a->ctx);
+}
+
+static bool order_pending(const struct keeper *k, const struct id128 *sub)
+{
+    for (const struct act *a = k->acts; a != NULL; a = a->next)
+        if (a->signed_ == order_signed && memcmp(&((struct ordered *)a->ctx)->sub, sub, 16) == 0)
+            return true;
+    return false;
+}
+
+void trace_order(struct keeper *k, uint64_t id, const struct pm_order *m)
+{
+    struct catalog_submission row;
+    const struct ed25519_pub *key = (const struct ed25519_pub *)row.sub_key;
+    const struct ed25519_sig *sig = (const struct ed25519_sig *)m->sig;
+    struct ordered *o;
+    struct act *a;
+    int rc;
+
+    if (known(k, id, &m->sub, &row) != 0)
+        return;
+    if ((m->erase != 0 ? submitter_verify_erase(key, &m->sub, sig)
+                       : submitter_verify_withdraw(key, &m->sub, sig)) != 0) {
+        keeper_refuse(k, id, PRF_SIGNATURE, "the submission's key did not sign this order");
+        return;
+    }
+    if (row.state == CATALOG_MOVED) {
+        keeper_refuse_moved(k, id, &row);
+        return;
+    }
+    if (!holds_slot(&row)) { /* it is done already: the same answer again */
+        order_answer(k, id, &m->sub);
+        return;
+    }
+    if (order_pending(k, &m->sub) || move_holds(k, &row)) {
+        keeper_refuse(k, id, PRF_BUSY, "the submission is just being erased or moved");
+        return;
+    }
+    a = act_new();
+    o = calloc(1, sizeof(*o));
+    if (a == NULL || o == NULL || k->stopped != 0) {
+        keeper_refuse(k, id, k->stopped != 0 ? PRF_STOPPED : PRF_BUSY, "no order can be taken now");
+        act_free(a);
+        free(o);
+        return;
+    }
+    o->id = id;
+    o->sub = m->sub;
+    a->ctx = o;
+    a->free = order_free;
+    a->done = order_done;
+    a->signed_ = order_signed;
+    rc = trace_erase(k, a, &row, m->erase != 0 ? LW_ERASE_SUBJECT : LW_ERASE_WITHDRAWN, m->sig);
+    if (rc != 0) {
+        keeper_refuse(k, id, PRF_BUSY, "not erased: %s", strerror(-rc));
+        act_free(a);
+        return;
+    }
+    group_add(k, a);
+}
