@@ -16,6 +16,7 @@ struct signer {
     struct note_signer log;
     uint64_t size;
     struct digest root;
+    bool stored; /* by this process, hence durable: what open found may be in memory only */
     bool broken;
 };
 
@@ -34,6 +35,7 @@ static int store(struct signer *s, uint64_t size, const struct digest *root)
         return rc;
     s->size = size;
     s->root = *root;
+    s->stored = true;
     return 0;
 }
 
@@ -144,7 +146,7 @@ int signer_sign(struct signer *s, uint64_t size, const struct digest *root,
     if ((rc = check_extends(s, size, root, path, n, e)) != 0)
         return rc;
     /* first remembered, then signed: a kill between the two costs nothing */
-    if (size != s->size && (rc = store(s, size, root)) != 0) {
+    if ((size != s->size || !s->stored) && (rc = store(s, size, root)) != 0) {
         s->broken = true;
         return err_sys(e, rc, "storing what is about to be signed");
     }
