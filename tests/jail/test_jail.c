@@ -51,6 +51,8 @@ int __wrap_unshare(int flags)
 static pid_t outsider;  /* a process outside the jail */
 static char folder[64]; /* a folder outside the jail, open to all */
 static in_port_t port;  /* of a listening socket outside */
+static struct sockaddr_un abstract;
+static socklen_t abstract_len = sizeof(abstract);
 static char secret[] = "outside";
 
 static int as_rc(long n)
@@ -93,7 +95,9 @@ static int try_make_folder(void)
 }
 static int try_root_folder(void)
 {
-    return as_rc(mkdir("/glarus-test-made", 0700)) == 0 ? as_rc(rmdir("/glarus-test-made")) : errno;
+    const char *made = strrchr(folder, '/'); /* a name no other run has */
+
+    return as_rc(mkdir(made, 0700)) == 0 ? as_rc(rmdir(made)) : errno;
 }
 static int try_proc_self(void)
 {
@@ -136,11 +140,9 @@ static int try_bind(void)
 }
 static int try_unix_socket(void)
 {
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-    memcpy(a.sun_path, "\0glarus-jail-test", 17);
-    return fd < 0 ? errno : as_rc(connect(fd, (struct sockaddr *)&a, sizeof(a.sun_family) + 17));
+    return fd < 0 ? errno : as_rc(connect(fd, (struct sockaddr *)&abstract, abstract_len));
 }
 static int try_fork(void)
 {
@@ -707,7 +709,6 @@ static void close_from_keeps_what_is_listed(void **state)
 static void listen_outside(void)
 {
     struct sockaddr_in a = {.sin_family = AF_INET};
-    struct sockaddr_un u = {.sun_family = AF_UNIX};
     socklen_t n = sizeof(a);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -717,9 +718,12 @@ static void listen_outside(void)
     assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
     port = a.sin_port;
     fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    memcpy(u.sun_path, "\0glarus-jail-test", 17);
-    assert_int_equal(bind(fd, (struct sockaddr *)&u, sizeof(u.sun_family) + 17), 0);
+    /* without a path the kernel chooses an abstract name, so that several runs do not meet */
+    abstract.sun_family = AF_UNIX;
+    assert_int_equal(bind(fd, (struct sockaddr *)&abstract, sizeof(abstract.sun_family)), 0);
     assert_int_equal(listen(fd, 128), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&abstract, &abstract_len), 0);
+    assert_true(abstract_len > sizeof(abstract.sun_family) && abstract.sun_path[0] == '\0');
 }
 
 static int set_up(void **state)
