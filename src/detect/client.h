@@ -10,7 +10,7 @@
  *   detect_batch_new(&b, c, submitter); detect_batch_add(b, size, &where, cookie); write the
  *   plaintext to where; ... detect_client_submit(c, b)
  *
- * Hash sets are asked before scanning: detect_known(c, sha256, f).
+ * Hash sets are asked before scanning: detect_client_known(c, sha256, f).
  *
  * An engine that ends, breaks the protocol or misses its deadline is dropped: everything in flight
  * becomes INCOMPLETE(engine), and detect_client_wants_engine says from when on (back-off, 100 ms
@@ -79,16 +79,14 @@ MUST_CHECK int detect_client_submit(struct detect_client *c, struct detect_batch
 struct detect_result {
     uint64_t cookie;
     uint32_t child;
-    struct finding finding; /* detect_result owns it */
+    struct finding finding; /* finding_init it once, finding_done it at the end */
 };
-void detect_result_init(struct detect_result *r);
-void detect_result_done(struct detect_result *r);
-/* 1: *r is filled; 0: none now.  r is reusable. */
+/* 1: *r is filled; 0: none now.  r is reusable.  Results of one batch come in its order. */
 int detect_client_next(struct detect_client *c, struct detect_result *r);
 
 /* Hash sets: 1 found (f MALICIOUS), 0 not, negative errno. */
-MUST_CHECK int detect_known(const struct detect_client *c, const struct digest *d,
-                            struct finding *f);
+MUST_CHECK int detect_client_known(struct detect_client *c, const struct digest *d,
+                                   struct finding *f);
 
 struct detect_counts { /* since the client began; for metrics */
     uint64_t batches, files, bytes, malicious, clean, incomplete, known, engines_lost;

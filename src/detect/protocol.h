@@ -53,21 +53,25 @@ struct detect_answer { /* VERDICT */
     struct finding finding;
 };
 
-MUST_CHECK int detect_put_rules(struct buf *b, const struct detect_rules *m);
-MUST_CHECK int detect_get_rules(struct span s, struct detect_rules *m);
-MUST_CHECK int detect_put_hello(struct buf *b, const struct detect_hello *m);
-MUST_CHECK int detect_get_hello(struct span s, struct detect_hello *m);
-MUST_CHECK int detect_put_scan(struct buf *b, const struct detect_scan *m);
-MUST_CHECK int detect_get_scan(struct span s, struct detect_scan *m);
-MUST_CHECK int detect_put_answer(struct buf *b, const struct detect_answer *m);
-MUST_CHECK int detect_get_answer(struct span s, struct detect_answer *m); /* finding initialized */
+MUST_CHECK int protocol_put_rules(struct buf *b, const struct detect_rules *m);
+MUST_CHECK int protocol_get_rules(struct span s, struct detect_rules *m);
+MUST_CHECK int protocol_put_hello(struct buf *b, const struct detect_hello *m);
+MUST_CHECK int protocol_get_hello(struct span s, struct detect_hello *m);
+MUST_CHECK int protocol_put_scan(struct buf *b, const struct detect_scan *m);
+MUST_CHECK int protocol_get_scan(struct span s, struct detect_scan *m);
+MUST_CHECK int protocol_put_answer(struct buf *b, const struct detect_answer *m);
+MUST_CHECK int protocol_get_answer(struct span s,
+                                   struct detect_answer *m); /* finding initialized */
 
-/* The bundle of a release (docs/formats.md): files in ascending order of their names. */
-struct bundle_file {
+/* The bundle of a release's YARA sources: files in ascending order of their names, each
+ * u16 length, name, u32 length, content. */
+struct protocol_file {
     char name[256];
     struct span content;
 };
 /* The next file of the bundle; 1: one, 0: the end, -EBADMSG. */
-MUST_CHECK int bundle_next(struct cur *c, struct bundle_file *out);
+MUST_CHECK int protocol_put_file(struct buf *b, const char *name,
+                                 uint32_t size); /* not the content */
+MUST_CHECK int protocol_bundle_next(struct cur *c, struct protocol_file *out);
 
 #endif

@@ -20,6 +20,26 @@
 
 #define PATHS_MAX 64
 
+const char *jail_profile_name(enum jail_profile p)
+{
+    static const char *const names[] = {
+        [JAIL_READER] = "reader",
+        [JAIL_ENGINE_SERVER] = "engine-server",
+        [JAIL_ENGINE_CHILD] = "engine-child",
+        [JAIL_FRONT] = "front",
+        [JAIL_KEEPER] = "keeper",
+        [JAIL_SIGNER] = "signer",
+        [JAIL_COURIER] = "courier",
+    };
+
+    return p < JAIL_PROFILES ? names[p] : "warden";
+}
+
+bool jail_is_sanitized(void)
+{
+    return JAIL_SANITIZED;
+}
+
 static int check(const struct jail_spec *s, struct err *e)
 {
     struct stat st;
@@ -129,8 +149,9 @@ static __attribute__((noreturn)) void warden(const struct jail_spec *s, pid_t in
 
     empty_bounding_set();
     if (jail_close_from(0, NULL, 0) != 0 || jail_drop_ids(s, NULL) != 0 ||
-        jail_drop_capabilities(NULL) != 0 || jail_program(&program, JAIL_WARDEN, 0, NULL) != 0 ||
-        jail_install(&program, 0) != 0) {
+        jail_drop_capabilities(NULL) != 0 ||
+        profiles_program(&program, JAIL_WARDEN, 0, NULL) != 0 ||
+        profiles_install(&program, 0) != 0) {
         (void)kill(inside, SIGKILL);
         _exit(3);
     }
@@ -164,19 +185,19 @@ static int lock(const struct jail_spec *s, const struct jail_pin *pins, struct e
         return err_sys(e, -errno, "cannot open the jail's /tmp");
     rc = jail_drop_capabilities(e);
     if (rc == 0)
-        rc = jail_landlock(s, pins, tmp, e);
+        rc = landlock_restrict(s, pins, tmp, e);
     if (tmp >= 0)
         (void)close(tmp);
     if (rc != 0)
         return rc;
     if (prctl(PR_SET_DUMPABLE, 0) != 0)
         return err_sys(e, -errno, "cannot forbid dumps");
-    if ((rc = jail_program(&program, s->profile, s->flags, e)) != 0)
+    if ((rc = profiles_program(&program, s->profile, s->flags, e)) != 0)
         return rc;
     /* last, because the steps before need what it forbids */
-    if ((rc = set_limits(s, jail_defaults_of(s->profile))) != 0)
+    if ((rc = set_limits(s, profiles_defaults(s->profile))) != 0)
         rc = err_sys(e, rc, "cannot set the jail's limits");
-    else if ((rc = jail_install(&program, s->flags)) != 0)
+    else if ((rc = profiles_install(&program, s->flags)) != 0)
         rc = err_sys(e, rc, "cannot load the seccomp filter \"%s\"", jail_profile_name(s->profile));
     free(program.filter);
     return rc;
@@ -191,16 +212,16 @@ int jail_enter(const struct jail_spec *s, struct err *e)
 
     if ((rc = check(s, e)) != 0)
         return rc;
-    if ((rc = jail_unshare(s, e)) != 0)
+    if ((rc = space_unshare(s, e)) != 0)
         return rc;
     if ((s->flags & JAIL_PID) != 0 && (rc = enter_pid_namespace(s, e)) != 0)
         return rc;
     for (; n < s->npaths; n++)
-        if ((rc = jail_pin(&pins[n], &s->paths[n], empty, e)) != 0) {
-            jail_unpin(&pins[n]);
+        if ((rc = space_pin(&pins[n], &s->paths[n], empty, e)) != 0) {
+            space_unpin(&pins[n]);
             goto out;
         }
-    if (empty && (rc = jail_empty_root(s, pins, e)) != 0)
+    if (empty && (rc = space_empty_root(s, pins, e)) != 0)
         goto out;
     empty_bounding_set();
     if ((rc = jail_drop_ids(s, e)) != 0)
@@ -208,7 +229,7 @@ int jail_enter(const struct jail_spec *s, struct err *e)
     rc = lock(s, pins, e);
 out:
     while (n > 0)
-        jail_unpin(&pins[--n]);
+        space_unpin(&pins[--n]);
     return rc;
 }
 
@@ -230,7 +251,7 @@ int jail_door_new(struct jail_door **out, const struct jail_spec *s, struct err 
     if (d == NULL)
         return err_set(e, -ENOMEM, "out of memory");
     d->spec = *s;
-    rc = jail_program(&d->program, s->profile, s->flags, e);
+    rc = profiles_program(&d->program, s->profile, s->flags, e);
     if (rc != 0) {
         free(d);
         return rc;
@@ -249,9 +270,9 @@ void jail_door_free(struct jail_door *d)
 
 int jail_close_in(const struct jail_door *d)
 {
-    int rc = set_limits(&d->spec, jail_defaults_of(d->spec.profile));
+    int rc = set_limits(&d->spec, profiles_defaults(d->spec.profile));
 
-    return rc != 0 ? rc : jail_install(&d->program, d->spec.flags);
+    return rc != 0 ? rc : profiles_install(&d->program, d->spec.flags);
 }
 
 int jail_close_from(int from, const int *keep, size_t n)

@@ -22,14 +22,14 @@
 #endif
 
 /* profiles.c: a finished seccomp program; free(3) its filter. */
-MUST_CHECK int jail_program(struct sock_fprog *out, unsigned profile, unsigned flags,
-                            struct err *e);
-MUST_CHECK int jail_install(const struct sock_fprog *program, unsigned flags);
+MUST_CHECK int profiles_program(struct sock_fprog *out, unsigned profile, unsigned flags,
+                                struct err *e);
+MUST_CHECK int profiles_install(const struct sock_fprog *program, unsigned flags);
 struct jail_defaults {
     uint64_t address_space, file_size;
     unsigned files, processes;
 };
-const struct jail_defaults *jail_defaults_of(unsigned profile);
+const struct jail_defaults *profiles_defaults(unsigned profile);
 
 /* space.c: namespaces and root.  A path is pinned by descriptors before the old root goes. */
 struct jail_pin {
@@ -37,14 +37,15 @@ struct jail_pin {
     int beneath; /* O_PATH, for Landlock */
     bool folder;
 };
-MUST_CHECK int jail_unshare(const struct jail_spec *s, struct err *e);
-MUST_CHECK int jail_pin(struct jail_pin *out, const struct jail_path *p, bool clone, struct err *e);
-void jail_unpin(struct jail_pin *p);
-MUST_CHECK int jail_empty_root(const struct jail_spec *s, struct jail_pin *pins, struct err *e);
+MUST_CHECK int space_unshare(const struct jail_spec *s, struct err *e);
+MUST_CHECK int space_pin(struct jail_pin *out, const struct jail_path *p, bool clone,
+                         struct err *e);
+void space_unpin(struct jail_pin *p);
+MUST_CHECK int space_empty_root(const struct jail_spec *s, struct jail_pin *pins, struct err *e);
 
 /* landlock.c: tmp is a descriptor of the private /tmp, or -1. */
-MUST_CHECK int jail_landlock(const struct jail_spec *s, const struct jail_pin *pins, int tmp,
-                             struct err *e);
+MUST_CHECK int landlock_restrict(const struct jail_spec *s, const struct jail_pin *pins, int tmp,
+                                 struct err *e);
 
 /* jail.c: uid, gid, groups, capabilities, no_new_privs; keeps the parent-death signal. */
 MUST_CHECK int jail_drop_ids(const struct jail_spec *s, struct err *e);

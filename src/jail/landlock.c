@@ -76,7 +76,8 @@ static int allow(int ruleset, int beneath, uint64_t allowed)
     return syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0) == 0 ? 0 : -errno;
 }
 
-int jail_landlock(const struct jail_spec *s, const struct jail_pin *pins, int tmp, struct err *e)
+int landlock_restrict(const struct jail_spec *s, const struct jail_pin *pins, int tmp,
+                      struct err *e)
 {
     struct ruleset attr = {0, 0, 0};
     size_t abi = (size_t)jail_landlock_abi();

@@ -255,29 +255,9 @@ static const struct jail_defaults defaults[] = {
     [JAIL_WARDEN] = {RLIM_INFINITY, 0, 0, 0},
 };
 
-const struct jail_defaults *jail_defaults_of(unsigned profile)
+const struct jail_defaults *profiles_defaults(unsigned profile)
 {
     return &defaults[profile];
-}
-
-const char *jail_profile_name(enum jail_profile p)
-{
-    static const char *const names[] = {
-        [JAIL_READER] = "reader",
-        [JAIL_ENGINE_SERVER] = "engine-server",
-        [JAIL_ENGINE_CHILD] = "engine-child",
-        [JAIL_FRONT] = "front",
-        [JAIL_KEEPER] = "keeper",
-        [JAIL_SIGNER] = "signer",
-        [JAIL_COURIER] = "courier",
-    };
-
-    return p < JAIL_PROFILES ? names[p] : "warden";
-}
-
-bool jail_is_sanitized(void)
-{
-    return JAIL_SANITIZED;
 }
 
 static uint32_t default_action(unsigned flags)
@@ -345,7 +325,7 @@ out:
     return rc;
 }
 
-int jail_program(struct sock_fprog *out, unsigned profile, unsigned flags, struct err *e)
+int profiles_program(struct sock_fprog *out, unsigned profile, unsigned flags, struct err *e)
 {
     scmp_filter_ctx ctx;
     int rc;
@@ -379,7 +359,7 @@ static void report(int sig, siginfo_t *si, void *context)
     _exit(JAIL_REPORT_EXIT);
 }
 
-int jail_install(const struct sock_fprog *program, unsigned flags)
+int profiles_install(const struct sock_fprog *program, unsigned flags)
 {
     struct sigaction sa;
 

@@ -76,7 +76,7 @@ static int unshare_as_user(const struct jail_spec *s, int flags, struct err *e)
     return rc == 0 ? 0 : err_sys(e, rc, "cannot map the user into its namespace");
 }
 
-int jail_unshare(const struct jail_spec *s, struct err *e)
+int space_unshare(const struct jail_spec *s, struct err *e)
 {
     int flags = clone_flags(s->flags);
 
@@ -89,7 +89,7 @@ int jail_unshare(const struct jail_spec *s, struct err *e)
 
 /* --- paths that survive the change of root --- */
 
-int jail_pin(struct jail_pin *out, const struct jail_path *p, bool clone, struct err *e)
+int space_pin(struct jail_pin *out, const struct jail_path *p, bool clone, struct err *e)
 {
     struct stat st;
     int rc;
@@ -113,7 +113,7 @@ int jail_pin(struct jail_pin *out, const struct jail_path *p, bool clone, struct
     return 0;
 }
 
-void jail_unpin(struct jail_pin *p)
+void space_unpin(struct jail_pin *p)
 {
     if (p->tree >= 0)
         (void)close(p->tree);
@@ -183,7 +183,7 @@ static int private_tmp(const struct jail_spec *s)
                                                                                           : -errno;
 }
 
-int jail_empty_root(const struct jail_spec *s, struct jail_pin *pins, struct err *e)
+int space_empty_root(const struct jail_spec *s, struct jail_pin *pins, struct err *e)
 {
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
     int rc;

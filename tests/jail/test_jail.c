@@ -436,7 +436,7 @@ static int only_namespaces(void)
 {
     struct jail_spec s = full(JAIL_READER);
 
-    if (jail_unshare(&s, NULL) != 0 || jail_empty_root(&s, NULL, NULL) != 0)
+    if (space_unshare(&s, NULL) != 0 || space_empty_root(&s, NULL, NULL) != 0)
         return 9;
     /* pid: the namespace begins with the next child */
     switch (fork()) {
@@ -469,8 +469,8 @@ static int only_landlock(void)
     struct jail_spec s = {.profile = JAIL_KEEPER, .paths = paths, .npaths = 1};
     struct jail_pin pin;
 
-    if (jail_pin(&pin, &paths[0], false, NULL) != 0 ||
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || jail_landlock(&s, &pin, -1, NULL) != 0)
+    if (space_pin(&pin, &paths[0], false, NULL) != 0 ||
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || landlock_restrict(&s, &pin, -1, NULL) != 0)
         return 1;
     if (try_read_file() != EACCES || try_write_file() != EACCES || try_make_folder() != EACCES)
         return 2;
