@@ -413,7 +413,7 @@ static int read_all(struct config *c, const struct yaml_node *root, struct err *
     return yaml_map_done(root, e);
 }
 
-int config_load(struct config **out, const char *path, struct err *e)
+static int read_doc(struct config **out, const char *path, const struct span *text, struct err *e)
 {
     struct config *c = calloc(1, sizeof(*c));
     int rc;
@@ -421,7 +421,9 @@ int config_load(struct config **out, const char *path, struct err *e)
     *out = NULL;
     if (c == NULL)
         return err_sys(e, -ENOMEM, "reading \"%s\"", path);
-    if ((rc = keep(c, strdup(path), &c->file)) == 0 && (rc = yaml_load(&c->doc, path, e)) == 0)
+    if ((rc = keep(c, strdup(path), &c->file)) == 0)
+        rc = text == NULL ? yaml_load(&c->doc, path, e) : yaml_parse(&c->doc, path, *text, e);
+    if (rc == 0)
         rc = read_all(c, yaml_root(c->doc), e);
     if (rc != 0) {
         config_free(c);
@@ -429,6 +431,16 @@ int config_load(struct config **out, const char *path, struct err *e)
     }
     *out = c;
     return 0;
+}
+
+int config_load(struct config **out, const char *path, struct err *e)
+{
+    return read_doc(out, path, NULL, e);
+}
+
+int config_read(struct config **out, const char *path, struct span text, struct err *e)
+{
+    return read_doc(out, path, &text, e);
 }
 
 void config_free(struct config *c)

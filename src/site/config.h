@@ -77,6 +77,8 @@ struct config {
 /* *out is the caller's, freed by config_free.  -EINVAL with the sentence for every mistake in the
  * file. */
 MUST_CHECK int config_load(struct config **out, const char *path, struct err *e);
+/* The same from text that is at hand; path is used for messages and to resolve relative paths. */
+MUST_CHECK int config_read(struct config **out, const char *path, struct span text, struct err *e);
 void config_free(struct config *c);
 const struct config_peer *config_peer(const struct config *c, const char *site);
 /* What SIGHUP may change (submitters, limits of time, peers); 0 if new differs from old only there.

@@ -90,7 +90,7 @@ static int append_artifact(struct keeper *k, const struct digest *d, struct buf 
     return rc;
 }
 
-static int sealed_memfd(const struct buf *b, int *out)
+int admin_memfd(const struct buf *b, int *out)
 {
     int fd = memfd_create("document", MFD_CLOEXEC | MFD_ALLOW_SEALING), rc;
 
@@ -144,7 +144,7 @@ static int to_reader(struct keeper *k, struct admin *a, uint32_t what, struct er
         m.previous_doc = *previous;
         rc = append_artifact(k, previous, &all, &m.previous_at, &m.previous_len, e);
     }
-    if (rc == 0 && (rc = sealed_memfd(&all, &fd)) == 0) {
+    if (rc == 0 && (rc = admin_memfd(&all, &fd)) == 0) {
         a->read_id = ++k->next_id;
         a->read_what = what;
         rc = msg_send(k->reader, PR_READ, a->read_id, span_of(&m, sizeof(m)), &fd);

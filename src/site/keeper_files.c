@@ -41,7 +41,7 @@ static void send_file(struct keeper *k, uint64_t id, const char *path, struct pm
         keeper_refuse(k, id, PRF_UNKNOWN, "the ledger has no such file");
     } else {
         m->size = (uint64_t)st.st_size;
-        keeper_answer(k, PF_FILE_IS, id, m, sizeof(*m), span_of(NULL, 0), &fd);
+        keeper_answer(k, FK_FILE_IS, id, m, sizeof(*m), span_of(NULL, 0), &fd);
     }
     io_close(&fd);
 }
@@ -159,6 +159,6 @@ void files_state(struct keeper *k, uint64_t id)
         rc = metrics(k, &b);
     if (rc != 0)
         log_warn("metrics do not fit into an answer");
-    keeper_answer(k, PF_STATE_IS, id, &m, sizeof(m), buf_span(&b), NULL);
+    keeper_answer(k, FK_STATE_IS, id, &m, sizeof(m), buf_span(&b), NULL);
     buf_free(&b);
 }

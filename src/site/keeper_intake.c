@@ -1,8 +1,8 @@
 /* keeper_intake.c - the two steps of a submission.
  *
- * PF_OPEN decides on everything but the bytes and gives a ticket; tickets live in memory, a lost
- * one costs the client one more PF_OPEN.  PF_PUT_BEGIN redeems it; data comes through the ring;
- * PF_PUT_END makes the act.  A submission that is here already is answered with its receipt. */
+ * FK_OPEN decides on everything but the bytes and gives a ticket; tickets live in memory, a lost
+ * one costs the client one more FK_OPEN.  FK_PUT_BEGIN redeems it; data comes through the ring;
+ * FK_PUT_END makes the act.  A submission that is here already is answered with its receipt. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -74,7 +74,7 @@ void keeper_refuse(struct keeper *k, uint64_t id, enum proto_refusal why, const 
     (void)vsnprintf(m.text, sizeof(m.text), fmt, ap);
     va_end(ap);
     k->n.refused++;
-    keeper_answer(k, PF_REFUSED, id, &m, sizeof(m), span_of(NULL, 0), NULL);
+    keeper_answer(k, FK_REFUSED, id, &m, sizeof(m), span_of(NULL, 0), NULL);
 }
 
 static void refuse_site(struct keeper *k, uint64_t id, const char *site, const char *country)
@@ -90,7 +90,7 @@ static void refuse_site(struct keeper *k, uint64_t id, const char *site, const c
                    "files of %.2s belong to site \"%s\" by the policy in force, not to \"%s\"",
                    country, m.site, k->c->site);
     k->n.refused++;
-    keeper_answer(k, PF_REFUSED, id, &m, sizeof(m), span_of(NULL, 0), NULL);
+    keeper_answer(k, FK_REFUSED, id, &m, sizeof(m), span_of(NULL, 0), NULL);
 }
 
 void keeper_refuse_moved(struct keeper *k, uint64_t id, const struct catalog_submission *row)
@@ -262,7 +262,7 @@ static void opened(struct keeper *k, uint64_t id, const struct ticket *t)
 {
     struct pm_opened m = {t->ticket, k->c->object_max, t->expires};
 
-    keeper_answer(k, PF_OPENED, id, &m, sizeof(m), span_of(NULL, 0), NULL);
+    keeper_answer(k, FK_OPENED, id, &m, sizeof(m), span_of(NULL, 0), NULL);
 }
 
 static void ticket_new(struct keeper *k, uint64_t id, const struct pm_open *m,
@@ -384,7 +384,7 @@ static bool repeated(struct keeper *k, uint64_t id, const struct id128 *sub)
     m.final = final;
     k->n.repeats++;
     if (rc == 0)
-        keeper_answer(k, PF_PUT_DONE, id, &m, sizeof(m), buf_span(&receipt), NULL);
+        keeper_answer(k, FK_PUT_DONE, id, &m, sizeof(m), buf_span(&receipt), NULL);
     else
         keeper_refuse(k, id, rc == -EAGAIN ? PRF_BUSY : PRF_UNKNOWN,
                       "the submission is here, its receipt is not at hand: %s", err_text(&e));
@@ -423,7 +423,7 @@ static void put_begin_move(struct keeper *k, uint64_t id, const struct pm_put_be
         return;
     }
     u->object = o;
-    keeper_answer(k, PF_PUT_GO, id, NULL, 0, span_of(NULL, 0), NULL);
+    keeper_answer(k, FK_PUT_GO, id, NULL, 0, span_of(NULL, 0), NULL);
 }
 
 void intake_put_begin(struct keeper *k, uint64_t id, const struct pm_put_begin *m)
@@ -452,7 +452,7 @@ void intake_put_begin(struct keeper *k, uint64_t id, const struct pm_put_begin *
         u->ticket = t;
         u->name_len = m->name_len <= PROTO_NAME_MAX ? m->name_len : 0;
         memcpy(u->name, m->name, u->name_len);
-        keeper_answer(k, PF_PUT_GO, id, NULL, 0, span_of(NULL, 0), NULL);
+        keeper_answer(k, FK_PUT_GO, id, NULL, 0, span_of(NULL, 0), NULL);
     }
 }
 
@@ -476,7 +476,7 @@ void intake_put_data(struct keeper *k, uint64_t id, const struct pm_put_data *m)
                  ? -E2BIG
                  : ring_each(k->ring, m->slot, m->len, append_block, u);
     }
-    keeper_answer(k, PF_SLOT_FREE, id, &answer, sizeof(answer), span_of(NULL, 0), NULL);
+    keeper_answer(k, FK_SLOT_FREE, id, &answer, sizeof(answer), span_of(NULL, 0), NULL);
     if (rc != 0)
         upload_fail(k, u, rc, "storing the upload");
 }
@@ -650,7 +650,7 @@ static void put_signed(struct keeper *k, struct act *a)
         rc = receipt_accepted(k, &row, &receipt, &final, &e);
     m.final = final;
     if (rc == 0)
-        keeper_answer(k, PF_PUT_DONE, d->id, &m, sizeof(m), buf_span(&receipt), NULL);
+        keeper_answer(k, FK_PUT_DONE, d->id, &m, sizeof(m), buf_span(&receipt), NULL);
     else
         keeper_refuse(k, d->id, PRF_BUSY, "stored, but the receipt is not at hand: %s",
                       err_text(&e));

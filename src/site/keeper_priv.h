@@ -143,6 +143,7 @@ struct keeper {
     struct release *release;
     struct detect_client *detect;
     bool asked_engine;
+    int detect_fd; /* watched */
     bool rules_logged;
     struct scan_job *scans; /* at the engine */
     size_t scans_out;
@@ -253,6 +254,7 @@ void admin_read_answer(struct keeper *k, uint64_t id, const struct pm_read_is *m
 void admin_say(struct keeper *k, uint64_t admin, bool end, int rc, uint64_t done, uint64_t total,
                const char *fmt, ...) PRINTF_LIKE(7, 8);
 void admin_close_all(struct keeper *k);
+MUST_CHECK int admin_memfd(const struct buf *b, int *out); /* sealed, for the reader */
 
 /* Asks the reader whether proof is a final receipt under this tlog-policy; it answers with the leaf
  * to move_proof_read or receive_proof_read. */
@@ -277,5 +279,6 @@ void receive_open(struct keeper *k, uint64_t id, const struct pm_move *m, struct
 void receive_close(struct keeper *k, uint64_t id, const struct pm_move *m);
 bool receive_proof_read(struct keeper *k, uint64_t id, int rc, const char *text, struct span leaf);
 void receive_published(struct keeper *k);
+void receive_close_all(struct keeper *k);
 
 #endif

@@ -30,9 +30,9 @@ struct move_in {
     struct digest salt;
     struct held *held;
     size_t n, cap;
-    uint64_t open_id; /* the front's PF_MOVE_OPEN while the reader looks at the proof */
+    uint64_t open_id; /* the front's FK_MOVE_OPEN while the reader looks at the proof */
     uint64_t read_id;
-    uint64_t close_id; /* the front's PF_MOVE_CLOSE until move.received is final */
+    uint64_t close_id; /* the front's FK_MOVE_CLOSE until move.received is final */
     bool proved;
 };
 
@@ -70,7 +70,7 @@ static void in_drop(struct keeper *k, struct move_in *m)
 
 static void go(struct keeper *k, uint64_t id)
 {
-    keeper_answer(k, PF_MOVE_GO, id, NULL, 0, span_of(NULL, 0), NULL);
+    keeper_answer(k, FK_MOVE_GO, id, NULL, 0, span_of(NULL, 0), NULL);
 }
 
 static int open_salt(struct keeper *k, struct move_in *m, struct span sealed)
@@ -216,7 +216,7 @@ bool receive_object_new(struct keeper *k, uint64_t id, const struct id128 *move,
         if (memcmp(&m->held[i].sub, sub, sizeof(*sub)) == 0) {
             struct pm_receipt done = {1, 0};
 
-            keeper_answer(k, PF_PUT_DONE, id, &done, sizeof(done), span_of(NULL, 0), NULL);
+            keeper_answer(k, FK_PUT_DONE, id, &done, sizeof(done), span_of(NULL, 0), NULL);
             return false;
         }
     o = m->n >= m->row.count ? NULL : calloc(1, sizeof(*o));
@@ -292,7 +292,7 @@ void receive_object_end(struct keeper *k, uint64_t id, struct move_object *o,
     rc = m == NULL ? -ENOENT : hold(k, m, o, *put);
     if (rc == 0) {
         *put = NULL;
-        keeper_answer(k, PF_PUT_DONE, id, &done, sizeof(done), span_of(NULL, 0), NULL);
+        keeper_answer(k, FK_PUT_DONE, id, &done, sizeof(done), span_of(NULL, 0), NULL);
     } else {
         keeper_refuse(k, id,
                       rc == -ENOENT    ? PRF_UNKNOWN
@@ -427,7 +427,7 @@ static void proof_again(struct keeper *k, uint64_t id, uint64_t leaf)
     buf_init(&out, PROTO_TAIL_MAX);
     rc = receipt_plain(k, leaf, &out, &final, &e);
     if (rc == 0 && final)
-        keeper_answer(k, PF_RECEIPT_IS, id, &head, sizeof(head), buf_span(&out), NULL);
+        keeper_answer(k, FK_RECEIPT_IS, id, &head, sizeof(head), buf_span(&out), NULL);
     else
         keeper_refuse(k, id, PRF_BUSY, "move.received is logged and waits for its witnesses");
     buf_free(&out);
@@ -479,4 +479,10 @@ void receive_published(struct keeper *k)
             proof_again(k, m->close_id, m->row.leaf);
         in_drop(k, m);
     }
+}
+
+void receive_close_all(struct keeper *k)
+{
+    while (k->moves_in != NULL)
+        in_drop(k, k->moves_in);
 }

@@ -311,7 +311,7 @@ static void receipt_answer(struct keeper *k, uint64_t id, const struct catalog_s
         rc = receipt_ended(k, row, &out, &final, &e);
     m.final = final;
     if (rc == 0)
-        keeper_answer(k, PF_RECEIPT_IS, id, &m, sizeof(m), buf_span(&out), NULL);
+        keeper_answer(k, FK_RECEIPT_IS, id, &m, sizeof(m), buf_span(&out), NULL);
     else
         keeper_refuse(k, id, rc == -ENOENT ? PRF_UNKNOWN : PRF_BUSY, "%s", err_text(&e));
     buf_free(&out);
@@ -337,7 +337,7 @@ void trace_ask(struct keeper *k, uint64_t id, const struct pm_trace *ask, bool r
         return;
     }
     if (trace_fill(k, &row, ask, &m, &s)) {
-        keeper_answer(k, PF_TRACED, id, &m, sizeof(m), span_of(s.names, s.names_len), NULL);
+        keeper_answer(k, FK_TRACED, id, &m, sizeof(m), span_of(s.names, s.names_len), NULL);
         return;
     }
     for (w = k->waiters; w != NULL; w = w->next)
@@ -369,7 +369,7 @@ static bool wake(struct keeper *k, struct waiter *w, bool over)
         w->ask.wait = 0;
     if (!trace_fill(k, &row, &w->ask, &m, &s))
         return false;
-    keeper_answer(k, PF_TRACED, w->id, &m, sizeof(m), span_of(s.names, s.names_len), NULL);
+    keeper_answer(k, FK_TRACED, w->id, &m, sizeof(m), span_of(s.names, s.names_len), NULL);
     return true;
 }
 
@@ -513,7 +513,7 @@ static void order_answer(struct keeper *k, uint64_t id, const struct id128 *sub)
     if (rc == 0) {
         m.final_epoch = row.final_epoch;
         m.final_by = k->epoch_began + (unix_time)k->c->epoch;
-        keeper_answer(k, PF_ORDERED, id, &m, sizeof(m), buf_span(&out), NULL);
+        keeper_answer(k, FK_ORDERED, id, &m, sizeof(m), buf_span(&out), NULL);
     } else {
         keeper_refuse(k, id, PRF_BUSY, "erased, but the receipt is not at hand: %s", err_text(&e));
     }

@@ -24,7 +24,7 @@ int signer_main(const struct config *c);
 int reader_main(const struct config *c);
 int courier_main(const struct config *c);
 int front_main(const struct config *c);
-int keeper_main(const struct config *c);
+int keeper_main(struct config *c); /* takes c: SIGHUP replaces it */
 
 /* Jails this process for its profile, as the configuration's uid, and logs what it has. */
 MUST_CHECK int process_jail(const struct config *c, enum config_process p, struct err *e);

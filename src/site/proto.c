@@ -7,31 +7,31 @@
     [(number)-1] = {number, #number, side, nfds, bounds, MSG_ANY_PHASE}
 
 static const struct msg_type front_types[] = {
-    ROW(PF_OPEN, MSG_A, 0, EXACT(struct pm_open)),
-    ROW(PF_PUT_BEGIN, MSG_A, 0, EXACT(struct pm_put_begin)),
-    ROW(PF_PUT_DATA, MSG_A, 0, EXACT(struct pm_put_data)),
-    ROW(PF_PUT_END, MSG_A, 0, NOTHING),
-    ROW(PF_PUT_ABORT, MSG_A, 0, NOTHING),
-    ROW(PF_TRACE, MSG_A, 0, EXACT(struct pm_trace)),
-    ROW(PF_RECEIPT, MSG_A, 0, EXACT(struct pm_trace)),
-    ROW(PF_ORDER, MSG_A, 0, EXACT(struct pm_order)),
-    ROW(PF_FILE, MSG_A, 0, EXACT(struct pm_file)),
-    ROW(PF_DOC, MSG_A, 0, EXACT(struct pm_doc)),
-    ROW(PF_STATE, MSG_A, 0, NOTHING),
-    ROW(PF_MOVE_OPEN, MSG_A, 0, TAIL(struct pm_move)),
-    ROW(PF_MOVE_CLOSE, MSG_A, 0, EXACT(struct pm_move)),
-    ROW(PF_REFUSED, MSG_B, 0, EXACT(struct pm_refused)),
-    ROW(PF_OPENED, MSG_B, 0, EXACT(struct pm_opened)),
-    ROW(PF_PUT_GO, MSG_B, 0, NOTHING),
-    ROW(PF_SLOT_FREE, MSG_B, 0, EXACT(struct pm_slot_free)),
-    ROW(PF_PUT_DONE, MSG_B, 0, TAIL(struct pm_receipt)),
-    ROW(PF_TRACED, MSG_B, 0, TAIL(struct pm_traced)),
-    ROW(PF_RECEIPT_IS, MSG_B, 0, TAIL(struct pm_receipt)),
-    ROW(PF_ORDERED, MSG_B, 0, TAIL(struct pm_ordered)),
-    ROW(PF_FILE_IS, MSG_B, 1, EXACT(struct pm_file_is)),
-    ROW(PF_STATE_IS, MSG_B, 0, TAIL(struct pm_state_is)),
-    ROW(PF_MOVE_GO, MSG_B, 0, NOTHING),
-    ROW(PF_DRAIN, MSG_B, 0, NOTHING),
+    ROW(FK_OPEN, MSG_A, 0, EXACT(struct pm_open)),
+    ROW(FK_PUT_BEGIN, MSG_A, 0, EXACT(struct pm_put_begin)),
+    ROW(FK_PUT_DATA, MSG_A, 0, EXACT(struct pm_put_data)),
+    ROW(FK_PUT_END, MSG_A, 0, NOTHING),
+    ROW(FK_PUT_ABORT, MSG_A, 0, NOTHING),
+    ROW(FK_TRACE, MSG_A, 0, EXACT(struct pm_trace)),
+    ROW(FK_RECEIPT, MSG_A, 0, EXACT(struct pm_trace)),
+    ROW(FK_ORDER, MSG_A, 0, EXACT(struct pm_order)),
+    ROW(FK_FILE, MSG_A, 0, EXACT(struct pm_file)),
+    ROW(FK_DOC, MSG_A, 0, EXACT(struct pm_doc)),
+    ROW(FK_STATE, MSG_A, 0, NOTHING),
+    ROW(FK_MOVE_OPEN, MSG_A, 0, TAIL(struct pm_move)),
+    ROW(FK_MOVE_CLOSE, MSG_A, 0, EXACT(struct pm_move)),
+    ROW(FK_REFUSED, MSG_B, 0, EXACT(struct pm_refused)),
+    ROW(FK_OPENED, MSG_B, 0, EXACT(struct pm_opened)),
+    ROW(FK_PUT_GO, MSG_B, 0, NOTHING),
+    ROW(FK_SLOT_FREE, MSG_B, 0, EXACT(struct pm_slot_free)),
+    ROW(FK_PUT_DONE, MSG_B, 0, TAIL(struct pm_receipt)),
+    ROW(FK_TRACED, MSG_B, 0, TAIL(struct pm_traced)),
+    ROW(FK_RECEIPT_IS, MSG_B, 0, TAIL(struct pm_receipt)),
+    ROW(FK_ORDERED, MSG_B, 0, TAIL(struct pm_ordered)),
+    ROW(FK_FILE_IS, MSG_B, 1, EXACT(struct pm_file_is)),
+    ROW(FK_STATE_IS, MSG_B, 0, TAIL(struct pm_state_is)),
+    ROW(FK_MOVE_GO, MSG_B, 0, NOTHING),
+    ROW(FK_DRAIN, MSG_B, 0, NOTHING),
 };
 static const struct msg_type signer_types[] = {
     ROW(PS_SIGN, MSG_A, 0, EXACT(struct pm_sign)),
@@ -54,13 +54,12 @@ static const struct msg_type admin_types[] = {
     ROW(PA_SAYS, MSG_B, 0, EXACT(struct pm_admin_says)),
 };
 static const struct msg_type control_types[] = {
-    ROW(PX_ENGINE, MSG_A, 1, NOTHING),
-    ROW(PX_CONFIG, MSG_A, 1, NOTHING),
-    ROW(PX_DRAIN, MSG_A, 0, NOTHING),
-    ROW(PX_WANT_ENGINE, MSG_B, 0, NOTHING),
+    ROW(PX_ENGINE, MSG_A, 1, NOTHING), ROW(PX_CONFIG, MSG_A, 1, NOTHING),
+    ROW(PX_DRAIN, MSG_A, 0, NOTHING),  ROW(PX_WANT_ENGINE, MSG_B, 0, NOTHING),
+    ROW(PX_READY, MSG_B, 0, NOTHING),
 };
 _Static_assert(ARRAY_LEN(control_types) == PX_TYPES, "every type has its row");
-_Static_assert(ARRAY_LEN(front_types) == PF_TYPES && ARRAY_LEN(signer_types) == PS_TYPES &&
+_Static_assert(ARRAY_LEN(front_types) == FK_TYPES && ARRAY_LEN(signer_types) == PS_TYPES &&
                    ARRAY_LEN(courier_types) == PC_TYPES && ARRAY_LEN(reader_types) == PR_TYPES &&
                    ARRAY_LEN(admin_types) == PA_TYPES,
                "every type has its row");

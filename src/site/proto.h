@@ -28,33 +28,33 @@
  * courier and reader the keeper is side A.  Types are indexes into the tables of proto.c, plus one.
  */
 enum {                /* front (A) and keeper (B) */
-       PF_OPEN = 1,   /* A pm_open -> PF_OPENED */
-       PF_PUT_BEGIN,  /* A pm_put_begin -> PF_PUT_GO or PF_PUT_DONE (a repeat) */
-       PF_PUT_DATA,   /* A pm_put_data, id of the PF_PUT_BEGIN; answered by PF_SLOT_FREE when copied
+       FK_OPEN = 1,   /* A pm_open -> FK_OPENED */
+       FK_PUT_BEGIN,  /* A pm_put_begin -> FK_PUT_GO or FK_PUT_DONE (a repeat) */
+       FK_PUT_DATA,   /* A pm_put_data, id of the FK_PUT_BEGIN; answered by FK_SLOT_FREE when copied
                        */
-       PF_PUT_END,    /* A, empty; -> PF_PUT_DONE */
-       PF_PUT_ABORT,  /* A, empty; no answer; nothing is kept */
-       PF_TRACE,      /* A pm_trace -> PF_TRACED */
-       PF_RECEIPT,    /* A pm_trace -> PF_RECEIPT_IS */
-       PF_ORDER,      /* A pm_order -> PF_ORDERED */
-       PF_FILE,       /* A pm_file -> PF_FILE_IS */
-       PF_DOC,        /* A pm_doc -> PF_FILE_IS */
-       PF_STATE,      /* A, empty -> PF_STATE_IS */
-       PF_MOVE_OPEN,  /* A pm_move + proof + sealed -> PF_MOVE_GO */
-       PF_MOVE_CLOSE, /* A pm_move -> PF_RECEIPT_IS: the proof of move.received, final */
-       PF_REFUSED,    /* B pm_refused: instead of any answer above; ends an upload */
-       PF_OPENED,     /* B pm_opened */
-       PF_PUT_GO,     /* B, empty: send data */
-       PF_SLOT_FREE,  /* B pm_slot_free, id of the upload */
-       PF_PUT_DONE,   /* B pm_receipt + the receipt */
-       PF_TRACED,     /* B pm_traced + names */
-       PF_RECEIPT_IS, /* B pm_receipt + the receipt */
-       PF_ORDERED,    /* B pm_ordered + the receipt */
-       PF_FILE_IS,    /* B pm_file_is, 1 descriptor */
-       PF_STATE_IS,   /* B pm_state_is + text */
-       PF_MOVE_GO,    /* B, empty */
-       PF_DRAIN,      /* B, empty, id 0, no answer: finish what is in flight, then exit 0 */
-       PF_TYPES = PF_DRAIN
+       FK_PUT_END,    /* A, empty; -> FK_PUT_DONE */
+       FK_PUT_ABORT,  /* A, empty; no answer; nothing is kept */
+       FK_TRACE,      /* A pm_trace -> FK_TRACED */
+       FK_RECEIPT,    /* A pm_trace -> FK_RECEIPT_IS */
+       FK_ORDER,      /* A pm_order -> FK_ORDERED */
+       FK_FILE,       /* A pm_file -> FK_FILE_IS */
+       FK_DOC,        /* A pm_doc -> FK_FILE_IS */
+       FK_STATE,      /* A, empty -> FK_STATE_IS */
+       FK_MOVE_OPEN,  /* A pm_move + proof + sealed -> FK_MOVE_GO */
+       FK_MOVE_CLOSE, /* A pm_move -> FK_RECEIPT_IS: the proof of move.received, final */
+       FK_REFUSED,    /* B pm_refused: instead of any answer above; ends an upload */
+       FK_OPENED,     /* B pm_opened */
+       FK_PUT_GO,     /* B, empty: send data */
+       FK_SLOT_FREE,  /* B pm_slot_free, id of the upload */
+       FK_PUT_DONE,   /* B pm_receipt + the receipt */
+       FK_TRACED,     /* B pm_traced + names */
+       FK_RECEIPT_IS, /* B pm_receipt + the receipt */
+       FK_ORDERED,    /* B pm_ordered + the receipt */
+       FK_FILE_IS,    /* B pm_file_is, 1 descriptor */
+       FK_STATE_IS,   /* B pm_state_is + text */
+       FK_MOVE_GO,    /* B, empty */
+       FK_DRAIN,      /* B, empty, id 0, no answer: finish what is in flight, then exit 0 */
+       FK_TYPES = FK_DRAIN
 };
 enum {              /* keeper (A) and signer (B) */
        PS_SIGN = 1, /* A pm_sign -> PS_SIGNED */
@@ -85,7 +85,8 @@ enum {                 /* supervisor (A) and keeper (B) */
        PX_CONFIG,      /* A, 1 descriptor: the configuration to take over (SIGHUP) */
        PX_DRAIN,       /* A, empty: end in order (SIGTERM) */
        PX_WANT_ENGINE, /* B, empty */
-       PX_TYPES = PX_WANT_ENGINE
+       PX_READY,       /* B, empty: it serves */
+       PX_TYPES = PX_READY
 };
 extern const struct msg_protocol proto_control, proto_front, proto_signer, proto_courier,
     proto_reader, proto_admin;

@@ -1,0 +1,645 @@
+/* keeper.c - the only writer: opens the stores, brings them up to the journal's end, then one loop.
+ *
+ * A turn of the loop: take what has come from front, signer, courier, reader, engine,
+ * administrators; do what time wants; commit one group; ask the signer.  While fdatasync runs,
+ * uploads gather in the ring: under load groups grow by themselves. */
+#include "site/keeper_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "ledger/tlog_proof.h"
+#include "site/keeper_notes.h"
+#include "site/process.h"
+
+#define TICK_MS 100
+#define BATCH 512 /* messages of one channel in a turn */
+#define CHECKPOINT_BYTES                                                                           \
+    (UINT64_C(256) << 20) /* of journal between checkpoints of the derived stores */
+
+/* What an event of epoll is about; admins carry their pointer. */
+enum { EV_FRONT = 1, EV_SIGNER, EV_COURIER, EV_READER, EV_CONTROL, EV_ADMIN, EV_DETECT, EV_FIXED };
+
+/* --- documents in force --- */
+
+static int load_list(struct keeper *k, const char *key, unsigned *n, struct err *e)
+{
+    struct buf b;
+    int rc;
+
+    *n = 0;
+    buf_init(&b, 16);
+    rc = catalog_value_get(k->catalog, key, &b);
+    if (rc == 0 && b.len == 1)
+        *n = b.data[0];
+    buf_free(&b);
+    return rc == 0 || rc == -ENOENT ? 0 : err_sys(e, rc, "reading the catalog");
+}
+
+static int load_value(struct keeper *k, const char *name, struct buf *b, struct digest *doc,
+                      struct err *e)
+{
+    int rc;
+
+    buf_reset(b);
+    if ((rc = catalog_value_get(k->catalog, name, b)) != 0)
+        return err_sys(e, rc, "reading \"%s\" from the catalog", name);
+    if (b->len < 32)
+        return err_set(e, -EBADMSG, "\"%s\" in the catalog is malformed", name);
+    memcpy(doc->b, b->data, 32);
+    return 0;
+}
+
+static int load_register(struct keeper *k, struct buf *b, struct err *e)
+{
+    struct read_register r;
+    struct digest doc;
+    unsigned n;
+    char name[32];
+    int rc = load_list(k, "registers", &n, e);
+
+    if (rc != 0 || n == 0)
+        return rc;
+    (void)snprintf(name, sizeof(name), "registers.%03u", n - 1);
+    if ((rc = load_value(k, name, b, &doc, e)) != 0 ||
+        (rc = read_register_decode(span_of(b->data + 32, b->len - 32), &r)) != 0)
+        return rc;
+    k->has_register = true;
+    k->register_doc = doc;
+    k->register_serial = r.serial;
+    read_register_done(&r);
+    return 0;
+}
+
+static int load_policies(struct keeper *k, struct buf *b, struct err *e)
+{
+    struct read_policy p;
+    struct digest doc;
+    unsigned n;
+    char name[32];
+    int rc = load_list(k, "policies", &n, e);
+
+    while (rc == 0 && k->policies < n && k->policies < KEEPER_POLICIES_MAX) {
+        (void)snprintf(name, sizeof(name), "policies.%03u", (unsigned)k->policies);
+        if ((rc = load_value(k, name, b, &doc, e)) == 0 &&
+            (rc = read_policy_decode(span_of(b->data + 32, b->len - 32), &p)) == 0) {
+            p.placement->policy = doc;
+            k->policy[k->policies++] = p.placement;
+        }
+    }
+    return rc;
+}
+
+static int take_statement(void *arg, const char *name, struct span value)
+{
+    struct keeper *k = arg;
+    struct statement_in_force *s = &k->statement[k->statements];
+
+    if (k->statements == KEEPER_STATEMENTS_MAX || value.n < 32)
+        return -EBADMSG;
+    (void)name;
+    memcpy(s->doc.b, value.p, 32);
+    s->withdrawn = false;
+    k->statements++;
+    return read_statement_decode(span_of(value.p + 32, value.n - 32), &s->terms);
+}
+
+static int load_statements(struct keeper *k, struct err *e)
+{
+    struct buf b;
+    char name[80], hex[65];
+    int rc;
+
+    k->statements = 0;
+    rc = catalog_values(k->catalog, "statement.", take_statement, k);
+    buf_init(&b, 16);
+    for (size_t i = 0; i < k->statements && rc == 0; i++) {
+        text_digest(hex, &k->statement[i].doc);
+        (void)snprintf(name, sizeof(name), "withdrawn.%.40s", hex);
+        k->statement[i].withdrawn = catalog_value_get(k->catalog, name, &b) == 0;
+    }
+    buf_free(&b);
+    return rc == 0 ? 0 : err_sys(e, rc, "reading the statements from the catalog");
+}
+
+int keeper_load_documents(struct keeper *k, struct err *e)
+{
+    struct buf b;
+    int rc;
+
+    buf_init(&b, 1 << 20);
+    if ((rc = load_register(k, &b, e)) == 0 && (rc = load_policies(k, &b, e)) == 0)
+        rc = load_statements(k, e);
+    buf_free(&b);
+    return rc;
+}
+
+int keeper_read_proof(struct keeper *k, uint64_t id, const char *policy, struct span proof,
+                      struct err *e)
+{
+    struct pm_read m;
+    struct buf all;
+    int fd = -1, rc;
+
+    memset(&m, 0, sizeof(m));
+    buf_init(&all, TLOG_PROOF_MAX + TLOG_POLICY_TEXT_MAX);
+    m.what = READ_PROOF;
+    m.at = clock_now();
+    m.len = m.register_at = proof.n;
+    m.register_len = strlen(policy);
+    if ((rc = buf_put(&all, proof.p, proof.n)) == 0 && (rc = buf_puts(&all, policy)) == 0 &&
+        (rc = admin_memfd(&all, &fd)) == 0)
+        rc = msg_send(k->reader, PR_READ, id, span_of(&m, sizeof(m)), &fd);
+    io_close(&fd);
+    buf_free(&all);
+    return rc == 0 ? 0 : err_sys(e, rc, "asking the reader");
+}
+
+/* --- messages --- */
+
+static void from_front(struct keeper *k, const struct msg *m)
+{
+    const void *p = m->body.p;
+
+    switch (m->type->type) {
+    case FK_OPEN:
+        intake_open(k, m->id, p);
+        break;
+    case FK_PUT_BEGIN:
+        intake_put_begin(k, m->id, p);
+        break;
+    case FK_PUT_DATA:
+        intake_put_data(k, m->id, p);
+        break;
+    case FK_PUT_END:
+        intake_put_end(k, m->id);
+        break;
+    case FK_PUT_ABORT:
+        intake_put_abort(k, m->id);
+        break;
+    case FK_TRACE:
+        trace_ask(k, m->id, p, false);
+        break;
+    case FK_RECEIPT:
+        trace_ask(k, m->id, p, true);
+        break;
+    case FK_ORDER:
+        trace_order(k, m->id, p);
+        break;
+    case FK_FILE:
+        files_ask(k, m->id, p);
+        break;
+    case FK_DOC:
+        files_doc(k, m->id, p);
+        break;
+    case FK_STATE:
+        files_state(k, m->id);
+        break;
+    case FK_MOVE_CLOSE:
+        receive_close(k, m->id, p);
+        break;
+    case FK_MOVE_OPEN: {
+        struct pm_move open;
+        struct cur c = cur_of(m->body);
+        struct span proof, sealed;
+
+        if (cur_copy(&c, &open, sizeof(open)) != 0 || cur_take(&c, open.proof_len, &proof) != 0 ||
+            cur_take(&c, open.sealed_len, &sealed) != 0 || c.n != 0)
+            keeper_refuse(k, m->id, PRF_MALFORMED, "the opening of the move is malformed");
+        else
+            receive_open(k, m->id, &open, proof, sealed);
+        break;
+    }
+    default:
+        break;
+    }
+}
+
+static void take_config(struct keeper *k, int fd)
+{
+    struct config *c = NULL;
+    struct err e = ERR_INIT;
+    struct buf b;
+    int rc;
+
+    buf_init(&b, 4 << 20);
+    if ((rc = io_read_fd(fd, &b)) == 0 &&
+        (rc = config_read(&c, k->c->file, buf_span(&b), &e)) == 0 &&
+        (rc = config_may_replace(k->c, c, &e)) == 0 && k->tickets == NULL) {
+        config_free(k->c);
+        k->c = c;
+        c = NULL;
+        log_info("configuration taken over");
+    } else {
+        log_warn("the configuration was not taken over", "why",
+                 rc != 0 ? err_text(&e) : "submissions are under way; send SIGHUP again");
+    }
+    config_free(c);
+    buf_free(&b);
+}
+
+static void from_control(struct keeper *k, struct msg *m)
+{
+    struct err e = ERR_INIT;
+
+    if (m->type->type == PX_ENGINE && k->detect != NULL) {
+        k->asked_engine = false;
+        if (detect_client_attach(k->detect, msg_take_fd(m, 0), &e) != 0)
+            log_warn("the engine could not be attached", "why", err_text(&e));
+    } else if (m->type->type == PX_CONFIG) {
+        take_config(k, m->fd[0]);
+    } else if (m->type->type == PX_DRAIN) {
+        k->draining = true;
+        keeper_answer(k, FK_DRAIN, 0, NULL, 0, span_of(NULL, 0), NULL);
+    }
+}
+
+static void from_reader(struct keeper *k, const struct msg *m)
+{
+    struct pm_read_is is;
+    struct cur c = cur_of(m->body);
+    struct span tail;
+
+    if (cur_copy(&c, &is, sizeof(is)) != 0)
+        return;
+    is.text[sizeof(is.text) - 1] = '\0';
+    tail = span_of(c.p, c.n);
+    if (is.what != READ_PROOF)
+        admin_read_answer(k, m->id, &is, tail);
+    else if (!move_proof_read(k, m->id, is.rc, is.text, tail))
+        (void)receive_proof_read(k, m->id, is.rc, is.text, tail);
+}
+
+static void from_courier(struct keeper *k, const struct msg *m)
+{
+    struct pm_cosigned cosigned;
+    struct pm_carried carried;
+    struct cur c = cur_of(m->body);
+
+    if (m->type->type == PC_COSIGNED && cur_copy(&c, &cosigned, sizeof(cosigned)) == 0) {
+        cosigned.text[sizeof(cosigned.text) - 1] = '\0';
+        round_answer(k, m->id, &cosigned);
+    } else if (m->type->type == PC_CARRIED && cur_copy(&c, &carried, sizeof(carried)) == 0) {
+        carried.text[sizeof(carried.text) - 1] = '\0';
+        move_carried(k, m->id, &carried, span_of(c.p, c.n));
+    }
+}
+
+static void from_signer(struct keeper *k, const struct msg *m)
+{
+    struct pm_signed s;
+
+    memcpy(&s, m->body.p, sizeof(s));
+    s.text[sizeof(s.text) - 1] = '\0';
+    if (k->sign.out && m->id == k->sign.id)
+        sign_answer(k, &s);
+}
+
+/* Takes what a channel has.  false: its other end is gone, or spoke nonsense. */
+static bool drain_channel(struct keeper *k, struct msg_chan *c, int what)
+{
+    struct err e = ERR_INIT;
+    struct msg m;
+    int rc = 0;
+
+    for (int i = 0; i < BATCH && (rc = msg_recv(c, &m, &e)) == 0; i++)
+        switch (what) {
+        case EV_FRONT:
+            from_front(k, &m);
+            break;
+        case EV_SIGNER:
+            from_signer(k, &m);
+            break;
+        case EV_COURIER:
+            from_courier(k, &m);
+            break;
+        case EV_READER:
+            from_reader(k, &m);
+            break;
+        case EV_CONTROL:
+            from_control(k, &m);
+            break;
+        default:
+            break;
+        }
+    if (rc == -EPROTO)
+        log_error("a part broke the protocol", "why", err_text(&e));
+    return rc == 0 || rc == -EAGAIN;
+}
+
+static void event(struct keeper *k, const struct epoll_event *ev)
+{
+    struct msg_chan *chan[] = {[EV_FRONT] = k->front,
+                               [EV_SIGNER] = k->signer,
+                               [EV_COURIER] = k->courier,
+                               [EV_READER] = k->reader,
+                               [EV_CONTROL] = k->control};
+    const char *name[] = {[EV_FRONT] = "front",
+                          [EV_SIGNER] = "signer",
+                          [EV_COURIER] = "courier",
+                          [EV_READER] = "reader",
+                          [EV_CONTROL] = "supervisor"};
+    uint64_t what = ev->data.u64;
+
+    if (what >= EV_FIXED) {
+        admin_event(k, ev->data.ptr);
+    } else if (what == EV_ADMIN) {
+        admin_accept(k);
+    } else if (what != EV_DETECT && !drain_channel(k, chan[what], (int)what)) {
+        log_info("a part is gone; the keeper ends", "part", name[what]);
+        k->quit = true;
+    }
+}
+
+/* --- the loop --- */
+
+static void maybe_checkpoint(struct keeper *k)
+{
+    struct err e = ERR_INIT;
+    int rc;
+
+    if (k->stopped != 0 || vault_behind(k->vault) < CHECKPOINT_BYTES)
+        return;
+    if ((rc = ledger_flush(k->ledger, &e)) == 0 && (rc = catalog_sync(k->catalog)) == 0)
+        rc = vault_checkpoint(k->vault, &e);
+    if (rc != 0)
+        keeper_stop_writer(k, rc, err_text(&e));
+}
+
+static void tick(struct keeper *k, mono_ms now)
+{
+    unix_time t = clock_now();
+
+    intake_tick(k, t);
+    trace_tick(k, now);
+    epoch_tick(k, t);
+    maybe_checkpoint(k);
+}
+
+static int flush_channels(struct keeper *k)
+{
+    struct msg_chan *all[] = {k->front, k->signer, k->courier, k->reader, k->control};
+    int wait = TICK_MS;
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        if (msg_wants_write(all[i]) && msg_flush(all[i]) == -EAGAIN)
+            wait = 1;
+    return wait;
+}
+
+static void watch_detect(struct keeper *k)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = EV_DETECT};
+    int fd = k->detect == NULL ? -1 : detect_client_fd(k->detect);
+
+    if (fd == k->detect_fd)
+        return;
+    k->detect_fd = fd; /* a closed one has left epoll by itself */
+    if (fd >= 0 && epoll_ctl(k->epoll, EPOLL_CTL_ADD, fd, &ev) != 0)
+        log_warn("the engine's channel cannot be watched");
+}
+
+static bool idle(const struct keeper *k)
+{
+    return k->uploads == NULL && !group_pending(k) && k->unsigned_ == NULL &&
+           k->round.state == ROUND_IDLE && ledger_published(k->ledger) == ledger_size(k->ledger);
+}
+
+static void loop(struct keeper *k)
+{
+    struct epoll_event ev[64];
+    mono_ms ticked = 0, drain_until = 0;
+
+    while (!k->quit) {
+        int n = epoll_wait(k->epoll, ev, ARRAY_LEN(ev), flush_channels(k));
+        mono_ms now = clock_mono();
+
+        for (int i = 0; i < n && !k->quit; i++)
+            event(k, &ev[i]);
+        if (now - ticked >= TICK_MS) {
+            tick(k, now);
+            ticked = now;
+        }
+        scan_step(k, now);
+        watch_detect(k);
+        move_step(k, now);
+        group_commit(k);
+        round_step(k, now);
+        sign_step(k);
+        if (k->draining && drain_until == 0)
+            drain_until = now + 10000;
+        if (k->draining && (idle(k) || now > drain_until))
+            k->quit = true;
+    }
+}
+
+/* --- opening and closing --- */
+
+static int open_stores(struct keeper *k, struct err *e)
+{
+    char path[4096];
+    int rc;
+
+    if (snprintf(path, sizeof(path), "%s/vault", k->c->data) >= (int)sizeof(path) ||
+        snprintf(k->ledger_dir, sizeof(k->ledger_dir), "%s/ledger", k->c->data) >=
+            (int)sizeof(k->ledger_dir))
+        return err_set(e, -ENAMETOOLONG, "the data folder's path is too long");
+    if ((rc = store_dir_open(&k->store, path, e)) != 0 ||
+        (rc = keyring_file_open(&k->keys, k->c->epoch_keys, e)) != 0)
+        return rc;
+    (void)snprintf(path, sizeof(path), "%s/catalog.db", k->c->data);
+    if ((rc = catalog_open(&k->catalog, path, e)) != 0 ||
+        (rc = ledger_open(&k->ledger, k->ledger_dir, e)) != 0)
+        return rc;
+    k->ledger_fd = open(k->ledger_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return k->ledger_fd >= 0 ? 0 : err_sys(e, -errno, "opening \"%s\"", k->ledger_dir);
+}
+
+static int catch_up(struct keeper *k, struct err *e)
+{
+    struct vault_config vc = {k->store, k->keys, catalog_index(k->catalog), k->c->segment};
+    struct vault_report r;
+    uint64_t applied = 0;
+    int rc;
+
+    if ((rc = vault_open(&k->vault, &vc, &r, e)) != 0)
+        return rc;
+    for (size_t i = 0; i < r.damaged && i < VAULT_DAMAGE_MAX; i++)
+        log_error("the journal is damaged; run \"glarus site scrub\" and restore the segment from "
+                  "a copy");
+    if ((rc = catalog_applied(k->catalog, &applied)) != 0)
+        return err_sys(e, rc, "asking the catalog where it stands");
+    return vault_replay(k->vault, applied, ledger_size(k->ledger), keeper_apply, k, e);
+}
+
+static int open_keys(struct keeper *k, struct err *e)
+{
+    struct buf b;
+    char path[4096];
+    int rc;
+
+    buf_init(&b, 64);
+    if ((rc = io_read_file(AT_FDCWD, k->c->move_key, &b)) != 0 || b.len != 32)
+        rc = err_set(e, rc != 0 ? rc : -EBADMSG,
+                     "\"%s\" is no move key of 32 bytes; \"glarus site init\" makes one",
+                     k->c->move_key);
+    else
+        memcpy(k->move_key, b.data, 32);
+    buf_free(&b);
+    (void)snprintf(path, sizeof(path), "%s/ledger.vkey", k->c->data);
+    if (rc == 0 && (rc = note_vkey_load(&k->log_key, path, e)) == 0)
+        rc = tlog_policy_parse(&k->quorum, span_str(k->c->quorum), e);
+    return rc;
+}
+
+static int watch(struct keeper *k, int fd, uint64_t what, struct err *e)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = what};
+
+    return epoll_ctl(k->epoll, EPOLL_CTL_ADD, fd, &ev) == 0
+               ? 0
+               : err_sys(e, -errno, "watching a descriptor");
+}
+
+static int open_channels(struct keeper *k, struct err *e)
+{
+    int rc;
+
+    k->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (k->epoll < 0)
+        return err_sys(e, -errno, "epoll_create1");
+    k->admin_fd = PART_CHANNEL;
+    if ((rc = msg_open(&k->front, PART_FRONT, &proto_front, MSG_B, e)) != 0 ||
+        (rc = msg_open(&k->signer, PART_SIGNER, &proto_signer, MSG_A, e)) != 0 ||
+        (rc = msg_open(&k->courier, PART_COURIER, &proto_courier, MSG_A, e)) != 0 ||
+        (rc = msg_open(&k->reader, PART_READER, &proto_reader, MSG_A, e)) != 0 ||
+        (rc = msg_open(&k->control, PART_CONTROL, &proto_control, MSG_B, e)) != 0 ||
+        (rc = ring_attach(&k->ring, PART_RING, PROTO_SLOT_BYTES, (uint32_t)k->c->ring_slots, e)) !=
+            0)
+        return rc;
+    if ((rc = watch(k, msg_fd(k->front), EV_FRONT, e)) != 0 ||
+        (rc = watch(k, msg_fd(k->signer), EV_SIGNER, e)) != 0 ||
+        (rc = watch(k, msg_fd(k->courier), EV_COURIER, e)) != 0 ||
+        (rc = watch(k, msg_fd(k->reader), EV_READER, e)) != 0 ||
+        (rc = watch(k, msg_fd(k->control), EV_CONTROL, e)) != 0)
+        return rc;
+    return watch(k, k->admin_fd, EV_ADMIN, e);
+}
+
+static int open_rules(struct keeper *k, struct err *e)
+{
+    struct detect_limits limits = {(uint32_t)(k->c->scan_seconds * 1000), 0, 0};
+    int rc;
+
+    if (k->c->rules == NULL)
+        return 0;
+    if ((rc = release_load(&k->release, k->c->rules, e)) != 0)
+        return rc;
+    rc = detect_client_new(&k->detect, k->release, &limits);
+    return rc == 0 ? 0 : err_sys(e, rc, "preparing the engine's client");
+}
+
+/* Leaf 0 of every ledger. */
+static int found_site(struct keeper *k, struct err *e)
+{
+    char vkey[CORE_VKEY_TEXT_MAX + 1];
+    struct leaf_builder b;
+    struct act *a;
+    int rc;
+
+    if (vault_ledger_size(k->vault) > 0)
+        return 0;
+    if ((a = act_new()) == NULL)
+        return err_sys(e, -ENOMEM, "founding the ledger");
+    note_vkey_format(&k->log_key, vkey);
+    leaf_begin(&b, LK_SITE_OPENED, clock_now(), k->c->site);
+    leaf_set_text(&b, LF_ZONE, k->c->zone);
+    leaf_set_text(&b, LF_VKEY, vkey);
+    if ((rc = act_leaf(a, &b)) != 0) {
+        act_free(a);
+        return err_set(e, rc, "the ledger's first leaf cannot be built");
+    }
+    group_add(k, a);
+    group_commit(k);
+    return k->stopped == 0 ? 0 : err_set(e, k->stopped, "%s", k->stopped_why);
+}
+
+static int keeper_open(struct keeper *k, struct err *e)
+{
+    int rc;
+
+    if ((rc = open_channels(k, e)) != 0 || (rc = open_rules(k, e)) != 0 ||
+        (rc = open_keys(k, e)) != 0 || (rc = process_jail(k->c, CONFIG_KEEPER, e)) != 0 ||
+        (rc = open_stores(k, e)) != 0 || (rc = catch_up(k, e)) != 0 ||
+        (rc = found_site(k, e)) != 0 || (rc = keeper_load_documents(k, e)) != 0)
+        return rc;
+    k->epoch_began = clock_now();
+    k->inventory_at = k->epoch_began + (unix_time)k->c->inventory;
+    return move_resume(k, e);
+}
+
+static void keeper_close(struct keeper *k)
+{
+    struct err e = ERR_INIT;
+    struct act *a;
+
+    intake_front_gone(k);
+    trace_front_gone(k);
+    admin_close_all(k);
+    while ((a = k->unsigned_) != NULL) {
+        k->unsigned_ = a->next;
+        act_free(a);
+    }
+    receive_close_all(k);
+    if (k->stopped == 0 && k->vault != NULL && ledger_flush(k->ledger, &e) == 0 &&
+        catalog_sync(k->catalog) == 0 && vault_checkpoint(k->vault, &e) != 0)
+        log_warn("no checkpoint at the end", "why", err_text(&e));
+    vault_close(k->vault);
+    ledger_close(k->ledger);
+    catalog_close(k->catalog);
+    keyring_free(k->keys);
+    store_free(k->store);
+    detect_client_free(k->detect);
+    release_free(k->release);
+    tlog_policy_free(k->quorum);
+    for (size_t i = 0; i < k->policies; i++)
+        placement_free(k->policy[i]);
+    buf_free(&k->sign.signed_note);
+    buf_free(&k->round.note);
+    secret_wipe(k->move_key, sizeof(k->move_key));
+}
+
+int keeper_main(struct config *c)
+{
+    struct keeper *k = calloc(1, sizeof(*k));
+    struct err e = ERR_INIT;
+    int rc;
+
+    if (k == NULL)
+        return 3;
+    k->c = c;
+    k->detect_fd = -1;
+    k->acts_end = &k->acts;
+    k->unsigned_end = &k->unsigned_;
+    buf_init(&k->sign.signed_note, CORE_NOTE_MAX);
+    buf_init(&k->round.note, CORE_NOTE_MAX);
+    rc = keeper_open(k, &e);
+    if (rc == 0) {
+        log_info("keeper serves");
+        if (msg_send(k->control, PX_READY, 0, span_of(NULL, 0), NULL) == 0)
+            loop(k);
+    } else {
+        log_error(err_text(&e));
+    }
+    keeper_close(k);
+    free(k);
+    return rc == 0 ? 0 : rc == -EINVAL ? 2 : 3;
+}
