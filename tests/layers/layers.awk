@@ -9,7 +9,7 @@ BEGIN {
     floor("events ledger vault catalog")
     floor("people residency intake detect")
     floor("claims betray")
-    floor("cli agent web site")
+    floor("agent web site cli")
 
     # A library's headers, and the only place under src/ and engines/ that may include them.
     only("^(gnutls|nettle|hogweed)/", "^src/crypto/")
