@@ -31,7 +31,7 @@ BEGIN {
         next
     seen++
     if (section ~ /^\.t?(data|bss)/ && section !~ /rel\.ro/ && !(room "/" file in writable)) {
-        printf "%s/%s.c has writable data: %s\n", room, file, name
+        printf "%s/%s.c has writable data: %s (if it must, symbols.sh lists it with the reason)\n", room, file, name
         bad = 1
     }
     if (class !~ /[A-Z]/)
