@@ -1,0 +1,132 @@
+/* cmd_site.c - founding, running and tending a site. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/admin.h"
+#include "cli/cli.h"
+#include "site/init.h"
+
+#define CONFIG_DEFAULT "glarusd.yaml"
+
+static const struct option options[] = {
+    {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+
+/* Takes the options, loads the configuration. 0, or an exit code in *out and -1. */
+static int begin(const struct command *c, int argc, char **argv, struct config **config,
+                 const char **path, int *out)
+{
+    struct err e = ERR_INIT;
+    int o;
+
+    *path = CONFIG_DEFAULT;
+    while ((o = cli_getopt(c, argc, argv, "c:h", options)) != -1)
+        if (o == 'c')
+            *path = optarg;
+    if (config_load(config, *path, &e) != 0) {
+        *out = cli_fail(c, &e);
+        return -1;
+    }
+    return 0;
+}
+
+static int site_init_run(const struct command *c, int argc, char **argv)
+{
+    struct config *config;
+    struct err e = ERR_INIT;
+    const char *path;
+    int code;
+
+    if (begin(c, argc, argv, &config, &path, &code) != 0)
+        return code;
+    code = site_init(config, &e) == 0 ? EXIT_HELD : cli_fail(c, &e);
+    config_free(config);
+    return code;
+}
+
+static int site_run(const struct command *c, int argc, char **argv)
+{
+    struct config *config;
+    struct err e = ERR_INIT;
+    const char *path, *program = getenv("GLARUSD");
+    char own[4096], beside[4200];
+    ssize_t n;
+    int code;
+
+    if (begin(c, argc, argv, &config, &path, &code) != 0)
+        return code;
+    config_free(config);
+    n = readlink("/proc/self/exe", own, sizeof(own) - 1);
+    own[n < 0 ? 0 : n] = '\0';
+    if (strrchr(own, '/') != NULL)
+        *strrchr(own, '/') = '\0';
+    (void)snprintf(beside, sizeof(beside), "%s/glarusd", own);
+    if (program == NULL)
+        program = access(beside, X_OK) == 0 ? beside : "glarusd";
+    (void)execlp(program, "glarusd", "--config", path, (char *)NULL);
+    (void)err_sys(&e, -errno, "starting \"%s\"", program);
+    return cli_fail(c, &e);
+}
+
+static int ask(const struct command *c, int argc, char **argv, enum proto_admin what)
+{
+    struct admin_ask a = {.what = what};
+    struct config *config;
+    struct err e = ERR_INIT;
+    const char *path;
+    int code;
+
+    if (begin(c, argc, argv, &config, &path, &code) != 0)
+        return code;
+    code = admin_do(config, &a, c->words, &e) == 0 ? EXIT_HELD : cli_fail(c, &e);
+    config_free(config);
+    return code;
+}
+
+static int site_status(const struct command *c, int argc, char **argv)
+{
+    return ask(c, argc, argv, ADMIN_STATUS);
+}
+
+static int site_scrub(const struct command *c, int argc, char **argv)
+{
+    return ask(c, argc, argv, ADMIN_SCRUB);
+}
+
+static int site_turn(const struct command *c, int argc, char **argv)
+{
+    return ask(c, argc, argv, ADMIN_TURN_EPOCH);
+}
+
+static int site_inventory(const struct command *c, int argc, char **argv)
+{
+    return ask(c, argc, argv, ADMIN_INVENTORY);
+}
+
+#define CONFIG_HELP "  -c, --config FILE   the site's configuration (default " CONFIG_DEFAULT ")\n"
+
+const struct command cli_site[] = {
+    {"site init", "make the keys and folders of a new site", "[--config FILE]",
+     CONFIG_HELP
+     "\nRefuses to touch what is there.  Prints the ledger's verifier key, for trust files.\n\n"
+     "Example: glarus site init --config zrh1.yaml\n",
+     site_init_run},
+    {"site run", "run a site (as glarusd)", "[--config FILE]",
+     CONFIG_HELP "\nStays in the foreground; SIGTERM ends it in order, SIGHUP reads the "
+                 "configuration again.\n\n"
+                 "Example: glarus site run --config zrh1.yaml\n",
+     site_run},
+    {"site status", "what a running site says of itself", "[--config FILE]",
+     CONFIG_HELP "\nExample: glarus site status --config zrh1.yaml\n", site_status},
+    {"site turn-epoch", "end the epoch now: erasures become final", "[--config FILE]",
+     CONFIG_HELP "\nExample: glarus site turn-epoch --config zrh1.yaml\n", site_turn},
+    {"site inventory", "log the inventories now", "[--config FILE]",
+     CONFIG_HELP "\nExample: glarus site inventory --config zrh1.yaml\n", site_inventory},
+    {"site scrub", "read everything that is kept again and verify it", "[--config FILE]",
+     CONFIG_HELP
+     "\nExit 1 if anything is damaged.\n\nExample: glarus site scrub --config zrh1.yaml\n",
+     site_scrub},
+    {NULL, NULL, NULL, NULL, NULL}};
