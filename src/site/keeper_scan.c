@@ -160,7 +160,7 @@ static int add_job(struct keeper *k, struct detect_batch *b, const struct catalo
         return give_up(k, &s->ref, REASON_DAMAGED) == 0 ? 1 : -EIO;
     finding_init(&f);
     vault_read_sha256(r, &sha);
-    if (detect_known(k->detect, &sha, &f) == 1) {
+    if (detect_client_known(k->detect, &sha, &f) == 1) {
         rc = conclude(k, &s->ref, &f) == 0 ? 1 : -EIO;
     } else {
         rc = detect_batch_add(b, vault_read_size(r), &where, ++k->next_id);
@@ -234,7 +234,7 @@ static void take_results(struct keeper *k)
     struct scan_job *j;
     int rc;
 
-    detect_result_init(&r);
+    finding_init(&r.finding);
     while (detect_client_next(k->detect, &r) == 1) {
         if ((j = take_job(k, r.cookie)) == NULL)
             continue;
@@ -250,7 +250,7 @@ static void take_results(struct keeper *k)
                      strerror(-rc));
         free(j);
     }
-    detect_result_done(&r);
+    finding_done(&r.finding);
 }
 
 /* The leaf that says which rules serve, once for each release. */
