@@ -191,6 +191,8 @@ struct leaf {
  * -ENOTSUP          v is 1, but kind, a field, a word or a country is not in this program's table
  * An auditor says BROKEN to the first and UNKNOWN to the other two; everybody else refuses all. */
 MUST_CHECK int leaf_parse(struct leaf *l, struct span bytes);
+/* The value of `kind` of a leaf that leaf_parse refused with -ENOTSUP; empty if there is none. */
+struct span leaf_kind_text(struct span bytes);
 /* A sentence for a refused leaf: which field at which byte. Slow; for messages only. */
 void leaf_why(struct span bytes, struct err *e);
 

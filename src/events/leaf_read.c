@@ -43,6 +43,18 @@ static int find_kind(struct span s, enum leaf_kind *out)
     return leaf_kind_of(span_of(p, (size_t)(q - p)), out);
 }
 
+struct span leaf_kind_text(struct span bytes)
+{
+    const uint8_t *p = after_kind_key(bytes);
+    size_t n = 0;
+
+    if (p == NULL)
+        return span_of(NULL, 0);
+    while (p + n < bytes.p + bytes.n && p[n] != '"')
+        n++;
+    return span_of(p, n);
+}
+
 static inline unsigned two(const uint8_t *p)
 {
     return (p[0] - (unsigned)'0') * 10 + (p[1] - (unsigned)'0');

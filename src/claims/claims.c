@@ -1,0 +1,79 @@
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "claims/claims_priv.h"
+
+const struct claim *const claims_table[CLAIMS] = {
+    [CLAIM_APPEND_ONLY] = &claims_ledger_append_only,  [CLAIM_TIME] = &claims_ledger_time,
+    [CLAIM_REGISTER] = &claims_people_register,        [CLAIM_POLICY] = &claims_policy_uniform,
+    [CLAIM_PLACEMENT] = &claims_residency_placement,   [CLAIM_CONSENT] = &claims_intake_consent,
+    [CLAIM_RELOCATION] = &claims_residency_relocation, [CLAIM_ERASURE] = &claims_vault_erasure,
+    [CLAIM_EXPLAINED] = &claims_detect_explained,
+};
+
+int claims_grow(void **v, size_t *cap, size_t n, size_t size)
+{
+    size_t more = *cap < 64 ? 64 : *cap + *cap / 4;
+    void *p;
+
+    if (n < *cap)
+        return 0;
+    if (more > SIZE_MAX / 2 / size)
+        return -ENOMEM;
+    p = realloc(*v, more * size);
+    if (p == NULL)
+        return -ENOMEM;
+    *v = p;
+    *cap = more;
+    return 0;
+}
+
+/* Replaces what the result says, control characters by '?'. */
+static void say(struct audit_result *r, enum audit_verdict v, const struct site *s, uint64_t leaf,
+                const char *fmt, va_list ap)
+{
+    r->verdict = v;
+    r->leaf = leaf;
+    r->site[0] = '\0';
+    if (s != NULL)
+        memcpy(r->site, s->trust->site, sizeof(r->site));
+    (void)vsnprintf(r->sentence, sizeof(r->sentence), fmt, ap);
+    for (char *p = r->sentence; *p != '\0'; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            *p = '?';
+}
+
+void claims_broken(struct audit *a, enum claim_id c, const struct site *s, uint64_t leaf,
+                   const char *fmt, ...)
+{
+    va_list ap;
+
+    if (a->result[c].verdict == AUDIT_BROKEN)
+        return;
+    va_start(ap, fmt);
+    say(&a->result[c], AUDIT_BROKEN, s, leaf, fmt, ap);
+    va_end(ap);
+}
+
+void claims_unknown(struct audit *a, enum claim_id c, const struct site *s, uint64_t leaf,
+                    const char *fmt, ...)
+{
+    va_list ap;
+
+    if (a->result[c].verdict == AUDIT_BROKEN || a->result[c].verdict == AUDIT_UNKNOWN)
+        return;
+    va_start(ap, fmt);
+    say(&a->result[c], AUDIT_UNKNOWN, s, leaf, fmt, ap);
+    va_end(ap);
+}
+
+struct site *claims_site(struct audit *a, const char *name)
+{
+    for (size_t i = 0; i < a->sites; i++)
+        if (strcmp(a->site[i].trust->site, name) == 0)
+            return &a->site[i];
+    return NULL;
+}
