@@ -91,7 +91,7 @@ static int queue_signature(struct audit *a, struct site *s, const struct leaf *l
     struct buf text;
     int rc;
 
-    memcpy(act.country, leaf_text(l, LF_COUNTRY).p, 2);
+    memcpy(act.country, country_table[leaf_country(l, LF_COUNTRY)].code, 3);
     if ((rc = pool_job(a->pool, &j)) != 0)
         return rc;
     buf_init(&text, sizeof(j->text));

@@ -141,8 +141,10 @@ static int deadline(const struct site *s, const struct move *m, unix_time *by)
         return 0;
     from = policy_zone_of_site(p->policy, m->from);
     to = policy_zone_of_site(p->policy, m->to);
-    if (from == NULL || to == NULL || (rc = policy_moves_all(p->policy, &v, &n)) != 0)
-        return from == NULL || to == NULL ? 0 : rc;
+    if (from == NULL || to == NULL)
+        return 0;
+    if ((rc = policy_moves_all(p->policy, &v, &n)) != 0)
+        return rc;
     for (size_t i = 0; i < n; i++)
         if (strcmp(v[i].country, country_table[m->country].code) == 0 &&
             strcmp(v[i].from, from) == 0 && strcmp(v[i].to, to) == 0 &&
