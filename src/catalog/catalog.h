@@ -47,6 +47,10 @@ MUST_CHECK int catalog_set_applied(struct catalog *c, uint64_t seq);
 /* Small values of the caller by name (at most 64 characters): anything but secrets. */
 MUST_CHECK int catalog_value_put(struct catalog *c, const char *name, struct span value);
 MUST_CHECK int catalog_value_get(struct catalog *c, const char *name, struct buf *out);
+typedef int catalog_value_fn(void *arg, const char *name, struct span value);
+/* All whose name begins with prefix, by name.  Other than 0 from the callback stops with it. */
+MUST_CHECK int catalog_values(struct catalog *c, const char *prefix, catalog_value_fn *fn,
+                              void *arg);
 
 /* --- submissions --- */
 
@@ -185,6 +189,7 @@ struct catalog_move {
     struct digest policy, doc, set_root, salt; /* salt: zeros once closed */
     uint64_t cut, count, done;                 /* done: items sent, or received */
     uint64_t epoch;                            /* at close */
+    uint64_t leaf; /* of move.opened at the old site, move.received at the new one */
     unix_time opened, closed;
 };
 /* Adds, or replaces the row of the same move. */

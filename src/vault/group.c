@@ -41,11 +41,17 @@ static void give_waste_back(struct vault_group *g)
 int vault_group_begin(struct vault_group **out, struct vault *v)
 {
     struct vault_group *g;
+    uint64_t applied;
+    int rc;
 
     if (v->group != NULL || !v->replayed)
         return -EINVAL;
     if (vault_segment_broken(v))
         return -EIO;
+    /* The index's owner may have lost a batch of its own with our last group in it. */
+    if ((rc = v->cfg.index->ops->applied(v->cfg.index, &applied)) != 0)
+        return rc;
+    v->index_late = v->index_late || applied < v->last.seq;
     g = calloc(1, sizeof(*g));
     if (g == NULL)
         return -ENOMEM;
@@ -429,10 +435,12 @@ int vault_group_commit(struct vault_group *g, vault_group_fn *fn, void *arg, str
     struct buf b;
     int rc;
 
+    if (is_empty(g)) {
+        vault_group_abort(g);
+        return 0;
+    }
     buf_init(&b, RECORD_MAX + RECORD_ALIGN);
-    if (is_empty(g))
-        rc = err_set(e, -EINVAL, "a group without entries");
-    else if ((rc = fill_head(g, &h)) != 0)
+    if ((rc = fill_head(g, &h)) != 0)
         rc = err_sys(e, rc, "the key of epoch %llu", (unsigned long long)g->epoch);
     else if ((rc = write_record(g, &h, &b)) != 0)
         rc = err_sys(e, rc, "group %llu was not committed", (unsigned long long)h.self.seq);

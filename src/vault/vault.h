@@ -173,11 +173,11 @@ MUST_CHECK int vault_group_leaf(struct vault_group *g, struct span leaf);
 /* A note for the catalog.  With a ref (live, or added by this group) it is sealed under that slot's
  * key and dies with it; without, it stays readable for ever: put nothing in it that must die. */
 MUST_CHECK int vault_group_note(struct vault_group *g, const struct id128 *ref, struct span text);
-/* Durable after 0; g is freed either way.  A group without entries is refused (-EINVAL).  Then the
- * index is brought up to date and fn (may be NULL) gets the group as replay would give it; its
- * result is ignored, for the group stands.  Should the index fail (its disk is full), the group
- * stands all the same: 0, fn is not called, and every call that needs the index brings it up to
- * date first or fails; what fn would have been told comes with the next vault_replay. */
+/* Durable after 0; g is freed either way.  A group without entries costs nothing: 0, fn is not
+ * called. Then the index is brought up to date and fn (may be NULL) gets the group as replay would
+ * give it; its result is ignored, for the group stands.  Should the index fail (its disk is full),
+ * the group stands all the same: 0, fn is not called, and every call that needs the index brings it
+ * up to date first or fails; what fn would have been told comes with the next vault_replay. */
 MUST_CHECK int vault_group_commit(struct vault_group *g, vault_group_fn *fn, void *arg,
                                   struct err *e);
 void vault_group_abort(struct vault_group *g); /* frees puts given to it; NULL is fine */

@@ -1,0 +1,418 @@
+/* catalog.c - opening, batches, scrubbing, and the small change of SQLite. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "catalog/catalog_priv.h"
+
+static const char *const text[] = {
+#define X(name, sql) sql,
+#include "catalog/statements.def"
+#undef X
+};
+
+int catalog_errno(int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return 0;
+    case SQLITE_NOMEM:
+        return -ENOMEM;
+    case SQLITE_FULL:
+        return -ENOSPC;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return -EBADMSG;
+    case SQLITE_CONSTRAINT:
+        return -EEXIST;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return -EBUSY;
+    case SQLITE_READONLY:
+        return -EROFS;
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+        return -EACCES;
+    case SQLITE_TOOBIG:
+        return -E2BIG;
+    default:
+        return -EIO;
+    }
+}
+
+int catalog_use(struct catalog *c, enum catalog_statement s, sqlite3_stmt **out)
+{
+    int rc;
+
+    if (c->st[s] == NULL) {
+        rc = sqlite3_prepare_v3(c->db, text[s], -1, SQLITE_PREPARE_PERSISTENT, &c->st[s], NULL);
+        if (rc != SQLITE_OK)
+            return catalog_errno(rc);
+    }
+    *out = c->st[s];
+    return 0;
+}
+
+void catalog_done(sqlite3_stmt *st)
+{
+    (void)sqlite3_reset(st);
+    (void)sqlite3_clear_bindings(st);
+}
+
+int catalog_step(sqlite3_stmt *st)
+{
+    int rc = sqlite3_step(st);
+
+    if (rc == SQLITE_ROW)
+        return 1;
+    catalog_done(st);
+    return catalog_errno(rc);
+}
+
+int catalog_run(sqlite3_stmt *st)
+{
+    int rc;
+
+    while ((rc = catalog_step(st)) == 1)
+        ;
+    return rc;
+}
+
+int catalog_exec(struct catalog *c, enum catalog_statement s)
+{
+    sqlite3_stmt *st;
+    int rc = catalog_use(c, s, &st);
+
+    return rc != 0 ? rc : catalog_run(st);
+}
+
+/* --- values --- */
+
+void catalog_bind_blob(sqlite3_stmt *st, int i, const void *p, size_t n)
+{
+    (void)sqlite3_bind_blob64(st, i, n == 0 ? "" : p, n, SQLITE_STATIC);
+}
+
+void catalog_bind_id(sqlite3_stmt *st, int i, const struct id128 *id)
+{
+    catalog_bind_blob(st, i, id->b, sizeof(id->b));
+}
+
+void catalog_bind_id_or_null(sqlite3_stmt *st, int i, const struct id128 *id)
+{
+    static const struct id128 none;
+
+    if (memcmp(id, &none, sizeof(none)) != 0)
+        catalog_bind_id(st, i, id);
+    else
+        (void)sqlite3_bind_null(st, i);
+}
+
+void catalog_bind_digest(sqlite3_stmt *st, int i, const struct digest *d)
+{
+    catalog_bind_blob(st, i, d->b, sizeof(d->b));
+}
+
+void catalog_bind_u64(sqlite3_stmt *st, int i, uint64_t v)
+{
+    (void)sqlite3_bind_int64(st, i, (sqlite3_int64)v);
+}
+
+void catalog_bind_text(sqlite3_stmt *st, int i, const char *s)
+{
+    (void)sqlite3_bind_text(st, i, s, -1, SQLITE_STATIC);
+}
+
+bool catalog_col_blob(sqlite3_stmt *st, int i, void *out, size_t n)
+{
+    const void *p = sqlite3_column_blob(st, i);
+
+    if (p == NULL || (size_t)sqlite3_column_bytes(st, i) != n)
+        return false;
+    memcpy(out, p, n);
+    return true;
+}
+
+bool catalog_col_id(sqlite3_stmt *st, int i, struct id128 *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (sqlite3_column_type(st, i) == SQLITE_NULL)
+        return true;
+    return catalog_col_blob(st, i, out->b, sizeof(out->b));
+}
+
+bool catalog_col_digest(sqlite3_stmt *st, int i, struct digest *out)
+{
+    return catalog_col_blob(st, i, out->b, sizeof(out->b));
+}
+
+uint64_t catalog_col_u64(sqlite3_stmt *st, int i)
+{
+    return (uint64_t)sqlite3_column_int64(st, i);
+}
+
+bool catalog_col_text(sqlite3_stmt *st, int i, char *out, size_t cap)
+{
+    const unsigned char *p = sqlite3_column_text(st, i);
+    size_t n;
+
+    if (p == NULL)
+        return false;
+    n = (size_t)sqlite3_column_bytes(st, i);
+    if (n >= cap)
+        return false;
+    memcpy(out, p, n);
+    out[n] = '\0';
+    return true;
+}
+
+/* --- opening --- */
+
+/* temp_store: what SQLite sorts must not reach a file.  The log's file is kept at close, because a
+ * file that is unlinked leaves its bytes on the disk; catalog_scrub overwrites it. */
+static int connect(struct catalog *c, struct err *e)
+{
+    static const char pragmas[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+                                  "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
+                                  "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4000;"
+                                  "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;";
+    int keep = 1, rc;
+
+    rc = sqlite3_open_v2(c->path, &c->db,
+                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+                             SQLITE_OPEN_NOFOLLOW,
+                         NULL);
+    if (rc != SQLITE_OK)
+        return err_sys(e, catalog_errno(rc), "cannot open the catalog \"%s\"", c->path);
+    (void)sqlite3_extended_result_codes(c->db, 1);
+    (void)sqlite3_busy_timeout(c->db, 2000);
+    (void)sqlite3_file_control(c->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+    rc = sqlite3_exec(c->db, pragmas, NULL, NULL, NULL);
+    if (rc != SQLITE_OK)
+        return err_sys(e, catalog_errno(rc), "cannot use the catalog \"%s\"", c->path);
+    return catalog_schema(c->db, e);
+}
+
+static void disconnect(struct catalog *c)
+{
+    for (int i = 0; i < SQL_COUNT; i++) {
+        (void)sqlite3_finalize(c->st[i]);
+        c->st[i] = NULL;
+    }
+    (void)sqlite3_close(c->db);
+    c->db = NULL;
+}
+
+int catalog_open(struct catalog **out, const char *path, struct err *e)
+{
+    struct catalog *c = calloc(1, sizeof(*c));
+    mode_t mask;
+    int rc;
+
+    if (c == NULL || (c->path = strdup(path)) == NULL) {
+        free(c);
+        return err_sys(e, -ENOMEM, "opening the catalog");
+    }
+    mask = umask(077); /* accounts are in it */
+    rc = connect(c, e);
+    (void)umask(mask);
+    if (rc != 0) {
+        catalog_close(c);
+        return err_prefix(e, "catalog \"%s\"", path);
+    }
+    catalog_index_init(c);
+    *out = c;
+    return 0;
+}
+
+void catalog_close(struct catalog *c)
+{
+    if (c == NULL)
+        return;
+    if (c->db != NULL)
+        catalog_rollback(c);
+    disconnect(c);
+    free(c->path);
+    free(c);
+}
+
+/* --- batches --- */
+
+int catalog_begin(struct catalog *c)
+{
+    if (!sqlite3_get_autocommit(c->db))
+        return -EINVAL;
+    return catalog_exec(c, SQL_BEGIN);
+}
+
+int catalog_commit(struct catalog *c)
+{
+    int rc;
+
+    if (sqlite3_get_autocommit(c->db))
+        return -EINVAL;
+    if ((rc = catalog_exec(c, SQL_COMMIT)) != 0)
+        catalog_rollback(c);
+    return rc;
+}
+
+void catalog_rollback(struct catalog *c)
+{
+    if (!sqlite3_get_autocommit(c->db))
+        (void)!catalog_exec(c, SQL_ROLLBACK);
+}
+
+int catalog_sync(struct catalog *c)
+{
+    return catalog_errno(
+        sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL));
+}
+
+/* --- scrubbing --- */
+
+/* In place, and only then unlinked: truncating first would leave the bytes in free blocks. */
+static int wipe_file(const char *path)
+{
+    static const uint8_t zeros[65536];
+    struct stat st;
+    int fd, rc = 0;
+
+    fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (fstat(fd, &st) != 0)
+        rc = -errno;
+    for (off_t at = 0; rc == 0 && at < st.st_size; at += (off_t)sizeof(zeros)) {
+        off_t left = st.st_size - at;
+
+        rc = io_pwrite_all(fd, zeros, left < (off_t)sizeof(zeros) ? (size_t)left : sizeof(zeros),
+                           at);
+    }
+    if (rc == 0)
+        rc = io_sync_fd(fd);
+    if (rc == 0 && unlink(path) != 0)
+        rc = -errno;
+    io_close(&fd);
+    return rc;
+}
+
+int catalog_scrub(struct catalog *c, struct err *e)
+{
+    int frames = 0, moved = 0, rc;
+    char *wal;
+
+    if (!sqlite3_get_autocommit(c->db))
+        return err_set(e, -EINVAL, "scrubbing the catalog within a batch");
+    rc = sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_FULL, &frames, &moved);
+    if (rc != SQLITE_OK || frames != moved)
+        return err_sys(e, rc != SQLITE_OK ? catalog_errno(rc) : -EBUSY,
+                       "moving the catalog's log into the catalog");
+    wal = sqlite3_mprintf("%s-wal", c->path);
+    if (wal == NULL)
+        return err_sys(e, -ENOMEM, "scrubbing the catalog");
+    disconnect(c);
+    if ((rc = wipe_file(wal)) != 0)
+        rc = err_sys(e, rc, "overwriting \"%s\"", wal);
+    sqlite3_free(wal);
+    /* the catalog is usable again whatever happened */
+    if (connect(c, rc == 0 ? e : NULL) != 0 && rc == 0)
+        rc = e != NULL ? e->code : -EIO;
+    return rc;
+}
+
+/* --- values --- */
+
+int catalog_value_put(struct catalog *c, const char *name, struct span value)
+{
+    sqlite3_stmt *st;
+    int rc;
+
+    if (strlen(name) > 64)
+        return -EINVAL;
+    if ((rc = catalog_use(c, SQL_VALUE_PUT, &st)) != 0)
+        return rc;
+    catalog_bind_text(st, 1, name);
+    catalog_bind_blob(st, 2, value.p, value.n);
+    return catalog_run(st);
+}
+
+int catalog_value_get(struct catalog *c, const char *name, struct buf *out)
+{
+    sqlite3_stmt *st;
+    int rc;
+
+    if ((rc = catalog_use(c, SQL_VALUE_GET, &st)) != 0)
+        return rc;
+    catalog_bind_text(st, 1, name);
+    if ((rc = catalog_step(st)) != 1)
+        return rc == 0 ? -ENOENT : rc;
+    rc = buf_put(out, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
+    catalog_done(st);
+    return rc;
+}
+
+int catalog_values(struct catalog *c, const char *prefix, catalog_value_fn *fn, void *arg)
+{
+    char name[65];
+    sqlite3_stmt *st;
+    int rc;
+
+    if ((rc = catalog_use(c, SQL_VALUE_ALL, &st)) != 0)
+        return rc;
+    catalog_bind_text(st, 1, prefix);
+    while ((rc = catalog_step(st)) == 1) {
+        rc = !catalog_col_text(st, 0, name, sizeof(name))
+                 ? -EBADMSG
+                 : fn(arg, name,
+                      span_of(sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1)));
+        if (rc != 0) {
+            catalog_done(st);
+            return rc;
+        }
+    }
+    return rc;
+}
+
+int catalog_seq_get(struct catalog *c, const char *name, uint64_t *seq)
+{
+    sqlite3_stmt *st;
+    int rc;
+
+    *seq = 0;
+    if ((rc = catalog_use(c, SQL_SEQ_GET, &st)) != 0)
+        return rc;
+    catalog_bind_text(st, 1, name);
+    if ((rc = catalog_step(st)) != 1)
+        return rc;
+    *seq = catalog_col_u64(st, 0);
+    catalog_done(st);
+    return 0;
+}
+
+int catalog_seq_put(struct catalog *c, const char *name, uint64_t seq)
+{
+    sqlite3_stmt *st;
+    int rc;
+
+    if ((rc = catalog_use(c, SQL_SEQ_PUT, &st)) != 0)
+        return rc;
+    catalog_bind_text(st, 1, name);
+    catalog_bind_u64(st, 2, seq);
+    return catalog_run(st);
+}
+
+int catalog_applied(struct catalog *c, uint64_t *seq)
+{
+    return catalog_seq_get(c, "catalog", seq);
+}
+
+int catalog_set_applied(struct catalog *c, uint64_t seq)
+{
+    return catalog_seq_put(c, "catalog", seq);
+}

@@ -1,0 +1,62 @@
+/* catalog_priv.h - statements and values, shared by the catalog's files.  A statement in use is
+ * always given back with catalog_done (or one of the run functions that do it). */
+#ifndef CATALOG_CATALOG_PRIV_H
+#define CATALOG_CATALOG_PRIV_H
+
+#include <sqlite3.h>
+
+#include "catalog/catalog.h"
+
+enum catalog_statement {
+#define X(name, text) SQL_##name,
+#include "catalog/statements.def"
+#undef X
+    SQL_COUNT
+};
+
+struct catalog_index {
+    struct vault_index base;
+    struct catalog *c;
+};
+
+struct catalog {
+    sqlite3 *db;
+    char *path;
+    sqlite3_stmt *st[SQL_COUNT];
+    struct catalog_index index;
+};
+
+int catalog_errno(int sqlite_rc); /* a negative errno; 0 for OK, ROW and DONE */
+MUST_CHECK int catalog_use(struct catalog *c, enum catalog_statement s, sqlite3_stmt **out);
+void catalog_done(sqlite3_stmt *st); /* reset, bindings forgotten */
+/* Runs to the end and gives back; rows are ignored. */
+MUST_CHECK int catalog_run(sqlite3_stmt *st);
+/* As catalog_run for a statement without parameters. */
+MUST_CHECK int catalog_exec(struct catalog *c, enum catalog_statement s);
+/* 1 and a row, 0 without (given back), or the error (given back). */
+MUST_CHECK int catalog_step(sqlite3_stmt *st);
+
+/* Binding cannot fail but for memory, which shows at the step; blobs are not copied. */
+void catalog_bind_blob(sqlite3_stmt *st, int i, const void *p, size_t n);
+void catalog_bind_id(sqlite3_stmt *st, int i, const struct id128 *id);
+void catalog_bind_id_or_null(sqlite3_stmt *st, int i, const struct id128 *id); /* zeros: NULL */
+void catalog_bind_digest(sqlite3_stmt *st, int i, const struct digest *d);
+void catalog_bind_u64(sqlite3_stmt *st, int i, uint64_t v); /* two's complement */
+void catalog_bind_text(sqlite3_stmt *st, int i, const char *s);
+
+/* Columns; a wrong type or length gives false (a damaged database). */
+bool catalog_col_blob(sqlite3_stmt *st, int i, void *out, size_t n);
+bool catalog_col_id(sqlite3_stmt *st, int i, struct id128 *out); /* NULL: zeros */
+bool catalog_col_digest(sqlite3_stmt *st, int i, struct digest *out);
+uint64_t catalog_col_u64(sqlite3_stmt *st, int i);
+bool catalog_col_text(sqlite3_stmt *st, int i, char *out, size_t cap);
+
+/* schema.c */
+MUST_CHECK int catalog_schema(sqlite3 *db, struct err *e);
+/* vault_index.c */
+void catalog_index_init(struct catalog *c);
+/* A sequence number by name ("vault", "catalog"), 0 if never set. */
+MUST_CHECK int catalog_seq_get(struct catalog *c, const char *name, uint64_t *seq);
+MUST_CHECK int catalog_seq_put(struct catalog *c, const char *name, uint64_t seq);
+
+#endif
