@@ -142,6 +142,12 @@ static const struct row rows[] = {
         "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n0\r\n\r\n", 400),
     BAD("a chunk size beyond 60 bits",
         "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n1000000000000005\r\nhello", 400),
+    BAD("a chunk size that ends in CR alone",
+        "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n5\rXhello\r\n0\r\n\r\n", 400),
+    BAD("chunk data that ends in CR alone",
+        "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\rX0\r\n\r\n", 400),
+    BAD("a last chunk that ends in CR alone",
+        "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\rX", 400),
     BAD("a trailer field",
         "POST / HTTP/1.1\r\n" H
         "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nContent-Length: 9\r\n\r\n",

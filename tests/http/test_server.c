@@ -3,7 +3,8 @@
 
 #include <malloc.h>
 #include <sys/resource.h>
-#include <sys/un.h>
+
+#include "http/server_priv.h"
 
 struct house {
     struct rig rig;
@@ -303,9 +304,8 @@ static void an_early_answer_reads_nothing_of_the_body_but_can_be_read(void **sta
     fd = rig_connect(&h.rig);
     assert_true(
         say(&h, fd, "PUT /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 104857600\r\n\r\n"));
-    for (int i = 0; i < 10; i++) /* the client is slow to look */
-        if (!rig_send(&h.rig, fd, chunk, sizeof(chunk)))
-            break;
+    for (int i = 0; i < 10; i++) /* the client is slow to look; its sending must not fail */
+        assert_true(rig_send(&h.rig, fd, chunk, sizeof(chunk)));
     (void)rig_read(&h.rig, fd, answer, sizeof(answer), 100, &closed);
     assert_int_equal(rig_status(answer), 403);
     assert_non_null(strstr(answer, "Connection: close\r\n"));
@@ -788,6 +788,47 @@ static void a_thousand_idle_connections_cost_little_and_disturb_nobody(void **st
     rig_close(&h.rig);
 }
 
+static void check_heap(const struct http_server *s)
+{
+    for (size_t i = 0; i < s->n_heap; i++) {
+        assert_int_equal(s->heap[i]->heap_at, i);
+        assert_true(i == 0 || s->heap[(i - 1) / 2]->heap_due <= s->heap[i]->heap_due);
+        assert_true(s->heap[i]->heap_due <= s->heap[i]->due);
+    }
+}
+
+/* Idle connections (a minute) and begun heads (ten seconds) come and go in a fixed random order. */
+static void deadlines_stay_in_order_whoever_leaves(void **state)
+{
+    enum { PLACES = 40, MOVES = 1500 };
+    int fds[PLACES];
+    struct house h;
+    uint32_t seed = 1;
+
+    (void)state;
+    open_house(&h, NULL);
+    for (int i = 0; i < PLACES; i++)
+        fds[i] = rig_connect(&h.rig);
+    for (int move = 0; move < MOVES; move++) {
+        int i;
+
+        seed = seed * 1664525u + 1013904223u;
+        i = (int)(seed >> 16) % PLACES;
+        if ((seed >> 28) < 5) {
+            assert_true(say(&h, fds[i], "G"));
+        } else {
+            (void)close(fds[i]);
+            rig_spin(&h.rig, 0);
+            fds[i] = rig_connect(&h.rig);
+        }
+        rig_spin(&h.rig, 0);
+        check_heap(h.rig.s);
+    }
+    for (int i = 0; i < PLACES; i++)
+        (void)close(fds[i]);
+    rig_close(&h.rig);
+}
+
 static void memory_stays_flat_over_many_requests(void **state)
 {
     struct house h;
@@ -880,6 +921,7 @@ int main(void)
         cmocka_unit_test(a_client_that_takes_no_answer_is_dropped),
         cmocka_unit_test(connections_are_limited_in_all_and_by_address),
         cmocka_unit_test(a_thousand_idle_connections_cost_little_and_disturb_nobody),
+        cmocka_unit_test(deadlines_stay_in_order_whoever_leaves),
         cmocka_unit_test(memory_stays_flat_over_many_requests),
         cmocka_unit_test(a_malformed_table_is_refused),
         cmocka_unit_test(a_bad_listening_address_is_explained),
