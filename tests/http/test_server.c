@@ -814,18 +814,20 @@ static void deadlines_stay_in_order_whoever_leaves(void **state)
 
         seed = seed * 1664525u + 1013904223u;
         i = (int)(seed >> 16) % PLACES;
-        if ((seed >> 28) < 5) {
+        if (fds[i] < 0) {
+            fds[i] = rig_connect(&h.rig);
+        } else if ((seed >> 28) < 8) {
             assert_true(say(&h, fds[i], "G"));
         } else {
             (void)close(fds[i]);
-            rig_spin(&h.rig, 0);
-            fds[i] = rig_connect(&h.rig);
+            fds[i] = -1;
         }
         rig_spin(&h.rig, 0);
         check_heap(h.rig.s);
     }
     for (int i = 0; i < PLACES; i++)
-        (void)close(fds[i]);
+        if (fds[i] >= 0)
+            (void)close(fds[i]);
     rig_close(&h.rig);
 }
 
