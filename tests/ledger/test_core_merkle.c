@@ -202,6 +202,8 @@ static void every_consistency_proof_is_the_rfcs_and_verifies_only_for_its_trees(
             assert_int_equal(core_consistency(C, old, size, &a, &b, path, n + 1), CORE_EBADMSG);
             assert_int_equal(core_consistency(C, old, size, &a, &b, path, n - 1), CORE_EBADMSG);
             assert_int_equal(core_consistency(C, size, old, &b, &a, path, n), CORE_EBADMSG);
+            /* sizes of another height want another number of hashes */
+            assert_int_equal(core_consistency(C, old, 8 * size, &a, &b, path, n), CORE_EBADMSG);
         }
     }
 }

@@ -23,6 +23,20 @@ int __wrap_fdatasync(int fd)
     return __real_fdatasync(fd);
 }
 
+/* Tears the write: half of it lands, and rubbish. */
+static bool tear;
+ssize_t __real_pwrite64(int fd, const void *p, size_t n, off_t at);
+ssize_t __wrap_pwrite64(int fd, const void *p, size_t n, off_t at);
+ssize_t __wrap_pwrite64(int fd, const void *p, size_t n, off_t at)
+{
+    if (!tear)
+        return __real_pwrite64(fd, p, n, at);
+    (void)!__real_pwrite64(fd, p, 30, at);
+    (void)!__real_pwrite64(fd, "rubbish", 7, at + 30);
+    errno = EIO;
+    return -1;
+}
+
 struct fixture {
     char *dir, path[100];
     struct ed25519_key *key;
@@ -196,6 +210,33 @@ static void one_torn_slot_costs_one_step_and_two_stop_everything(void **state)
     assert_non_null(strstr(err_text(&e), "never start anew"));
 }
 
+static void a_torn_write_never_touches_the_newest_record(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uint64_t size = 1; size <= 6; size++) {
+        assert_int_equal(sign(f, size - 1, size, size), 0);
+        reopen(f);
+        tear = true;
+        assert_int_equal(sign(f, size, size + 5, size + 5), -EIO);
+        tear = false;
+        reopen(f);
+        assert_true(signer_size(f->s) == size);
+    }
+}
+
+static void a_refusal_says_why(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = ERR_INIT;
+    struct digest root;
+
+    assert_int_equal(sign(f, 0, 5, 5), 0);
+    util_mth(0, 4, &root);
+    assert_int_equal(signer_sign(f->s, 5, &root, NULL, 0, &f->out, &e), -EPERM);
+    assert_string_equal(err_text(&e), "refused to sign a second root of size 5");
+}
+
 static void the_state_is_made_once_for_one_log(void **state)
 {
     struct fixture *f = *state;
@@ -221,6 +262,8 @@ int main(void)
         T(nothing_is_signed_that_could_be_forgotten),
         T(a_kill_before_the_sync_forgets_no_signature),
         T(one_torn_slot_costs_one_step_and_two_stop_everything),
+        T(a_torn_write_never_touches_the_newest_record),
+        T(a_refusal_says_why),
         T(the_state_is_made_once_for_one_log),
     };
 
