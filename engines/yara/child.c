@@ -1,0 +1,95 @@
+#include "child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/io.h"
+
+static void scan_one(struct rules *rules, struct span file, struct outcome *o)
+{
+    struct rules_hits hits = {.rank = o->rank, .max = VERDICT_NAMES_MAX};
+    enum rules_result result;
+
+#ifdef ENGINE_TEST_HOOK
+    engine_test_hook(file);
+#endif
+    result = rules_scan(rules, file, &hits);
+    o->hits = hits.n;
+    o->kept = hits.kept;
+    o->canary = hits.canary;
+    o->reason = REASON_NONE;
+    if (hits.n > 0) { /* worst wins: what was found stands, whatever came after */
+        o->verdict = VERDICT_MALICIOUS;
+        return;
+    }
+    o->verdict = result == RULES_DONE ? VERDICT_CLEAN : VERDICT_INCOMPLETE;
+    if (result == RULES_TIME)
+        o->reason = REASON_TIME;
+    else if (result == RULES_MEMORY)
+        o->reason = REASON_SIZE;
+    else if (result == RULES_TROUBLE)
+        o->reason = REASON_ENGINE;
+}
+
+static __attribute__((noreturn)) void run(const struct child_job *job, int sheet_fd)
+{
+    const uint8_t *batch = NULL;
+    struct sheet *sheet;
+
+    sheet = mmap(NULL, sizeof(*sheet), PROT_READ | PROT_WRITE, MAP_SHARED, sheet_fd, 0);
+    if (job->size > 0)
+        batch = mmap(NULL, (size_t)job->size, PROT_READ, MAP_PRIVATE, job->batch, 0);
+    if (sheet == MAP_FAILED || batch == MAP_FAILED)
+        _exit(CHILD_BAD_JAIL);
+    /* every descriptor goes, other submitters' batches among them; then every right */
+    if (jail_close_from(0, NULL, 0) != 0 || jail_close_in(job->door) != 0)
+        _exit(CHILD_BAD_JAIL);
+    for (uint32_t i = job->first; i < job->scan->n; i++) {
+        scan_one(job->rules,
+                 span_of(batch != NULL ? batch + job->scan->file[i].offset : NULL,
+                         (size_t)job->scan->file[i].size),
+                 &sheet->file[i]);
+        atomic_store_explicit(&sheet->done, i + 1, memory_order_release);
+        if (sheet->file[i].reason == REASON_SIZE)
+            _exit(CHILD_SPENT);
+    }
+    _exit(0);
+}
+
+int child_start(struct proc *p, struct sheet **out, const struct child_job *job)
+{
+    struct sheet *s = MAP_FAILED;
+    int fd = memfd_create("sheet", MFD_CLOEXEC), rc;
+
+    if (fd < 0)
+        return -errno;
+    if (ftruncate(fd, sizeof(*s)) != 0 ||
+        (s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) == MAP_FAILED ||
+        /* no other submitter's child may find this in its memory */
+        madvise(s, sizeof(*s), MADV_DONTFORK) != 0) {
+        rc = -errno;
+        goto out;
+    }
+    atomic_store(&s->done, job->first);
+    rc = proc_fork(p);
+    if (rc == 1)
+        run(job, fd);
+    if (rc != 0)
+        goto out;
+    *out = s;
+    s = MAP_FAILED;
+out:
+    if (s != MAP_FAILED)
+        child_unmap(s);
+    io_close(&fd);
+    return rc;
+}
+
+void child_unmap(struct sheet *s)
+{
+    if (s != NULL)
+        (void)munmap(s, sizeof(*s));
+}

@@ -1,0 +1,162 @@
+/* main.c - glarus-engine-yara: load and warm up, lock down, prove it, serve.
+ *
+ * Started by detect_engine_start, never by hand: descriptor 3 is the client.  Exit codes: 0 the
+ * client went, 1 it broke the protocol, 2 the rules do not compile, 3 no jail or the environment
+ * failed. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <yara/libyara.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "detect/protocol.h"
+#include "server.h"
+
+#define CHANNEL 3
+#define CHILD_MEMORY (UINT64_C(1) << 30)
+
+struct options {
+    uint64_t uid, gid, children, memory;
+};
+
+static int parse(int argc, char **argv, struct options *o)
+{
+    static const struct option longs[] = {{"uid", required_argument, NULL, 'u'},
+                                          {"gid", required_argument, NULL, 'g'},
+                                          {"children", required_argument, NULL, 'c'},
+                                          {"memory", required_argument, NULL, 'm'},
+                                          {NULL, 0, NULL, 0}};
+    int opt;
+
+    while ((opt = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        uint64_t *to = opt == 'u'   ? &o->uid
+                       : opt == 'g' ? &o->gid
+                       : opt == 'c' ? &o->children
+                       : opt == 'm' ? &o->memory
+                                    : NULL;
+
+        if (to == NULL || text_u64(span_str(optarg), INT64_MAX, to) != 0)
+            return -EINVAL;
+    }
+    if (o->uid > UINT32_MAX || o->gid > UINT32_MAX || o->children > 64)
+        return -EINVAL;
+    if (o->children == 0)
+        o->children = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+    if (o->memory == 0)
+        o->memory = CHILD_MEMORY;
+    return optind == argc ? 0 : -EINVAL;
+}
+
+/* The rules, compiled from the bundle that the client's first message brings. */
+static int load(struct rules **out, struct msg_chan *c, struct err *e)
+{
+    struct detect_rules rules;
+    struct msg m;
+    void *p;
+    int rc, fd;
+
+    if ((rc = msg_recv_wait(c, &m, -1, e)) != 0)
+        return rc;
+    if ((rc = protocol_get_rules(m.body, &rules)) != 0)
+        return err_set(e, rc, "the client's rules make no sense");
+    if (rules.size == 0)
+        return rules_compile(out, span_of(NULL, 0), e);
+    fd = msg_take_fd(&m, 0);
+    p = mmap(NULL, (size_t)rules.size, PROT_READ, MAP_PRIVATE, fd, 0);
+    io_close(&fd);
+    if (p == MAP_FAILED)
+        return err_sys(e, -errno, "cannot map the rules");
+    rc = rules_compile(out, span_of(p, (size_t)rules.size), e);
+    (void)munmap(p, (size_t)rules.size);
+    return rc;
+}
+
+/* Address space the process has now: a child's limit counts it too. */
+static uint64_t mapped(void)
+{
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+
+    if (f != NULL) {
+        if (fscanf(f, "%lu", &pages) != 1)
+            pages = 0;
+        (void)fclose(f);
+    }
+    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static int lock_down(struct jail_door **door, const struct options *o, struct err *e)
+{
+    struct jail_spec child = {.profile = JAIL_ENGINE_CHILD,
+                              /* the largest file is mapped beside what the rules need */
+                              .address_space = mapped() + o->memory + DETECT_FILE_BYTES};
+    struct jail_spec server = {.profile = JAIL_ENGINE_SERVER,
+                               .flags = JAIL_NET | JAIL_IPC | JAIL_PID | JAIL_EMPTY_ROOT,
+                               .uid = (uid_t)o->uid,
+                               .gid = (gid_t)o->gid};
+    int rc = jail_door_new(door, &child, e);
+
+    return rc != 0 ? rc : jail_enter(&server, e);
+}
+
+static int say_hello(struct msg_chan *c, const struct rules *r)
+{
+    struct detect_hello h = {.engine = "yara", .version = YR_VERSION, .rules = rules_count(r)};
+    struct buf b;
+    int rc;
+
+    buf_init(&b, 128);
+    rc = protocol_put_hello(&b, &h);
+    if (rc == 0)
+        rc = msg_send_wait(c, DETECT_HELLO, 0, buf_span(&b), NULL, -1);
+    buf_free(&b);
+    msg_phase(c, DETECT_SERVING);
+    return rc;
+}
+
+static int refuse(struct msg_chan *c, const struct err *e, int code)
+{
+    struct span why = span_str(err_text(e));
+
+    log_error("the engine cannot serve", "why", err_text(e));
+    if (c != NULL && why.n > 0)
+        (void)!msg_send_wait(c, DETECT_FAILED, 0, why, NULL, 5000);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {0};
+    struct server_spec s = {0};
+    struct jail_door *door = NULL;
+    struct err e = ERR_INIT;
+    int rc;
+
+    log_open("engine-yara", LOG_INFO_, -1);
+    if (parse(argc, argv, &o) != 0 ||
+        msg_open(&s.chan, CHANNEL, &detect_protocol, MSG_B, &e) != 0) {
+        log_error("this program is started by the site, not by hand");
+        return 2;
+    }
+    if ((rc = load(&s.rules, s.chan, &e)) != 0)
+        return rc == -EPIPE ? 0 : refuse(s.chan, &e, rc == -EBADMSG ? 2 : 3);
+    if (lock_down(&door, &o, &e) != 0)
+        return refuse(s.chan, &e, 3);
+    s.door = door;
+    s.children = (uint32_t)o.children;
+    if (server_prove(&s, &e) != 0)
+        return refuse(s.chan, &e, 3);
+    if (say_hello(s.chan, s.rules) != 0)
+        return 0;
+    rc = server_run(&s, &e);
+    if (rc != 0)
+        log_error("the engine stops", "why", err_text(&e));
+    /* no tidying: the jail's end takes all of it */
+    _exit(rc == 0 ? 0 : rc == -EPROTO ? 1 : 3);
+}

@@ -1,0 +1,372 @@
+/* server.c - the engine's event loop.
+ *
+ * A job is one SCAN.  It waits, then has a child; when the child ends before the last file, the
+ * file it was at is INCOMPLETE and a new child takes up behind it.  Verdicts are told in the order
+ * of the batch, from the child's sheet, every TICK while it runs and when it ends. */
+#include "server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "child.h"
+
+#define JOBS_MAX 64 /* more in flight is the client's breach */
+#define TICK 20     /* ms */
+#define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
+
+struct job {
+    struct job *next;
+    uint64_t id;
+    struct detect_scan scan;
+    int batch;
+    uint64_t size;
+    struct proc proc;
+    struct sheet *sheet;
+    uint32_t serial; /* of the child */
+    uint32_t from;   /* the first file of this child */
+    uint32_t done;   /* files with an outcome that we know of */
+    uint32_t told;   /* verdicts sent */
+    mono_ms since;   /* when the file it is at began */
+    bool late;       /* killed for time */
+    struct {
+        uint8_t reason; /* INCOMPLETE by the server's judgement; REASON_NONE: the sheet's */
+        uint32_t serial;
+    } file[DETECT_BATCH_FILES];
+    struct outcome *outcome; /* copies: the sheet goes with its child */
+};
+
+struct server {
+    const struct server_spec *spec;
+    struct job *jobs, **last; /* in order of arrival */
+    uint32_t count, running, serial;
+};
+
+/* --- jobs --- */
+
+static void job_free(struct job *j)
+{
+    proc_end_now(&j->proc);
+    child_unmap(j->sheet);
+    io_close(&j->batch);
+    free(j->outcome);
+    free(j);
+}
+
+static int check_batch(const struct job *j)
+{
+    struct stat st;
+    int seals = fcntl(j->batch, F_GET_SEALS);
+
+    if (seals < 0 || (seals & SEALS) != SEALS || fstat(j->batch, &st) != 0)
+        return -EPROTO;
+    for (uint32_t i = 0; i < j->scan.n; i++)
+        if (j->scan.file[i].offset > (uint64_t)st.st_size ||
+            j->scan.file[i].size > (uint64_t)st.st_size - j->scan.file[i].offset)
+            return -EPROTO;
+    return 0;
+}
+
+/* Takes the message's descriptor. */
+static int job_new(struct job **out, struct msg *m)
+{
+    struct job *j = calloc(1, sizeof(*j));
+    struct stat st;
+    int rc;
+
+    if (j == NULL)
+        return -ENOMEM;
+    j->proc.pid = j->proc.pidfd = -1;
+    j->batch = msg_take_fd(m, 0);
+    j->id = m->id;
+    rc = protocol_get_scan(m->body, &j->scan);
+    if (rc == 0)
+        rc = check_batch(j);
+    if (rc == 0 && fstat(j->batch, &st) == 0)
+        j->size = (uint64_t)st.st_size;
+    if (rc == 0 && (j->outcome = calloc(j->scan.n, sizeof(*j->outcome))) == NULL)
+        rc = -ENOMEM;
+    if (rc != 0) {
+        job_free(j);
+        return rc;
+    }
+    *out = j;
+    return 0;
+}
+
+/* --- children --- */
+
+static int start_child(struct server *s, struct job *j)
+{
+    struct child_job c = {s->spec->rules, s->spec->door, j->batch, j->size, &j->scan, j->done};
+    int rc = child_start(&j->proc, &j->sheet, &c);
+
+    if (rc != 0)
+        return rc;
+    j->serial = ++s->serial;
+    j->from = j->done;
+    j->since = clock_mono();
+    j->late = false;
+    s->running++;
+    return 0;
+}
+
+/* A child's word, made harmless: kept in bounds, verdict and reason that fit together. */
+static void believe(struct outcome *to, const struct outcome *from, uint32_t rules)
+{
+    *to = *from;
+    if (to->verdict > VERDICT_MALICIOUS || to->reason >= REASONS || to->kept > VERDICT_NAMES_MAX ||
+        to->hits < to->kept || to->hits > rules ||
+        (to->verdict == VERDICT_MALICIOUS) != (to->kept > 0) ||
+        (to->verdict == VERDICT_INCOMPLETE) != (to->reason != REASON_NONE))
+        goto lie;
+    for (uint32_t i = 0; i < to->kept; i++)
+        if (to->rank[i] >= rules || (i > 0 && to->rank[i] <= to->rank[i - 1]))
+            goto lie;
+    return;
+lie:
+    memset(to, 0, sizeof(*to));
+    to->verdict = VERDICT_INCOMPLETE;
+    to->reason = REASON_CRASH;
+}
+
+static void take_outcomes(struct server *s, struct job *j, mono_ms now)
+{
+    uint32_t done = atomic_load_explicit(&j->sheet->done, memory_order_acquire);
+
+    if (done <= j->done || done > j->scan.n)
+        return;
+    for (; j->done < done; j->done++) {
+        j->file[j->done].reason = REASON_NONE;
+        j->file[j->done].serial = j->serial;
+        believe(&j->outcome[j->done], &j->sheet->file[j->done], rules_count(s->spec->rules));
+    }
+    j->since = now;
+}
+
+/* Why the file it was at has no verdict. */
+static enum verdict_reason judge(const struct job *j, const struct proc_last *why)
+{
+    if (j->late)
+        return REASON_TIME;
+    if (why->end == PROC_SIGNALED && why->code == SIGKILL)
+        return REASON_SIZE; /* the kernel, for want of memory */
+    if (why->end == PROC_EXITED && why->code == CHILD_BAD_JAIL)
+        return REASON_ENGINE;
+    return REASON_CRASH;
+}
+
+static void child_ended(struct server *s, struct job *j, const struct proc_last *why, mono_ms now)
+{
+    take_outcomes(s, j, now);
+    child_unmap(j->sheet);
+    j->sheet = NULL;
+    s->running--;
+    if (j->done == j->scan.n)
+        return;
+    /* only one that got on may ask for a successor: no loop */
+    if (why->end == PROC_EXITED && why->code == CHILD_SPENT && j->done > j->from)
+        return;
+    j->file[j->done].reason = (uint8_t)judge(j, why);
+    j->file[j->done].serial = j->serial;
+    j->done++; /* never tried again */
+}
+
+/* --- telling --- */
+
+static int tell_one(struct server *s, struct job *j, struct buf *body)
+{
+    struct span names[VERDICT_NAMES_MAX];
+    const struct outcome *o = &j->outcome[j->told];
+    struct detect_answer a = {.index = j->told, .child = j->file[j->told].serial};
+    int rc = 0;
+
+    finding_init(&a.finding);
+    if (j->file[j->told].reason != REASON_NONE)
+        finding_incomplete(&a.finding, (enum verdict_reason)j->file[j->told].reason);
+    else if (o->verdict == VERDICT_INCOMPLETE)
+        finding_incomplete(&a.finding, (enum verdict_reason)o->reason);
+    else if (o->verdict == VERDICT_MALICIOUS) {
+        for (uint32_t i = 0; i < o->kept; i++)
+            names[i] = span_str(rules_name(s->spec->rules, o->rank[i]));
+        rc = finding_malicious(&a.finding, names, o->kept);
+        a.finding.hits = o->hits;
+    }
+    buf_reset(body);
+    if (rc == 0)
+        rc = protocol_put_answer(body, &a);
+    finding_done(&a.finding);
+    return rc != 0 ? rc : msg_send(s->spec->chan, DETECT_VERDICT, j->id, buf_span(body), NULL);
+}
+
+static int tell(struct server *s, struct job *j, struct buf *body)
+{
+    int rc = 0;
+
+    while (j->told < j->done && (rc = tell_one(s, j, body)) == 0)
+        j->told++;
+    return rc == -EAGAIN ? 0 : rc;
+}
+
+/* --- the loop --- */
+
+static int accept_batches(struct server *s, struct err *e)
+{
+    struct job *j = NULL;
+    struct msg m;
+    int rc;
+
+    while ((rc = msg_recv(s->spec->chan, &m, e)) == 0) {
+        if (s->count == JOBS_MAX)
+            return err_set(e, -EPROTO, "the client has more than %d batches out", JOBS_MAX);
+        if ((rc = job_new(&j, &m)) != 0)
+            return err_set(e, rc, "the client's batch makes no sense");
+        *s->last = j;
+        s->last = &j->next;
+        s->count++;
+    }
+    return rc == -EAGAIN ? 0 : rc;
+}
+
+/* One look at a job: outcomes, end, lateness, next child, verdicts.  1: all told. */
+static int attend(struct server *s, struct job *j, struct buf *body, mono_ms now)
+{
+    struct proc_last why;
+    int rc;
+
+    if (j->proc.pidfd >= 0) {
+        rc = proc_reap(&j->proc, false, &why);
+        if (rc == 0)
+            child_ended(s, j, &why, now);
+        else if (rc != -EAGAIN)
+            return rc;
+        else {
+            take_outcomes(s, j, now);
+            if (!j->late && now - j->since > (mono_ms)j->scan.limit) {
+                j->late = true;
+                (void)!proc_signal(&j->proc, SIGKILL);
+            }
+        }
+    }
+    if (j->proc.pidfd < 0 && j->done < j->scan.n && s->running < s->spec->children &&
+        (rc = start_child(s, j)) != 0)
+        return rc;
+    if ((rc = tell(s, j, body)) != 0)
+        return rc;
+    return j->told == j->scan.n && j->proc.pidfd < 0;
+}
+
+static int attend_all(struct server *s, struct buf *body)
+{
+    struct job **at = &s->jobs, *j;
+    mono_ms now = clock_mono();
+
+    while ((j = *at) != NULL) {
+        int rc = attend(s, j, body, now);
+
+        if (rc < 0)
+            return rc;
+        if (rc == 0) {
+            at = &j->next;
+            continue;
+        }
+        *at = j->next;
+        if (s->last == &j->next)
+            s->last = at;
+        s->count--;
+        job_free(j);
+    }
+    return 0;
+}
+
+static int wait_for_news(struct server *s)
+{
+    struct pollfd p[1 + JOBS_MAX];
+    nfds_t n = 1;
+
+    p[0].fd = msg_fd(s->spec->chan);
+    p[0].events = POLLIN | (msg_wants_write(s->spec->chan) ? POLLOUT : 0);
+    for (struct job *j = s->jobs; j != NULL; j = j->next)
+        if (j->proc.pidfd >= 0) {
+            p[n].fd = j->proc.pidfd;
+            p[n++].events = POLLIN;
+        }
+    if (poll(p, n, s->running > 0 ? TICK : -1) < 0 && errno != EINTR)
+        return -errno;
+    return 0;
+}
+
+int server_run(const struct server_spec *spec, struct err *e)
+{
+    struct server s = {.spec = spec};
+    struct buf body;
+    int rc = 0;
+
+    s.last = &s.jobs;
+    buf_init(&body, MSG_BODY_MAX);
+    while (rc == 0) {
+        rc = msg_flush(spec->chan);
+        if (rc == -EAGAIN)
+            rc = 0;
+        if (rc == 0)
+            rc = accept_batches(&s, e);
+        if (rc == 0)
+            rc = attend_all(&s, &body);
+        if (rc == 0)
+            rc = wait_for_news(&s);
+    }
+    while (s.jobs != NULL) {
+        struct job *j = s.jobs;
+
+        s.jobs = j->next;
+        job_free(j);
+    }
+    buf_free(&body);
+    return rc == -EPIPE ? 0 : rc;
+}
+
+/* --- the proof --- */
+
+static int make_sample(int *fd, struct span canary)
+{
+    *fd = memfd_create("sample", MFD_CLOEXEC);
+    if (*fd < 0)
+        return -errno;
+    return io_write_all(*fd, canary.p, canary.n);
+}
+
+int server_prove(const struct server_spec *spec, struct err *e)
+{
+    struct span canary = rules_canary(spec->rules);
+    /* the whole canary, and all of it but its first byte */
+    struct detect_scan scan = {.limit = 1, .n = 2, .file = {{0, canary.n}, {1, canary.n - 1}}};
+    struct child_job job = {spec->rules, spec->door, -1, canary.n, &scan, 0};
+    struct proc p = PROC_NONE;
+    struct sheet *sheet = NULL;
+    struct proc_last why;
+    char text[96];
+    int rc;
+
+    if ((rc = make_sample(&job.batch, canary)) != 0 || (rc = child_start(&p, &sheet, &job)) != 0) {
+        rc = err_sys(e, rc, "cannot try a known sample");
+        goto out;
+    }
+    if ((rc = proc_reap(&p, true, &why)) != 0)
+        goto out;
+    if (why.end != PROC_EXITED || why.code != 0)
+        rc = err_set(e, -EIO, "the first child ended by %s", proc_last_text(&why, text));
+    else if (atomic_load(&sheet->done) != 2 || !sheet->file[0].canary || sheet->file[1].canary)
+        rc = err_set(e, -EIO, "a known sample is not found from inside the jail");
+out:
+    child_unmap(sheet);
+    io_close(&job.batch);
+    return rc;
+}

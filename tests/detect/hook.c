@@ -1,0 +1,117 @@
+/* What a taken-over engine child might do, on demand of the file it scans. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "child.h"
+
+static volatile int *volatile nowhere;
+
+static void eat(void)
+{
+    size_t step = (size_t)1 << 30;
+
+    while (step >= 16)
+        if (malloc(step) == NULL)
+            step /= 2;
+}
+
+static void crash(void)
+{
+    *nowhere = 1;
+}
+
+static void hang(void)
+{
+    for (;;)
+        nowhere = NULL;
+}
+
+static void try_open(void)
+{
+    (void)!open("/", O_RDONLY);
+}
+static void try_read(void)
+{
+    char c;
+
+    (void)!read(3, &c, 1);
+}
+static void try_write(void)
+{
+    (void)!write(2, "x", 1);
+}
+static void try_send(void)
+{
+    (void)!send(3, "x", 1, 0);
+}
+static void try_socket(void)
+{
+    (void)!socket(AF_UNIX, SOCK_STREAM, 0);
+}
+static void try_fork(void)
+{
+    if (fork() == 0)
+        _exit(0);
+}
+static void try_exec(void)
+{
+    (void)execl("/bin/true", "true", (char *)NULL);
+}
+static void try_kill(void)
+{
+    (void)kill(1, SIGKILL);
+}
+static void try_memfd(void)
+{
+    (void)!memfd_create("x", 0);
+}
+static void try_executable(void)
+{
+    (void)mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+static void try_other_memory(void)
+{
+    (void)syscall(SYS_process_vm_readv, 1, NULL, 0, NULL, 0, 0);
+}
+static void try_filter(void)
+{
+    (void)syscall(SYS_seccomp, 1, 0, NULL);
+}
+
+static const struct {
+    const char *word;
+    void (*run)(void);
+} deeds[] = {
+    {"crash", crash},
+    {"hang", hang},
+    {"eat", eat},
+    {"open", try_open},
+    {"read", try_read},
+    {"write", try_write},
+    {"send", try_send},
+    {"socket", try_socket},
+    {"fork", try_fork},
+    {"exec", try_exec},
+    {"kill", try_kill},
+    {"memfd", try_memfd},
+    {"executable", try_executable},
+    {"memory", try_other_memory},
+    {"filter", try_filter},
+};
+
+void engine_test_hook(struct span file)
+{
+    for (size_t i = 0; i < ARRAY_LEN(deeds); i++) {
+        size_t n = strlen(deeds[i].word);
+
+        if (file.n >= 5 + n && memcmp(file.p, "HOOK:", 5) == 0 &&
+            memcmp(file.p + 5, deeds[i].word, n) == 0)
+            deeds[i].run();
+    }
+}
