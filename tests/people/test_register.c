@@ -200,6 +200,9 @@ static const struct {
      "      - {key: " K2 ", from: 2026-01-01T00:00Z, until: 2026-01-02T00:00Z, revoked: "
      "2026-01-01T00:00Z}",
      "r.yaml:5:13: \"register\" needs 2 persons with role \"registrar\"; 1 listed ever"},
+    /* bound and revoked at one moment: never valid, although the role was held before */
+    {24, 1, "      - {key: " K2 ", from: 2026-02-01T00:00Z, revoked: 2026-02-01T00:00Z}",
+     "r.yaml:5:13: \"register\" needs 2 persons with role \"registrar\"; 1 listed ever"},
     {32, 1, "      - {key: " K3 ", from: 2027-01-01T00:00Z}",
      "r.yaml:8:9: \"move\" needs 1 persons with role \"mover\"; 0 listed ever hold it"},
     {33, 4, "    roles: none", "r.yaml:33:12: \"roles\" must be a list"},

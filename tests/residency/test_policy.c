@@ -371,6 +371,25 @@ static void a_formerly_assigned_country_may_be_placed_and_need_not(void **state)
     policy_free(p);
 }
 
+/* An entry may begin at valid_from, and at the very moment by which the files have moved. */
+static void what_touches_does_not_overlap(void **state)
+{
+    struct policy *p = edited(31, 1, "    at: [{zone: CH, from: 2026-11-24T08:00Z}]");
+
+    (void)state;
+    assert_null(policy_zone(p, "rules:a", VALID - 1));
+    assert_string_equal(policy_zone(p, "rules:a", VALID), "CH");
+    policy_free(p);
+    p = edited(23, 1,
+               "      - {zone: CH, from: 2026-11-24T08:00Z, move_by: 2026-11-24T08:00Z}\n"
+               "      - {zone: RU, from: 2026-11-24T08:00:01Z, move_by: 2026-11-25T08:00Z}\n"
+               "      - {zone: CH, from: 2026-11-25T08:00Z}");
+    assert_string_equal(policy_zone(p, "CA", VALID), "CH");
+    assert_string_equal(policy_zone(p, "CA", VALID + 1), "RU");
+    assert_string_equal(policy_zone(p, "CA", MOVED), "CH");
+    policy_free(p);
+}
+
 /* --- one policy after another --- */
 
 #define NEXT                                                                                       \
@@ -547,6 +566,17 @@ static void diff_names_together_what_moves_together(void **state)
                         "    + DE from 2026-12-24T08:00Z, files moved by 2026-12-25T08:00Z\n"
                         "    - CH from 2026-11-24T08:00Z, files moved by 2026-11-25T08:00Z\n");
     policy_free(next);
+    /* the same move, another deadline */
+    buf_reset(&b);
+    next =
+        successor(23, 1, "      - {zone: CH, from: 2026-11-24T08:00Z, move_by: 2026-12-25T08:00Z}");
+    assert_int_equal(policy_diff(p, next, &b), 0);
+    assert_string_equal(buf_str(&b),
+                        "policy 2, in force from 2026-12-01T00:00Z, against policy 1\n"
+                        "CA, US\n"
+                        "    + CH from 2026-11-24T08:00Z, files moved by 2026-12-25T08:00Z\n"
+                        "    - CH from 2026-11-24T08:00Z, files moved by 2026-11-25T08:00Z\n");
+    policy_free(next);
     buf_free(&b);
     policy_free(p);
 }
@@ -588,6 +618,41 @@ static void the_demonstrations_policy_is_the_announced_timeline(void **state)
     policy_free(p);
 }
 
+/* demo/policy.sh scaled 1795507200 20: the same steps, twenty seconds apart from VALID on. */
+static void the_scaled_policy_takes_the_same_steps(void **state)
+{
+    static const struct {
+        const char *country;
+        int step; /* -1: none */
+    } v[] = {{"DE", 0}, {"CA", 1}, {"US", 1}, {"JP", 2}, {"BR", 3}, {"RU", -1}};
+    struct policy *p = NULL;
+    struct policy_move *m = NULL;
+    struct err e = ERR_INIT;
+    struct buf b;
+    size_t n = 0;
+
+    (void)state;
+    buf_init(&b, 1 << 20);
+    assert_int_equal(io_read_file(AT_FDCWD, SCALED_POLICY, &b), 0);
+    if (policy_parse(&p, "scaled", buf_span(&b), &e) != 0)
+        fail_msg("%s", err_text(&e));
+    assert_int_equal(policy_valid_from(p), VALID);
+    for (size_t i = 0; i < ARRAY_LEN(v); i++) {
+        unix_time at = VALID + 20 * v[i].step;
+
+        assert_string_equal(policy_zone(p, v[i].country, at - 1), "RU");
+        assert_string_equal(policy_zone(p, v[i].country, v[i].step < 0 ? VALID + 3600 : at),
+                            v[i].step < 0 ? "RU" : "CH");
+    }
+    assert_int_equal(policy_moves(p, VALID + 20, &m, &n), 0);
+    assert_int_equal(n, 2);
+    assert_string_equal(m[0].country, "CA");
+    assert_int_equal(m[0].by, VALID + 40);
+    free(m);
+    buf_free(&b);
+    policy_free(p);
+}
+
 static int parse_small(void *ctx)
 {
     struct policy *p = NULL;
@@ -615,11 +680,13 @@ int main(void)
         cmocka_unit_test(all_problems_are_told_at_once),
         cmocka_unit_test(after_twenty_problems_they_are_only_counted),
         cmocka_unit_test(a_formerly_assigned_country_may_be_placed_and_need_not),
+        cmocka_unit_test(what_touches_does_not_overlap),
         cmocka_unit_test(a_successor_leaves_the_past_alone),
         cmocka_unit_test(a_successor_takes_effect_later),
         cmocka_unit_test(explain_tells_the_timeline),
         cmocka_unit_test(diff_names_together_what_moves_together),
         cmocka_unit_test(the_demonstrations_policy_is_the_announced_timeline),
+        cmocka_unit_test(the_scaled_policy_takes_the_same_steps),
         cmocka_unit_test(running_out_of_memory_is_no_problem_of_the_document),
     };
 
