@@ -110,8 +110,13 @@ static int read_all(struct leaf *l)
     const uint8_t *p = l->bytes.p, *end = p + l->bytes.n;
 
     for (size_t i = 0; i < info->slots; i++) {
-        if (p == end || *p != (p == l->bytes.p ? '{' : ','))
+        if (p == end)
             return -EBADMSG;
+        if (*p != (p == l->bytes.p ? '{' : ',')) {
+            if (info->slot[i].optional)
+                continue;
+            return -EBADMSG;
+        }
         p = read_slot(l, &info->slot[i], p);
         if (p == NULL)
             return -EBADMSG;
@@ -303,6 +308,7 @@ void leaf_why(struct span bytes, struct err *e)
     info = &leaf_kinds[l.kind];
     for (size_t i = 0; i < info->slots; i++, p = q) {
         q = p < bytes.p + bytes.n && *p == (i == 0 ? '{' : ',') ? read_slot(&l, &info->slot[i], p)
+            : info->slot[i].optional                            ? p
                                                                 : NULL;
         if (q == NULL) {
             (void)err_set(e, rc, "leaf \"%s\": byte %zu is not field \"%s\" as its type asks",

@@ -1,0 +1,45 @@
+/* history_priv.h - the cast and the documents of a generated history. */
+#ifndef BETRAY_HISTORY_PRIV_H
+#define BETRAY_HISTORY_PRIV_H
+
+#include "betray/tale.h"
+#include "crypto/ed25519.h"
+#include "people/register.h"
+
+#define HISTORY_SITES 2
+#define HISTORY_PERSONS 10
+#define HISTORY_KEYS (HISTORY_PERSONS + 1) /* person 5 has two */
+#define HISTORY_ROOTS 2
+
+struct history {
+    unsigned seed;
+    struct tale tale[HISTORY_SITES];
+    struct ed25519_key *log_key[HISTORY_SITES], *witness_key;
+    struct note_signer log[HISTORY_SITES], witness;
+    struct ed25519_key *root[HISTORY_ROOTS];
+    struct ed25519_key *person_key[HISTORY_KEYS]; /* the last is person 5's second */
+    struct id128 person[HISTORY_PERSONS], org[2], move;
+    uint8_t secret[32]; /* the submitters' */
+    struct buf register_env[2], policy_env[2], statement_env, move_env;
+    struct people *people[2];
+    struct digest policy[2], statement; /* envelopes */
+};
+
+void history_random(const struct history *h, const char *what, uint64_t n, struct digest *out);
+MUST_CHECK int history_key(const struct history *h, const char *what, uint64_t n,
+                           struct ed25519_key **out);
+
+/* Draws the keys and writes the documents. */
+MUST_CHECK int history_begin(struct history *h, unsigned seed, struct err *e);
+void history_end(struct history *h);
+/* Leaves of document k (0 or 1), with the document beside them. */
+MUST_CHECK int history_register_leaves(struct history *h, int site, int k, unix_time t,
+                                       struct err *e);
+MUST_CHECK int history_policy_leaf(struct history *h, int site, int k, unix_time t, struct err *e);
+MUST_CHECK int history_statement_leaf(struct history *h, int site, unix_time t, struct err *e);
+MUST_CHECK int history_move_document(struct history *h, int site, struct digest *doc,
+                                     struct err *e);
+/* trust.yaml and keys/. */
+MUST_CHECK int history_write_keys(const struct history *h, const char *dir, struct err *e);
+
+#endif
