@@ -560,16 +560,86 @@ bool ledger_has_checkpoint(const struct ledger *l)
 
 /* ---- Proofs and publishing ------------------------------------------------------------------- */
 
+struct edge_asker {
+    struct ledger *l;
+    struct err *e;
+};
+
+/* The rightmost tile of each level is in memory, all to its left are full and have files. */
+static int edge_subtree(void *arg, unsigned level, uint64_t index, struct digest *out)
+{
+    struct edge_asker *a = arg;
+    struct ledger *l = a->l;
+    unsigned row = level / 8, up = level % 8, width;
+    uint64_t first = index << up, tiles = l->size >> (8 * row);
+    const struct digest *h = l->edge[row];
+    int rc;
+
+    if (first / FULL != tiles / FULL &&
+        (rc = tlog_tiles_hashes(l->tiles, row, first / FULL, &h, &width, a->e)) != 0)
+        return rc;
+    core_fold(&note_crypto, &h[first % FULL], (size_t)1 << up, out);
+    return 0;
+}
+
+/* The reader must know of the full tiles that were written since the last flush. */
+static int look_to_edge(struct ledger *l, uint64_t size, struct err *e)
+{
+    if (size > l->size)
+        return err_set(e, -EINVAL, "the ledger \"%s\" has %" PRIu64 " leaves, not %" PRIu64, l->dir,
+                       l->size, size);
+    return tlog_tiles_grow(l->tiles, l->size, e);
+}
+
 int ledger_consistency(struct ledger *l, uint64_t old_size, uint64_t size,
                        struct digest path[CORE_PROOF_MAX], size_t *n, struct err *e)
 {
-    return tlog_tiles_consistency(l->tiles, old_size, size, path, n, e);
+    struct edge_asker a = {l, e};
+    struct core_source src = {edge_subtree, &a};
+    int rc = look_to_edge(l, size, e);
+
+    if (rc != 0)
+        return rc;
+    if (old_size > size)
+        return err_set(e, -EINVAL, "no tree of %" PRIu64 " leaves extends one of %" PRIu64, size,
+                       old_size);
+    return core_prove_consistency(&note_crypto, &src, old_size, size, path, n);
 }
 
 int ledger_inclusion(struct ledger *l, uint64_t index, uint64_t size,
                      struct digest path[CORE_PROOF_MAX], size_t *n, struct err *e)
 {
-    return tlog_tiles_inclusion(l->tiles, index, size, path, n, e);
+    struct edge_asker a = {l, e};
+    struct core_source src = {edge_subtree, &a};
+    int rc = look_to_edge(l, size, e);
+
+    if (rc != 0)
+        return rc;
+    if (index >= size)
+        return err_set(e, -EINVAL, "there is no leaf %" PRIu64 " in a ledger of %" PRIu64 " leaves",
+                       index, size);
+    return core_prove_inclusion(&note_crypto, &src, index, size, path, n);
+}
+
+int ledger_leaf(struct ledger *l, uint64_t index, struct buf *out, struct err *e)
+{
+    struct span leaves[FULL], leaf;
+    unsigned width = (unsigned)(l->size % FULL);
+    int rc;
+
+    if (index >= l->size)
+        return err_set(e, -EINVAL, "there is no leaf %" PRIu64 " in a ledger of %" PRIu64 " leaves",
+                       index, l->size);
+    if (index / FULL < l->size / FULL) {
+        if ((rc = look_to_edge(l, l->size, e)) != 0 ||
+            (rc = tlog_tiles_leaf(l->tiles, index, &leaf, e)) != 0)
+            return rc;
+    } else {
+        if ((rc = tlog_tiles_split(buf_span(&l->bundle), width, true, leaves)) != 0)
+            return err_set(e, rc, "the newest bundle of \"%s\" is damaged in memory", l->dir);
+        leaf = leaves[index % FULL];
+    }
+    return buf_put(out, leaf.p, leaf.n);
 }
 
 /* Every tile of a tree of that size has a file: it was flushed, not passed over. */

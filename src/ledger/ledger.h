@@ -38,11 +38,14 @@ void ledger_root(const struct ledger *l, struct digest *out); /* of ledger_size(
 MUST_CHECK int ledger_append(struct ledger *l, const struct span *leaves, size_t n, struct err *e);
 /* Makes everything appended durable.  Cheap when nothing is new. */
 MUST_CHECK int ledger_flush(struct ledger *l, struct err *e);
-/* The consistency proof from old_size to size; both flushed. */
+/* Proofs between any sizes up to ledger_size(), flushed or not; no sync.  What was proved for a size
+ * that is lost in a crash before its flush is proved again when the caller has replayed its leaves. */
 MUST_CHECK int ledger_consistency(struct ledger *l, uint64_t old_size, uint64_t size,
                                   struct digest path[CORE_PROOF_MAX], size_t *n, struct err *e);
 MUST_CHECK int ledger_inclusion(struct ledger *l, uint64_t index, uint64_t size,
                                 struct digest path[CORE_PROOF_MAX], size_t *n, struct err *e);
+/* Appends the bytes of a leaf, flushed or not. */
+MUST_CHECK int ledger_leaf(struct ledger *l, uint64_t index, struct buf *out, struct err *e);
 /* Publishes a checkpoint with its cosignatures.  The note's size must be flushed and larger than
  * the published one, and its root that of the tiles (-EINVAL, nothing written).  The signatures are
  * the caller's business.  The same size and root again is allowed: more cosignatures replace it. */

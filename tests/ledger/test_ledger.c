@@ -225,6 +225,42 @@ static void proofs_between_flushed_sizes_verify(void **state)
     ledger_close(l);
 }
 
+/* Nothing is flushed: the proofs come from memory and from full tiles that no sync has seen. */
+static void proofs_and_leaves_need_no_flush(void **state)
+{
+    const char *dir = *state;
+    struct digest path[CORE_PROOF_MAX], old_root, root, leaf, got;
+    struct ledger *l;
+    struct buf bytes;
+    size_t n;
+
+    buf_init(&bytes, 65535);
+    assert_int_equal(ledger_open(&l, dir, NULL), 0);
+    for (uint64_t size = 1; size <= 1025; size += size < 250 ? 83 : 17) {
+        assert_int_equal(append_to(l, size), 0);
+        util_mth(0, size, &root);
+        for (uint64_t i = size > 20 ? size - 20 : 0; i < size; i++) {
+            util_leaf_hash(i, &leaf);
+            assert_int_equal(ledger_inclusion(l, i, size, path, &n, NULL), 0);
+            assert_int_equal(core_inclusion(&note_crypto, i, size, &leaf, path, n, &root), 0);
+            buf_reset(&bytes);
+            assert_int_equal(ledger_leaf(l, i, &bytes, NULL), 0);
+            sha256_leaf(bytes.data, bytes.len, &got);
+            assert_memory_equal(&got, &leaf, sizeof(got));
+        }
+        for (uint64_t old = 1; old < size; old += 1 + size / 9) {
+            util_mth(0, old, &old_root);
+            assert_int_equal(ledger_consistency(l, old, size, path, &n, NULL), 0);
+            assert_int_equal(core_consistency(&note_crypto, old, size, &old_root, &root, path, n),
+                             0);
+        }
+    }
+    assert_true(ledger_flushed(l) == 0);
+    assert_int_equal(ledger_leaf(l, ledger_size(l), &bytes, NULL), -EINVAL);
+    buf_free(&bytes);
+    ledger_close(l);
+}
+
 static bool exists(const char *dir, const char *name)
 {
     char path[300];
@@ -559,6 +595,7 @@ int main(void)
         T(every_size_to_1025_can_be_flushed_and_read),
         T(a_reopened_ledger_continues_the_same_tree),
         T(proofs_between_flushed_sizes_verify),
+        T(proofs_and_leaves_need_no_flush),
         T(partial_tiles_stay_until_the_full_one_is_durable),
         T(only_flushed_growing_true_checkpoints_are_published),
         T(a_second_writer_is_kept_out),
