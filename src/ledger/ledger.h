@@ -38,8 +38,9 @@ void ledger_root(const struct ledger *l, struct digest *out); /* of ledger_size(
 MUST_CHECK int ledger_append(struct ledger *l, const struct span *leaves, size_t n, struct err *e);
 /* Makes everything appended durable.  Cheap when nothing is new. */
 MUST_CHECK int ledger_flush(struct ledger *l, struct err *e);
-/* Proofs between any sizes up to ledger_size(), flushed or not; no sync.  What was proved for a size
- * that is lost in a crash before its flush is proved again when the caller has replayed its leaves. */
+/* Proofs between any sizes up to ledger_size(), flushed or not; no sync.  What was proved for a
+ * size that is lost in a crash before its flush is proved again when the caller has replayed its
+ * leaves. */
 MUST_CHECK int ledger_consistency(struct ledger *l, uint64_t old_size, uint64_t size,
                                   struct digest path[CORE_PROOF_MAX], size_t *n, struct err *e);
 MUST_CHECK int ledger_inclusion(struct ledger *l, uint64_t index, uint64_t size,
