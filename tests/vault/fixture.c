@@ -64,26 +64,6 @@ void fixture_close(struct fixture *f)
     lower(f, false);
 }
 
-int fixture_setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-    struct vault_group *g;
-    uint64_t epoch;
-
-    assert_non_null(f);
-    (void)snprintf(f->dir, sizeof(f->dir), "/tmp/vault-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
-    (void)snprintf(f->vault, sizeof(f->vault), "%s/v", f->dir);
-    (void)snprintf(f->keys, sizeof(f->keys), "%s/k", f->dir);
-    f->segment_size = UINT64_C(1) << 20;
-    assert_int_equal(fixture_open(f), 0);
-    assert_int_equal(vault_group_begin(&g, f->v), 0);
-    assert_int_equal(vault_turn_begin(g, &epoch, &f->e), 0);
-    assert_int_equal(vault_group_commit(g, NULL, NULL, &f->e), 0);
-    *state = f;
-    return 0;
-}
-
 static void remove_all(const char *dir)
 {
     DIR *d = opendir(dir);
@@ -103,13 +83,42 @@ static void remove_all(const char *dir)
     (void)rmdir(dir);
 }
 
-int fixture_teardown(void **state)
+void fixture_found(struct fixture *f)
 {
-    struct fixture *f = *state;
+    struct vault_group *g;
+    uint64_t epoch;
 
+    (void)snprintf(f->dir, sizeof(f->dir), "/tmp/vault-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    (void)snprintf(f->vault, sizeof(f->vault), "%s/v", f->dir);
+    (void)snprintf(f->keys, sizeof(f->keys), "%s/k", f->dir);
+    f->segment_size = UINT64_C(1) << 20;
+    assert_int_equal(fixture_open(f), 0);
+    assert_int_equal(vault_group_begin(&g, f->v), 0);
+    assert_int_equal(vault_turn_begin(g, &epoch, &f->e), 0);
+    assert_int_equal(vault_group_commit(g, NULL, NULL, &f->e), 0);
+}
+
+void fixture_remove(struct fixture *f)
+{
     fixture_close(f);
     remove_all(f->dir);
-    free(f);
+}
+
+int fixture_setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    assert_non_null(f);
+    fixture_found(f);
+    *state = f;
+    return 0;
+}
+
+int fixture_teardown(void **state)
+{
+    fixture_remove(*state);
+    free(*state);
     return 0;
 }
 

@@ -24,6 +24,9 @@ struct fixture {
 int fixture_setup(void **state); /* founded, epoch 1 open */
 int fixture_teardown(void **state);
 
+void fixture_found(struct fixture *f); /* the same in a struct of the caller's */
+void fixture_remove(struct fixture *f);
+
 /* Opens store, keys, a new empty index, the vault, and replays. 0 or the first failure. */
 int fixture_open(struct fixture *f);
 void fixture_close(struct fixture *f);

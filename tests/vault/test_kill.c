@@ -1,0 +1,58 @@
+/* kill -9 at random moments, again and again on one vault. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "crypto/secret.h"
+#include "model.h"
+
+static void child(struct model *m, struct fixture *f)
+{
+    if (fixture_open(f) != 0)
+        _exit(1);
+    for (unsigned i = 0; m->next < MODEL_MAX - 8; i++)
+        if (model_step(m, f, i * 5 + 3) != 0)
+            _exit(2);
+    _exit(3);
+}
+
+static void fifty_deaths_lose_nothing_acknowledged(void **state)
+{
+    struct fixture *f = *state;
+    struct model *m = model_new();
+    int status;
+
+    fixture_close(f);
+    for (unsigned round = 0; round < 50; round++) {
+        pid_t pid = fork();
+
+        assert_true(pid >= 0);
+        if (pid == 0)
+            child(m, f);
+        (void)usleep((useconds_t)(2000 + random_below(60000)));
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 3);
+        if (fixture_open(f) != 0)
+            fail_msg("round %u: %s", round, err_text(&f->e));
+        assert_int_equal(f->report.damaged, 0);
+        model_verify(m, f);
+        fixture_close(f);
+    }
+    assert_true(m->next > 50 && m->turns > 3); /* it did work meanwhile */
+    model_free(m);
+    assert_int_equal(fixture_open(f), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(fifty_deaths_lose_nothing_acknowledged, fixture_setup,
+                                        fixture_teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
