@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "residency/policy.h"
 
 #define PLACEMENT_ZONES_MAX 32
 #define PLACEMENT_SITES_MAX 64
@@ -39,6 +40,11 @@ void placement_free(struct placement *p);
 MUST_CHECK int placement_add_zone(struct placement *p, const char *zone);
 MUST_CHECK int placement_add_site(struct placement *p, const char *site, size_t zone);
 MUST_CHECK int placement_add_step(struct placement *p, const struct placement_step *s);
+
+/* What policy decides, whose envelope's digest is doc.  -E2BIG with a sentence beyond the limits.
+ */
+MUST_CHECK int placement_policy(const struct policy *policy, const struct digest *doc,
+                                struct placement **out, struct err *e);
 
 MUST_CHECK int placement_encode(const struct placement *p, struct buf *out);
 /* -EBADMSG for anything placement_encode would not write. */

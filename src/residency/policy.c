@@ -160,6 +160,20 @@ const char *policy_zone(const struct policy *p, const char *subject, unix_time t
     return NULL;
 }
 
+bool policy_step(const struct policy *p, const char *subject, size_t i, struct policy_step *out)
+{
+    const struct policy_placement *at = policy_of_subject(p, subject);
+    const struct policy_entry *entry;
+
+    if (at == NULL || i >= at->n)
+        return false;
+    entry = &at->entry[i];
+    out->zone = p->zone[entry->zone].name;
+    out->from = entry->from;
+    out->move_by = entry->move_by == POLICY_NEVER ? 0 : entry->move_by;
+    return true;
+}
+
 /* Every move with a deadline, or (at a time) those running. */
 static int collect_moves(const struct policy *p, const unix_time *t, struct policy_move **out,
                          size_t *n)

@@ -66,6 +66,15 @@ const char *policy_zone_of_site(const struct policy *p, const char *site); /* NU
  * cover.  Constant time for countries. */
 const char *policy_zone(const struct policy *p, const char *subject, unix_time t);
 
+/* One entry of a subject's timeline. */
+struct policy_step {
+    const char *zone; /* lent */
+    unix_time from;
+    unix_time move_by; /* 0: none */
+};
+/* The i-th entry, in order of time; false past the end. */
+bool policy_step(const struct policy *p, const char *subject, size_t i, struct policy_step *out);
+
 /* A change of zone with a deadline. */
 struct policy_move {
     char country[3];

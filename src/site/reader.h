@@ -14,6 +14,8 @@
 #include "base/err.h"
 #include "people/register.h"
 #include "residency/placement.h"
+#include "site/config.h"
+#include "site/proto.h"
 
 struct read_register {
     uint64_t serial;
@@ -37,6 +39,11 @@ struct read_move {
     char from[17], to[17];
     struct digest policy;
 };
+
+/* One PR_READ: fd is lent; *is is filled, and on success tail holds the record.  A register with
+ * more than about 590 changes does not fit into an answer: -E2BIG, publish it in steps. */
+void reader_read(const struct config *c, const struct pm_read *ask, int fd, struct pm_read_is *is,
+                 struct buf *tail);
 
 /* Decoders for the keeper: 0 or -EBADMSG. */
 MUST_CHECK int read_register_decode(struct span s, struct read_register *out);

@@ -1,0 +1,82 @@
+/* process.c - the jail of each part of glarusd.
+ *
+ * Started as root, a part opens what it needs and then becomes its uid of the configuration, inside
+ * namespaces made with root's rights.  Started by an ordinary user it makes a user namespace of its
+ * own.  The keeper is the exception: a user namespace would show every peer of the admin socket as
+ * "nobody", and the kernel's word about the peer is how administrators are known; so without root
+ * the keeper has Landlock, seccomp and no capabilities, and no namespaces. */
+#include "site/process.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "jail/jail.h"
+
+#define PATHS 8
+
+static const struct {
+    enum jail_profile profile;
+    unsigned flags;
+} jails[CONFIG_PROCESSES] = {
+    [CONFIG_FRONT] = {JAIL_FRONT, JAIL_NET | JAIL_IPC | JAIL_EMPTY_ROOT},
+    [CONFIG_KEEPER] = {JAIL_KEEPER, JAIL_NET | JAIL_IPC | JAIL_EMPTY_ROOT},
+    [CONFIG_SIGNER] = {JAIL_SIGNER, JAIL_NET | JAIL_IPC | JAIL_EMPTY_ROOT},
+    [CONFIG_COURIER] = {JAIL_COURIER, JAIL_IPC | JAIL_EMPTY_ROOT},
+    [CONFIG_READER] = {JAIL_READER, JAIL_NET | JAIL_IPC | JAIL_EMPTY_ROOT},
+};
+
+/* What looking up names and checking certificates reads. */
+static const char *const courier_reads[] = {"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf",
+                                            "/etc/ssl/certs", "/usr/share/ca-certificates"};
+
+static void add(struct jail_spec *s, struct jail_path *paths, const char *path, bool write)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0)
+        paths[s->npaths++] = (struct jail_path){path, write};
+}
+
+static void paths_of(const struct config *c, enum config_process p, struct jail_spec *s,
+                     struct jail_path paths[PATHS], char signer[4096])
+{
+    if (p == CONFIG_KEEPER) {
+        add(s, paths, c->data, true);
+        add(s, paths, c->epoch_keys, true);
+    } else if (p == CONFIG_SIGNER) {
+        (void)snprintf(signer, 4096, "%s/signer", c->data);
+        add(s, paths, signer, true);
+    } else if (p == CONFIG_COURIER) {
+        for (size_t i = 0; i < ARRAY_LEN(courier_reads); i++)
+            add(s, paths, courier_reads[i], false);
+    }
+}
+
+int process_jail(const struct config *c, enum config_process p, struct err *e)
+{
+    struct jail_path paths[PATHS];
+    struct jail_spec s = {.profile = jails[p].profile, .flags = jails[p].flags, .paths = paths};
+    char signer[4096], abi[16];
+    int rc;
+
+    if (geteuid() == 0 && c->uid[p] == 0)
+        return err_set(
+            e, -EINVAL,
+            "%s: started as root, the %s needs a uid to become: add \"run_as: {%s: UID}\"", c->file,
+            config_process_name(p), config_process_name(p));
+    s.uid = c->uid[p];
+    s.gid = c->uid[p]; /* a part's group has the number of its user */
+    if (p == CONFIG_KEEPER && geteuid() != 0)
+        s.flags = 0;
+    paths_of(c, p, &s, paths, signer);
+    (void)snprintf(abi, sizeof(abi), "%d", jail_landlock_abi()); /* afterwards nobody may ask */
+    if ((rc = jail_enter(&s, e)) != 0)
+        return rc;
+    log_info("jailed", "profile", jail_profile_name(s.profile), "namespaces",
+             s.flags != 0 ? "yes" : "no", "landlock", abi);
+    return 0;
+}
