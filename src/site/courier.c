@@ -275,7 +275,6 @@ static int carry_body(struct errand *x, struct msg *m, const struct pm_carry *as
 
 static void carry(struct courier *k, struct msg *m)
 {
-    static const char *const text[] = {"Content-Type: application/json", NULL};
     static const char *const bytes[] = {"Content-Type: application/octet-stream", NULL};
     struct errand *x = errand_new(k, m->id);
     struct http_call call = {.max_answer = ANSWER_MAX};
@@ -292,7 +291,7 @@ static void carry(struct courier *k, struct msg *m)
     if (rc == 0 && (rc = carry_url(k, &ask, url, &e)) == 0 &&
         (rc = carry_body(x, m, &ask, span_of(c.p, c.n), &call, &e)) == 0) {
         call.method = ask.what == CARRY_MOVE_PUT ? HTTP_PUT : HTTP_POST;
-        call.headers = ask.what == CARRY_MOVE_PUT ? bytes : text;
+        call.headers = bytes;
         call.url = url;
         call.done = carry_done;
         call.arg = x;

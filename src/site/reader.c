@@ -28,8 +28,7 @@
 
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
 #define MEMFD_MAX (4 * DSSE_MAX_BYTES)
-#define POLICY_LATE 120 /* seconds by which a policy's valid_from may lie before its publication   \
-                         */
+#define POLICY_LATE 120 /* seconds a policy's valid_from may lie before now */
 
 /* One request while it is worked on. */
 struct reading {
