@@ -46,6 +46,19 @@ static int map(struct ring *r, int prot, struct err *e)
     return 0;
 }
 
+/* The producer's own books: every slot is free. */
+static int books(struct ring *r)
+{
+    r->free_stack = calloc(r->slots, sizeof(*r->free_stack));
+    r->claimed = calloc(r->slots, 1);
+    if (r->free_stack == NULL || r->claimed == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < r->slots; i++)
+        r->free_stack[i] = r->slots - 1 - i;
+    r->nfree = r->slots;
+    return 0;
+}
+
 int ring_new(struct ring **out, uint32_t slot, uint32_t slots, struct err *e)
 {
     struct ring *r;
@@ -60,11 +73,9 @@ int ring_new(struct ring **out, uint32_t slot, uint32_t slots, struct err *e)
     r->slot = slot;
     r->slots = slots;
     r->size = size;
-    r->free_stack = calloc(slots, sizeof(*r->free_stack));
-    r->claimed = calloc(slots, 1);
     r->fd = memfd_create("ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     rc = -ENOMEM;
-    if (r->free_stack == NULL || r->claimed == NULL || r->fd < 0) {
+    if (books(r) != 0 || r->fd < 0) {
         rc = err_set(e, rc, "out of memory for a ring");
         goto out;
     }
@@ -76,9 +87,6 @@ int ring_new(struct ring **out, uint32_t slot, uint32_t slots, struct err *e)
         goto out;
     /* as far as RLIMIT_MEMLOCK goes: pages stay in memory once they are there */
     (void)mlock2(r->mem, size, MLOCK_ONFAULT);
-    for (uint32_t i = 0; i < slots; i++)
-        r->free_stack[i] = slots - 1 - i;
-    r->nfree = slots;
     *out = r;
     r = NULL;
 out:
@@ -130,9 +138,9 @@ void ring_trim(struct ring *r)
                             (off_t)i * (off_t)r->slot, (off_t)r->slot);
 }
 
-/* --- consumer --- */
+/* --- over a descriptor that was passed --- */
 
-int ring_attach(struct ring **out, int fd, uint32_t slot, uint32_t slots, struct err *e)
+static int attach(struct ring **out, int fd, uint32_t slot, uint32_t slots, int prot, struct err *e)
 {
     struct stat st;
     struct ring *r = NULL;
@@ -157,7 +165,7 @@ int ring_attach(struct ring **out, int fd, uint32_t slot, uint32_t slots, struct
     r->size = size;
     r->fd = fd;
     fd = -1;
-    if ((rc = map(r, PROT_READ, e)) != 0)
+    if ((rc = map(r, prot, e)) != 0)
         goto out;
     *out = r;
     r = NULL;
@@ -165,6 +173,27 @@ out:
     io_close(&fd);
     ring_close(r);
     return rc;
+}
+
+int ring_attach(struct ring **out, int fd, uint32_t slot, uint32_t slots, struct err *e)
+{
+    return attach(out, fd, slot, slots, PROT_READ, e);
+}
+
+int ring_open(struct ring **out, int fd, uint32_t slot, uint32_t slots, struct err *e)
+{
+    struct ring *r;
+    int rc = attach(&r, fd, slot, slots, PROT_READ | PROT_WRITE, e);
+
+    if (rc != 0)
+        return rc;
+    (void)mlock2(r->mem, r->size, MLOCK_ONFAULT);
+    if (books(r) != 0) {
+        ring_close(r);
+        return err_set(e, -ENOMEM, "out of memory for a ring");
+    }
+    *out = r;
+    return 0;
 }
 
 static bool within(const struct ring *r, uint32_t index, uint32_t offset, uint32_t n)

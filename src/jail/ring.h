@@ -26,6 +26,9 @@ struct ring; /* either end */
 /* Producer.  slot: bytes, a multiple of the page size; memory: slots * slot, reserved at once as
  * address space, as pages when first written. */
 MUST_CHECK int ring_new(struct ring **out, uint32_t slot, uint32_t slots, struct err *e);
+/* A producer of another process over a ring that ring_new made (a supervisor's) and passed on with
+ * all slots free.  Takes fd.  Errors as ring_attach. */
+MUST_CHECK int ring_open(struct ring **out, int fd, uint32_t slot, uint32_t slots, struct err *e);
 int ring_fd(const struct ring *r);                          /* lent; to be passed to the consumer */
 MUST_CHECK int ring_claim(struct ring *r, uint32_t *index); /* -EAGAIN: none free */
 void *ring_slot(struct ring *r, uint32_t index);            /* of a claimed slot */

@@ -104,7 +104,7 @@ enum proto_refusal {
     PRF_SCOPE,               /* 403 outside the statement's or the submission's scope */
     PRF_KIND,                /* 403 a kind this site does not take */
     PRF_TICKET,              /* 403 */
-    PRF_TRACE,               /* 403 */
+    PRF_TRACE,               /* 401 */
     PRF_UNKNOWN,             /* 404 no such submission, file, move */
     PRF_CONFLICT,            /* 409 the same sub with other content */
     PRF_TOO_LARGE,           /* 413 */
