@@ -120,23 +120,51 @@ static int say_hello(struct msg_chan *c, const struct rules *r)
     return rc;
 }
 
-static int refuse(struct msg_chan *c, const struct err *e, int code)
+static void refuse(struct msg_chan *c, const struct err *e)
 {
     struct span why = span_str(err_text(e));
 
     log_error("the engine cannot serve", "why", err_text(e));
-    if (c != NULL && why.n > 0)
+    if (why.n > 0)
         (void)!msg_send_wait(c, DETECT_FAILED, 0, why, NULL, 5000);
-    return code;
+}
+
+/* The exit code. */
+static int work(struct server_spec *s, struct rules **rules, struct jail_door **door,
+                const struct options *o)
+{
+    struct err e = ERR_INIT;
+    int rc = load(rules, s->chan, &e);
+
+    if (rc == -EPIPE)
+        return 0;
+    s->rules = *rules;
+    s->children = (uint32_t)o->children;
+    if (rc != 0 || lock_down(door, o, &e) != 0) {
+        refuse(s->chan, &e);
+        return rc == -EBADMSG ? 2 : 3;
+    }
+    s->door = *door;
+    if (server_prove(s, &e) != 0) {
+        refuse(s->chan, &e);
+        return 3;
+    }
+    if (say_hello(s->chan, s->rules) != 0)
+        return 0;
+    rc = server_run(s, &e);
+    if (rc != 0)
+        log_error("the engine stops", "why", err_text(&e));
+    return rc == 0 ? 0 : rc == -EPROTO ? 1 : 3;
 }
 
 int main(int argc, char **argv)
 {
     struct options o = {0};
     struct server_spec s = {0};
+    struct rules *rules = NULL;
     struct jail_door *door = NULL;
     struct err e = ERR_INIT;
-    int rc;
+    int code;
 
     log_open("engine-yara", LOG_INFO_, -1);
     if (parse(argc, argv, &o) != 0 ||
@@ -144,19 +172,9 @@ int main(int argc, char **argv)
         log_error("this program is started by the site, not by hand");
         return 2;
     }
-    if ((rc = load(&s.rules, s.chan, &e)) != 0)
-        return rc == -EPIPE ? 0 : refuse(s.chan, &e, rc == -EBADMSG ? 2 : 3);
-    if (lock_down(&door, &o, &e) != 0)
-        return refuse(s.chan, &e, 3);
-    s.door = door;
-    s.children = (uint32_t)o.children;
-    if (server_prove(&s, &e) != 0)
-        return refuse(s.chan, &e, 3);
-    if (say_hello(s.chan, s.rules) != 0)
-        return 0;
-    rc = server_run(&s, &e);
-    if (rc != 0)
-        log_error("the engine stops", "why", err_text(&e));
-    /* no tidying: the jail's end takes all of it */
-    _exit(rc == 0 ? 0 : rc == -EPROTO ? 1 : 3);
+    code = work(&s, &rules, &door, &o);
+    msg_close(s.chan);
+    rules_free(rules);
+    jail_door_free(door);
+    _exit(code); /* inside the jail there is nothing left to flush, and no leak check */
 }
