@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/sha256.h"
+#include "events/country.h"
 #include "events/setroot.h"
 #include "site/keeper_intake.h"
 #include "site/keeper_notes.h"
@@ -159,7 +160,7 @@ static const char *wrong(struct keeper *k, const struct move_in *m, const struct
     if (!span_is(leaf_text(l, LF_FROM), m->row.from) ||
         !span_is(leaf_text(l, LF_SITE), m->row.from) || !span_is(leaf_text(l, LF_TO), k->c->site))
         return "the move is not from that site to this one";
-    memcpy(country, leaf_text(l, LF_COUNTRY).p, 2);
+    (void)snprintf(country, sizeof(country), "%.2s", country_table[leaf_country(l, LF_COUNTRY)].code);
     if (p == NULL || placement_zone(p, country, clock_now()) != placement_zone_index(p, k->c->zone))
         return "by the policy in force here the country does not belong to this zone";
     if (leaf_int(l, LF_COUNT) > RECEIVE_MAX)
@@ -186,7 +187,7 @@ bool receive_proof_read(struct keeper *k, uint64_t id, int rc, const char *text,
         in_drop(k, m);
         return true;
     }
-    memcpy(m->row.country, leaf_text(&l, LF_COUNTRY).p, 2);
+    memcpy(m->row.country, country_table[leaf_country(&l, LF_COUNTRY)].code, 3);
     (void)snprintf(m->row.to, sizeof(m->row.to), "%s", k->c->site);
     m->row.count = leaf_int(&l, LF_COUNT);
     m->row.set_root = leaf_digest(&l, LF_SET_ROOT);

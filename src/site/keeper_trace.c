@@ -105,7 +105,7 @@ int receipt_accepted(struct keeper *k, const struct catalog_submission *row, str
         return err_set(e, -ENOENT,
                        "the submission was accepted at another site; its receipt is there");
     if (!holds_slot(row))
-        return receipt_of(k, row->leaf, o, 0, out, final, e);
+        return receipt_of(k, row->leaf, NULL, 0, out, final, e);
     if ((rc = slot_of(k, &row->ref, &info, &blob, e)) != 0)
         return rc;
     text_id(ref, &row->ref);
