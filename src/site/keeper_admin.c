@@ -317,6 +317,7 @@ static int publish(struct keeper *k, struct admin *ad, const struct pm_read_is *
     }
     p->admin = ad->no;
     p->doc = m->doc;
+    a->in_order = true;
     a->ctx = p;
     a->free = ctx_free;
     a->done = published;

@@ -182,11 +182,14 @@ static size_t count_leaves(const struct keeper *k)
     return n;
 }
 
-static size_t gather(struct keeper *k, struct place *p)
+/* The leaves of the acts that keep (or do not keep) their order. */
+static size_t gather(struct keeper *k, bool in_order, struct place *p)
 {
     size_t n = 0;
 
     for (struct act *a = k->acts; a != NULL; a = a->next) {
+        if (a->in_order != in_order)
+            continue;
         for (size_t i = 0; i < a->leaves; i++)
             p[n++] = (struct place){buf_span(&a->leaf[i]), &a->index[i]};
         for (size_t i = 0; i < a->mores; i++)
@@ -246,15 +249,17 @@ static int put_leaves(struct keeper *k, struct buf *destroyed, struct err *e)
 {
     struct place *p = calloc(count_leaves(k), sizeof(*p));
     uint64_t before = vault_ledger_size(k->vault), ignored;
-    size_t n;
+    size_t n, others;
     int rc = 0;
 
     if (p == NULL)
         return err_sys(e, -ENOMEM, "ordering the leaves of a group");
-    n = gather(k, p);
+    n = gather(k, true, p);
+    others = gather(k, false, p + n);
+    shuffle(p + n, others);
+    n += others;
     if (destroyed->len > 0)
         p[n++] = (struct place){buf_span(destroyed), &ignored};
-    shuffle(p, n);
     for (size_t i = 0; i < n && rc == 0; i++) {
         *p[i].index = before + i;
         rc = vault_group_leaf(k->group, p[i].leaf);

@@ -49,6 +49,7 @@ struct act {
     struct buf *more; /* further leaves beyond ACT_LEAVES_MAX: registers, moves */
     uint64_t *more_index;
     size_t mores, more_cap;
+    bool in_order; /* its leaves stand in the ledger as they stand here, before those of others */
     struct id128 *destroyed; /* refs whose slots this act destroys: the group logs their root */
     size_t destroyeds;
     /* Called once the group is durable and applied (rc 0), or failed (rc): may be NULL. */

@@ -160,7 +160,8 @@ static const char *wrong(struct keeper *k, const struct move_in *m, const struct
     if (!span_is(leaf_text(l, LF_FROM), m->row.from) ||
         !span_is(leaf_text(l, LF_SITE), m->row.from) || !span_is(leaf_text(l, LF_TO), k->c->site))
         return "the move is not from that site to this one";
-    (void)snprintf(country, sizeof(country), "%.2s", country_table[leaf_country(l, LF_COUNTRY)].code);
+    (void)snprintf(country, sizeof(country), "%.2s",
+                   country_table[leaf_country(l, LF_COUNTRY)].code);
     if (p == NULL || placement_zone(p, country, clock_now()) != placement_zone_index(p, k->c->zone))
         return "by the policy in force here the country does not belong to this zone";
     if (leaf_int(l, LF_COUNT) > RECEIVE_MAX)
