@@ -156,7 +156,7 @@ int keeper_read_proof(struct keeper *k, uint64_t id, const char *policy, struct 
     m.len = m.register_at = proof.n;
     m.register_len = strlen(policy);
     if ((rc = buf_put(&all, proof.p, proof.n)) == 0 && (rc = buf_puts(&all, policy)) == 0 &&
-        (rc = admin_memfd(&all, &fd)) == 0)
+        (rc = keeper_admin_memfd(&all, &fd)) == 0)
         rc = msg_send(k->reader, PR_READ, id, span_of(&m, sizeof(m)), &fd);
     io_close(&fd);
     buf_free(&all);
@@ -171,40 +171,40 @@ static void from_front(struct keeper *k, const struct msg *m)
 
     switch (m->type->type) {
     case FK_OPEN:
-        intake_open(k, m->id, p);
+        keeper_intake_open(k, m->id, p);
         break;
     case FK_PUT_BEGIN:
-        intake_put_begin(k, m->id, p);
+        keeper_intake_put_begin(k, m->id, p);
         break;
     case FK_PUT_DATA:
-        intake_put_data(k, m->id, p);
+        keeper_intake_put_data(k, m->id, p);
         break;
     case FK_PUT_END:
-        intake_put_end(k, m->id);
+        keeper_intake_put_end(k, m->id);
         break;
     case FK_PUT_ABORT:
-        intake_put_abort(k, m->id);
+        keeper_intake_put_abort(k, m->id);
         break;
     case FK_TRACE:
-        trace_ask(k, m->id, p, false);
+        keeper_trace_ask(k, m->id, p, false);
         break;
     case FK_RECEIPT:
-        trace_ask(k, m->id, p, true);
+        keeper_trace_ask(k, m->id, p, true);
         break;
     case FK_ORDER:
-        trace_order(k, m->id, p);
+        keeper_trace_order(k, m->id, p);
         break;
     case FK_FILE:
-        files_ask(k, m->id, p);
+        keeper_files_ask(k, m->id, p);
         break;
     case FK_DOC:
-        files_doc(k, m->id, p);
+        keeper_files_doc(k, m->id, p);
         break;
     case FK_STATE:
-        files_state(k, m->id);
+        keeper_files_state(k, m->id);
         break;
     case FK_MOVE_CLOSE:
-        receive_close(k, m->id, p);
+        keeper_receive_close(k, m->id, p);
         break;
     case FK_MOVE_OPEN: {
         struct pm_move open;
@@ -215,7 +215,7 @@ static void from_front(struct keeper *k, const struct msg *m)
             cur_take(&c, open.sealed_len, &sealed) != 0 || c.n != 0)
             keeper_refuse(k, m->id, PRF_MALFORMED, "the opening of the move is malformed");
         else
-            receive_open(k, m->id, &open, proof, sealed);
+            keeper_receive_open(k, m->id, &open, proof, sealed);
         break;
     }
     default:
@@ -273,9 +273,9 @@ static void from_reader(struct keeper *k, const struct msg *m)
     is.text[sizeof(is.text) - 1] = '\0';
     tail = span_of(c.p, c.n);
     if (is.what != READ_PROOF)
-        admin_read_answer(k, m->id, &is, tail);
-    else if (!move_proof_read(k, m->id, is.rc, is.text, tail))
-        (void)receive_proof_read(k, m->id, is.rc, is.text, tail);
+        keeper_admin_read_answer(k, m->id, &is, tail);
+    else if (!keeper_move_proof_read(k, m->id, is.rc, is.text, tail))
+        (void)keeper_receive_proof_read(k, m->id, is.rc, is.text, tail);
 }
 
 static void from_courier(struct keeper *k, const struct msg *m)
@@ -286,10 +286,10 @@ static void from_courier(struct keeper *k, const struct msg *m)
 
     if (m->type->type == PC_COSIGNED && cur_copy(&c, &cosigned, sizeof(cosigned)) == 0) {
         cosigned.text[sizeof(cosigned.text) - 1] = '\0';
-        round_answer(k, m->id, &cosigned);
+        keeper_round_answer(k, m->id, &cosigned);
     } else if (m->type->type == PC_CARRIED && cur_copy(&c, &carried, sizeof(carried)) == 0) {
         carried.text[sizeof(carried.text) - 1] = '\0';
-        move_carried(k, m->id, &carried, span_of(c.p, c.n));
+        keeper_move_carried(k, m->id, &carried, span_of(c.p, c.n));
     }
 }
 
@@ -300,7 +300,7 @@ static void from_signer(struct keeper *k, const struct msg *m)
     memcpy(&s, m->body.p, sizeof(s));
     s.text[sizeof(s.text) - 1] = '\0';
     if (k->sign.out && m->id == k->sign.id)
-        sign_answer(k, &s);
+        keeper_sign_answer(k, &s);
 }
 
 /* Takes what a channel has.  false: its other end is gone, or spoke nonsense. */
@@ -350,9 +350,9 @@ static void event(struct keeper *k, const struct epoll_event *ev)
     uint64_t what = ev->data.u64;
 
     if (what >= EV_FIXED) {
-        admin_event(k, ev->data.ptr);
+        keeper_admin_event(k, ev->data.ptr);
     } else if (what == EV_ADMIN) {
-        admin_accept(k);
+        keeper_admin_accept(k);
     } else if (what != EV_DETECT && !drain_channel(k, chan[what], (int)what)) {
         log_info("a part is gone; the keeper ends", "part", name[what]);
         k->quit = true;
@@ -378,9 +378,9 @@ static void tick(struct keeper *k, mono_ms now)
 {
     unix_time t = clock_now();
 
-    intake_tick(k, t);
-    trace_tick(k, now);
-    epoch_tick(k, t);
+    keeper_intake_tick(k, t);
+    keeper_trace_tick(k, now);
+    keeper_epoch_tick(k, t);
     maybe_checkpoint(k);
 }
 
@@ -409,7 +409,7 @@ static void watch_detect(struct keeper *k)
 
 static bool idle(const struct keeper *k)
 {
-    return k->uploads == NULL && !group_pending(k) && k->unsigned_ == NULL &&
+    return k->uploads == NULL && !keeper_group_pending(k) && k->unsigned_ == NULL &&
            k->round.state == ROUND_IDLE && ledger_published(k->ledger) == ledger_size(k->ledger);
 }
 
@@ -428,12 +428,12 @@ static void loop(struct keeper *k)
             tick(k, now);
             ticked = now;
         }
-        scan_step(k, now);
+        keeper_scan_step(k, now);
         watch_detect(k);
-        move_step(k, now);
-        group_commit(k);
-        round_step(k, now);
-        sign_step(k);
+        keeper_move_step(k, now);
+        keeper_group_commit(k);
+        keeper_round_step(k, now);
+        keeper_sign_step(k);
         if (k->draining && drain_until == 0)
             drain_until = now + 10000;
         if (k->draining && (idle(k) || now > drain_until))
@@ -557,18 +557,18 @@ static int found_site(struct keeper *k, struct err *e)
 
     if (vault_ledger_size(k->vault) > 0)
         return 0;
-    if ((a = act_new()) == NULL)
+    if ((a = keeper_act_new()) == NULL)
         return err_sys(e, -ENOMEM, "founding the ledger");
     note_vkey_format(&k->log_key, vkey);
     leaf_begin(&b, LK_SITE_OPENED, clock_now(), k->c->site);
     leaf_set_text(&b, LF_ZONE, k->c->zone);
     leaf_set_text(&b, LF_VKEY, vkey);
-    if ((rc = act_leaf(a, &b)) != 0) {
-        act_free(a);
+    if ((rc = keeper_act_leaf(a, &b)) != 0) {
+        keeper_act_free(a);
         return err_set(e, rc, "the ledger's first leaf cannot be built");
     }
-    group_add(k, a);
-    group_commit(k);
+    keeper_group_add(k, a);
+    keeper_group_commit(k);
     return k->stopped == 0 ? 0 : err_set(e, k->stopped, "%s", k->stopped_why);
 }
 
@@ -583,7 +583,7 @@ static int keeper_open(struct keeper *k, struct err *e)
         return rc;
     k->epoch_began = clock_now();
     k->inventory_at = k->epoch_began + (unix_time)k->c->inventory;
-    return move_resume(k, e);
+    return keeper_move_resume(k, e);
 }
 
 static void keeper_close(struct keeper *k)
@@ -591,14 +591,14 @@ static void keeper_close(struct keeper *k)
     struct err e = ERR_INIT;
     struct act *a;
 
-    intake_front_gone(k);
-    trace_front_gone(k);
-    admin_close_all(k);
+    keeper_intake_front_gone(k);
+    keeper_trace_front_gone(k);
+    keeper_admin_close_all(k);
     while ((a = k->unsigned_) != NULL) {
         k->unsigned_ = a->next;
-        act_free(a);
+        keeper_act_free(a);
     }
-    receive_close_all(k);
+    keeper_receive_close_all(k);
     if (k->stopped == 0 && k->vault != NULL && ledger_flush(k->ledger, &e) == 0 &&
         catalog_sync(k->catalog) == 0 && vault_checkpoint(k->vault, &e) != 0)
         log_warn("no checkpoint at the end", "why", err_text(&e));

@@ -53,8 +53,8 @@ static void admin_drop(struct keeper *k, struct admin *a)
     free(a);
 }
 
-void admin_say(struct keeper *k, uint64_t admin, bool end, int rc, uint64_t done, uint64_t total,
-               const char *fmt, ...)
+void keeper_admin_say(struct keeper *k, uint64_t admin, bool end, int rc, uint64_t done,
+                      uint64_t total, const char *fmt, ...)
 {
     struct admin *a = admin_of(k, admin);
     struct pm_admin_says m;
@@ -90,7 +90,7 @@ static int append_artifact(struct keeper *k, const struct digest *d, struct buf 
     return rc;
 }
 
-int admin_memfd(const struct buf *b, int *out)
+int keeper_admin_memfd(const struct buf *b, int *out)
 {
     int fd = memfd_create("document", MFD_CLOEXEC | MFD_ALLOW_SEALING), rc;
 
@@ -144,7 +144,7 @@ static int to_reader(struct keeper *k, struct admin *a, uint32_t what, struct er
         m.previous_doc = *previous;
         rc = append_artifact(k, previous, &all, &m.previous_at, &m.previous_len, e);
     }
-    if (rc == 0 && (rc = admin_memfd(&all, &fd)) == 0) {
+    if (rc == 0 && (rc = keeper_admin_memfd(&all, &fd)) == 0) {
         a->read_id = ++k->next_id;
         a->read_what = what;
         rc = msg_send(k->reader, PR_READ, a->read_id, span_of(&m, sizeof(m)), &fd);
@@ -206,7 +206,7 @@ static int change_leaf(struct keeper *k, struct act *a, const struct register_ch
     } else {
         leaf_set_text(&b, LF_ROLE, register_role_word(h->role));
     }
-    return act_leaf(a, &b);
+    return keeper_act_leaf(a, &b);
 }
 
 static int publish_register(struct keeper *k, struct act *a, const struct digest *doc,
@@ -219,7 +219,7 @@ static int publish_register(struct keeper *k, struct act *a, const struct digest
     if (rc != 0)
         return rc;
     doc_leaf(&b, LK_REGISTER_PUBLISHED, k->c->site, doc, r.has_previous, &r.previous, r.serial);
-    rc = act_leaf(a, &b);
+    rc = keeper_act_leaf(a, &b);
     for (size_t i = 0; i < r.n && rc == 0; i++)
         rc = change_leaf(k, a, &r.change[i]);
     read_register_done(&r);
@@ -238,7 +238,7 @@ static int publish_policy(struct keeper *k, struct act *a, const struct digest *
     doc_leaf(&b, LK_POLICY_PUBLISHED, k->c->site, doc, p.has_previous, &p.previous,
              p.placement->serial);
     leaf_set_time(&b, LF_VALID_FROM, p.placement->valid_from);
-    rc = k->policies >= KEEPER_POLICIES_MAX ? -E2BIG : act_leaf(a, &b);
+    rc = k->policies >= KEEPER_POLICIES_MAX ? -E2BIG : keeper_act_leaf(a, &b);
     placement_free(p.placement);
     return rc;
 }
@@ -258,7 +258,7 @@ static int publish_statement(struct keeper *k, struct act *a, const struct diges
     leaf_set_text(&b, LF_SCOPES, statement_scopes_word(s.scopes));
     leaf_set_int(&b, LF_ERASE_WITHIN, s.erase_within);
     leaf_set_int(&b, LF_RETENTION, s.retention);
-    return k->statements >= KEEPER_STATEMENTS_MAX ? -E2BIG : act_leaf(a, &b);
+    return k->statements >= KEEPER_STATEMENTS_MAX ? -E2BIG : keeper_act_leaf(a, &b);
 }
 
 struct publishing {
@@ -274,12 +274,12 @@ static void published(struct keeper *k, struct act *a, int rc)
 
     text_digest(hex, &p->doc);
     if (rc == 0 && (rc = keeper_load_documents(k, &e)) != 0)
-        admin_say(k, p->admin, true, rc, 0, 0, "%s", err_text(&e));
+        keeper_admin_say(k, p->admin, true, rc, 0, 0, "%s", err_text(&e));
     else if (rc != 0)
-        admin_say(k, p->admin, true, rc, 0, 0, "not published: %s", strerror(-rc));
+        keeper_admin_say(k, p->admin, true, rc, 0, 0, "not published: %s", strerror(-rc));
     else
-        admin_say(k, p->admin, true, 0, 1, 1, "published %s in leaf %llu", hex,
-                  (unsigned long long)a->index[0]);
+        keeper_admin_say(k, p->admin, true, 0, 1, 1, "published %s in leaf %llu", hex,
+                         (unsigned long long)a->index[0]);
 }
 
 static void ctx_free(struct act *a)
@@ -291,7 +291,7 @@ static int publish(struct keeper *k, struct admin *ad, const struct pm_read_is *
                    struct span record, struct err *e)
 {
     struct note_document n = {(uint8_t)m->what, m->doc, record};
-    struct act *a = act_new();
+    struct act *a = keeper_act_new();
     struct publishing *p = calloc(1, sizeof(*p));
     struct digest stored;
     struct buf *note;
@@ -308,11 +308,12 @@ static int publish(struct keeper *k, struct admin *ad, const struct pm_read_is *
         rc = publish_policy(k, a, &m->doc, record);
     else if (rc == 0)
         rc = publish_statement(k, a, &m->doc, record);
-    if (rc == 0 && ((note = act_note_new(a, NULL, 0)) == NULL || note_put_document(note, &n) != 0))
+    if (rc == 0 && ((note = keeper_act_note_new(a, NULL, 0)) == NULL ||
+                    keeper_note_put_document(note, &n) != 0))
         rc = -ENOMEM;
     if (rc != 0) {
         free(p);
-        act_free(a);
+        keeper_act_free(a);
         return rc;
     }
     p->admin = ad->no;
@@ -321,7 +322,7 @@ static int publish(struct keeper *k, struct admin *ad, const struct pm_read_is *
     a->ctx = p;
     a->free = ctx_free;
     a->done = published;
-    group_add(k, a);
+    keeper_group_add(k, a);
     return 0;
 }
 
@@ -337,12 +338,12 @@ static int begin_move(struct keeper *k, struct admin *ad, const struct pm_read_i
         return err_sys(e, rc, "the reader's answer");
     if ((rc = ledger_put_artifact(k->ledger, buf_span(&ad->document), &stored, e)) != 0)
         return rc;
-    move_begin(k, ad->no, &r, &m->doc);
+    keeper_move_begin(k, ad->no, &r, &m->doc);
     return 0;
 }
 
-void admin_read_answer(struct keeper *k, uint64_t id, const struct pm_read_is *m,
-                       struct span record)
+void keeper_admin_read_answer(struct keeper *k, uint64_t id, const struct pm_read_is *m,
+                              struct span record)
 {
     struct err e = ERR_INIT;
     struct admin *a = k->admins;
@@ -362,7 +363,7 @@ void admin_read_answer(struct keeper *k, uint64_t id, const struct pm_read_is *m
     else
         rc = publish(k, a, m, record, &e);
     if (rc != 0)
-        admin_say(k, a->no, true, rc, 0, 0, "%s", err_text(&e));
+        keeper_admin_say(k, a->no, true, rc, 0, 0, "%s", err_text(&e));
 }
 
 /* --- requests --- */
@@ -371,16 +372,16 @@ static void withdraw_statement(struct keeper *k, struct admin *ad, const struct 
 {
     struct leaf_builder b;
     struct publishing *p = calloc(1, sizeof(*p));
-    struct act *a = act_new();
-    struct buf *note = a == NULL ? NULL : act_note_new(a, NULL, 0);
+    struct act *a = keeper_act_new();
+    struct buf *note = a == NULL ? NULL : keeper_act_note_new(a, NULL, 0);
     bool known = false;
 
     for (size_t i = 0; i < k->statements; i++)
         known = known || (digest_eq(&k->statement[i].doc, doc) && !k->statement[i].withdrawn);
     if (!known || note == NULL || p == NULL) {
-        admin_say(k, ad->no, true, known ? -ENOMEM : -ENOENT, 0, 0,
-                  "no such statement is in force; \"glarus site status\" lists them");
-        act_free(a);
+        keeper_admin_say(k, ad->no, true, known ? -ENOMEM : -ENOENT, 0, 0,
+                         "no such statement is in force; \"glarus site status\" lists them");
+        keeper_act_free(a);
         free(p);
         return;
     }
@@ -391,17 +392,17 @@ static void withdraw_statement(struct keeper *k, struct admin *ad, const struct 
     a->ctx = p;
     a->free = ctx_free;
     a->done = published;
-    if (act_leaf(a, &b) == 0 && note_put_withdrawn(note, doc) == 0) {
-        group_add(k, a);
+    if (keeper_act_leaf(a, &b) == 0 && keeper_note_put_withdrawn(note, doc) == 0) {
+        keeper_group_add(k, a);
     } else {
-        act_free(a);
-        admin_say(k, ad->no, true, -ENOMEM, 0, 0, "out of memory");
+        keeper_act_free(a);
+        keeper_admin_say(k, ad->no, true, -ENOMEM, 0, 0, "out of memory");
     }
 }
 
 static void status(struct keeper *k, struct admin *ad)
 {
-    admin_say(
+    keeper_admin_say(
         k, ad->no, true, k->stopped, 0, 0,
         "site %s, zone %s\nledger %llu leaves, %llu published\nepoch %llu (oldest with a key: "
         "%llu)\n"
@@ -419,16 +420,17 @@ static void scrub(struct keeper *k, struct admin *ad)
     struct err e = ERR_INIT;
     int rc;
 
-    group_commit(k);
+    keeper_group_commit(k);
     rc = vault_scrub(k->vault, &s, NULL, NULL, &e);
     if (rc == 0 && s.bad_objects + s.bad_segments > 0)
         rc = -EBADMSG;
-    admin_say(k, ad->no, true, rc, s.objects, s.objects,
-              "%llu objects, %llu bytes, %llu sealed segments read; %llu objects and %llu segments "
-              "are damaged%s%s",
-              (unsigned long long)s.objects, (unsigned long long)s.bytes,
-              (unsigned long long)s.segments, (unsigned long long)s.bad_objects,
-              (unsigned long long)s.bad_segments, rc != 0 ? ": " : "", rc != 0 ? err_text(&e) : "");
+    keeper_admin_say(
+        k, ad->no, true, rc, s.objects, s.objects,
+        "%llu objects, %llu bytes, %llu sealed segments read; %llu objects and %llu segments "
+        "are damaged%s%s",
+        (unsigned long long)s.objects, (unsigned long long)s.bytes, (unsigned long long)s.segments,
+        (unsigned long long)s.bad_objects, (unsigned long long)s.bad_segments, rc != 0 ? ": " : "",
+        rc != 0 ? err_text(&e) : "");
 }
 
 static void asked(struct keeper *k, struct admin *a, const struct pm_admin *m, int fd)
@@ -437,7 +439,8 @@ static void asked(struct keeper *k, struct admin *a, const struct pm_admin *m, i
     int rc = 0;
 
     if (k->stopped != 0 && m->what != ADMIN_STATUS) {
-        admin_say(k, a->no, true, k->stopped, 0, 0, "the writer has stopped: %s", k->stopped_why);
+        keeper_admin_say(k, a->no, true, k->stopped, 0, 0, "the writer has stopped: %s",
+                         k->stopped_why);
         return;
     }
     switch ((enum proto_admin)m->what) {
@@ -458,13 +461,13 @@ static void asked(struct keeper *k, struct admin *a, const struct pm_admin *m, i
         return;
     case ADMIN_TURN_EPOCH:
         k->turn_wanted = true;
-        admin_say(k, a->no, true, 0, 0, 0, "the epoch turns; epoch %llu ends",
-                  (unsigned long long)vault_epoch(k->vault));
+        keeper_admin_say(k, a->no, true, 0, 0, 0, "the epoch turns; epoch %llu ends",
+                         (unsigned long long)vault_epoch(k->vault));
         return;
     case ADMIN_INVENTORY:
-        rc = epoch_inventory(k, NULL, &e);
+        rc = keeper_epoch_inventory(k, NULL, &e);
         if (rc == 0) {
-            admin_say(k, a->no, true, 0, 0, 0, "the inventory is logged");
+            keeper_admin_say(k, a->no, true, 0, 0, 0, "the inventory is logged");
             return;
         }
         break;
@@ -475,10 +478,10 @@ static void asked(struct keeper *k, struct admin *a, const struct pm_admin *m, i
         rc = err_set(&e, -EINVAL, "unknown request");
     }
     if (rc != 0)
-        admin_say(k, a->no, true, rc, 0, 0, "%s", err_text(&e));
+        keeper_admin_say(k, a->no, true, rc, 0, 0, "%s", err_text(&e));
 }
 
-void admin_event(struct keeper *k, struct admin *a)
+void keeper_admin_event(struct keeper *k, struct admin *a)
 {
     struct err e = ERR_INIT;
     struct msg m;
@@ -515,7 +518,7 @@ static bool allowed(const struct keeper *k, int fd)
     return false;
 }
 
-void admin_accept(struct keeper *k)
+void keeper_admin_accept(struct keeper *k)
 {
     struct epoll_event ev = {.events = EPOLLIN};
     struct err e = ERR_INIT;
@@ -546,7 +549,7 @@ void admin_accept(struct keeper *k)
         admin_drop(k, a);
 }
 
-void admin_close_all(struct keeper *k)
+void keeper_admin_close_all(struct keeper *k)
 {
     while (k->admins != NULL)
         admin_drop(k, k->admins);

@@ -126,7 +126,7 @@ static int apply_note(struct keeper *k, const struct vault_note_view *v)
 
     if (!v->live)
         return 0;
-    if ((rc = note_get(v->text, &n)) != 0)
+    if ((rc = keeper_note_get(v->text, &n)) != 0)
         return rc;
     switch (n.kind) {
     case NOTE_ACCEPT:

@@ -20,7 +20,7 @@ static bool epoch_leaf(struct keeper *k, enum leaf_kind kind, uint64_t epoch,
                        const char *attestation)
 {
     struct leaf_builder b;
-    struct act *a = act_new();
+    struct act *a = keeper_act_new();
 
     if (a == NULL)
         return false;
@@ -28,17 +28,17 @@ static bool epoch_leaf(struct keeper *k, enum leaf_kind kind, uint64_t epoch,
     leaf_set_int(&b, LF_EPOCH, epoch);
     if (attestation != NULL)
         leaf_set_text(&b, LF_ATTESTATION, attestation);
-    if (act_leaf(a, &b) != 0) {
-        act_free(a);
+    if (keeper_act_leaf(a, &b) != 0) {
+        keeper_act_free(a);
         return false;
     }
-    group_add(k, a);
+    keeper_group_add(k, a);
     return true;
 }
 
 static void turn_begin(struct keeper *k)
 {
-    struct vault_group *g = group_of(k);
+    struct vault_group *g = keeper_group_of(k);
     struct err e = ERR_INIT;
     uint64_t epoch;
     int rc = g == NULL ? -EIO : vault_turn_begin(g, &epoch, &e);
@@ -50,7 +50,7 @@ static void turn_begin(struct keeper *k)
     k->group_bad = !epoch_leaf(k, LK_EPOCH_OPENED, epoch, NULL);
     k->epoch_began = clock_now();
     k->turn_wanted = false;
-    group_commit(k);
+    keeper_group_commit(k);
 }
 
 /* One step of a turn that has begun.  A group without leaves is allowed to the vault, so the steps
@@ -64,8 +64,8 @@ static void turn_on(struct keeper *k)
     bool left = true;
     int rc;
 
-    group_commit(k); /* what is pending belongs to its own group */
-    if ((g = group_of(k)) == NULL)
+    keeper_group_commit(k); /* what is pending belongs to its own group */
+    if ((g = keeper_group_of(k)) == NULL)
         return;
     rc = vault_turn_step(g, REWRAP_AT_ONCE, &left, &e);
     if (rc == 0 && !left && (rc = vault_turn_retire(g, &e)) == -EAGAIN)
@@ -75,13 +75,13 @@ static void turn_on(struct keeper *k)
         rc = vault_group_commit(g, keeper_apply_fresh, k, &e);
     else
         vault_group_abort(g);
-    if (rc == 0 && !left && (g = group_of(k)) != NULL) {
+    if (rc == 0 && !left && (g = keeper_group_of(k)) != NULL) {
         rc = vault_turn_destroy(g, &epoch, &attestation, &e);
         if (rc == 0) {
             k->group_bad = !epoch_leaf(k, LK_EPOCH_DESTROYED, epoch, attestation);
-            group_commit(k);
+            keeper_group_commit(k);
             rc = catalog_scrub(k->catalog, &e);
-            trace_changed(k, NULL);
+            keeper_trace_changed(k, NULL);
         } else if (rc == -EAGAIN) {
             vault_group_abort(g);
             k->group = NULL;
@@ -134,7 +134,7 @@ static int inventory_leaf(struct keeper *k, struct act *a, const char *country)
         leaf_set_digest(&b, LF_ROOT, &root);
         leaf_set_int(&b, LF_COUNT, r.n);
         leaf_set_int(&b, LF_AT_SIZE, vault_ledger_size(k->vault));
-        rc = act_leaf(a, &b);
+        rc = keeper_act_leaf(a, &b);
     }
     free(r.v);
     return rc;
@@ -154,7 +154,7 @@ static int take_country(void *arg, const struct catalog_total *t)
     return 0;
 }
 
-int epoch_inventory_leaves(struct keeper *k, struct act *a, const char *also)
+int keeper_epoch_inventory_leaves(struct keeper *k, struct act *a, const char *also)
 {
     struct countries c = {.n = 0};
     bool seen = also == NULL;
@@ -169,20 +169,20 @@ int epoch_inventory_leaves(struct keeper *k, struct act *a, const char *also)
     return rc != 0 ? rc : inventory_leaf(k, a, NULL);
 }
 
-int epoch_inventory(struct keeper *k, const char *also, struct err *e)
+int keeper_epoch_inventory(struct keeper *k, const char *also, struct err *e)
 {
     struct act *a;
     int rc;
 
-    group_commit(k); /* an inventory speaks of committed leaves only */
-    a = act_new();
-    rc = a == NULL ? -ENOMEM : epoch_inventory_leaves(k, a, also);
+    keeper_group_commit(k); /* an inventory speaks of committed leaves only */
+    a = keeper_act_new();
+    rc = a == NULL ? -ENOMEM : keeper_epoch_inventory_leaves(k, a, also);
     if (rc != 0) {
-        act_free(a);
+        keeper_act_free(a);
         return err_sys(e, rc, "taking the inventory");
     }
-    group_add(k, a);
-    group_commit(k);
+    keeper_group_add(k, a);
+    keeper_group_commit(k);
     return k->stopped;
 }
 
@@ -209,7 +209,7 @@ static int take_due(void *arg, const struct catalog_submission *s)
     unsigned days = retention_days(d->k, &s->statement);
 
     if (days > 0 && s->accepted + (unix_time)days * 86400 <= d->now && d->n < ARRAY_LEN(d->row) &&
-        !move_holds(d->k, s))
+        !keeper_move_holds(d->k, s))
         d->row[d->n++] = *s;
     return 0;
 }
@@ -228,18 +228,18 @@ static void retention(struct keeper *k, unix_time now)
         if (catalog_due(k->catalog, now - (unix_time)least * 86400, 1024, take_due, d) != 0)
             d->n = 0;
         for (size_t i = 0; i < d->n; i++) {
-            struct act *a = act_new();
+            struct act *a = keeper_act_new();
 
-            if (a != NULL && trace_erase(k, a, &d->row[i], LW_ERASE_RETENTION, NULL) == 0)
-                group_add(k, a);
+            if (a != NULL && keeper_trace_erase(k, a, &d->row[i], LW_ERASE_RETENTION, NULL) == 0)
+                keeper_group_add(k, a);
             else
-                act_free(a);
+                keeper_act_free(a);
         }
     }
     free(d);
 }
 
-void epoch_tick(struct keeper *k, unix_time now)
+void keeper_epoch_tick(struct keeper *k, unix_time now)
 {
     struct err e = ERR_INIT;
 
@@ -255,7 +255,7 @@ void epoch_tick(struct keeper *k, unix_time now)
     }
     if (now >= k->inventory_at) {
         k->inventory_at = now + (unix_time)k->c->inventory;
-        if (epoch_inventory(k, NULL, &e) != 0)
+        if (keeper_epoch_inventory(k, NULL, &e) != 0)
             log_warn("no inventory was taken", "why", err_text(&e));
     }
     if (now >= k->retention_at) {

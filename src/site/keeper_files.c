@@ -46,7 +46,7 @@ static void send_file(struct keeper *k, uint64_t id, const char *path, struct pm
     io_close(&fd);
 }
 
-void files_ask(struct keeper *k, uint64_t id, const struct pm_file *ask)
+void keeper_files_ask(struct keeper *k, uint64_t id, const struct pm_file *ask)
 {
     struct pm_file_is m;
     bool immutable;
@@ -74,7 +74,7 @@ static const struct digest *document(const struct keeper *k, uint32_t which)
     return NULL;
 }
 
-void files_doc(struct keeper *k, uint64_t id, const struct pm_doc *ask)
+void keeper_files_doc(struct keeper *k, uint64_t id, const struct pm_doc *ask)
 {
     const struct digest *doc = document(k, ask->which);
     struct pm_file_is m;
@@ -140,7 +140,7 @@ static int metrics(struct keeper *k, struct buf *b)
     return rc != 0 ? rc : buf_puts(b, "# EOF\n");
 }
 
-void files_state(struct keeper *k, uint64_t id)
+void keeper_files_state(struct keeper *k, uint64_t id)
 {
     struct pm_state_is m = {1, 0};
     struct buf b;

@@ -13,7 +13,7 @@
 #include "site/keeper_notes.h"
 #include "site/keeper_priv.h"
 
-struct act *act_new(void)
+struct act *keeper_act_new(void)
 {
     struct act *a = calloc(1, sizeof(*a));
 
@@ -26,7 +26,7 @@ struct act *act_new(void)
     return a;
 }
 
-void act_free(struct act *a)
+void keeper_act_free(struct act *a)
 {
     if (a == NULL)
         return;
@@ -68,7 +68,7 @@ static struct buf *next_leaf(struct act *a)
     return &a->more[a->mores++];
 }
 
-int act_leaf(struct act *a, struct leaf_builder *b)
+int keeper_act_leaf(struct act *a, struct leaf_builder *b)
 {
     struct err e = ERR_INIT;
     struct buf *out = next_leaf(a);
@@ -79,7 +79,7 @@ int act_leaf(struct act *a, struct leaf_builder *b)
     return rc;
 }
 
-struct buf *act_note_new(struct act *a, const struct id128 *ref, int leaf)
+struct buf *keeper_act_note_new(struct act *a, const struct id128 *ref, int leaf)
 {
     struct act_note *n;
 
@@ -93,7 +93,7 @@ struct buf *act_note_new(struct act *a, const struct id128 *ref, int leaf)
     return &n->bytes;
 }
 
-int act_destroy(struct keeper *k, struct act *a, const struct id128 *ref)
+int keeper_act_destroy(struct keeper *k, struct act *a, const struct id128 *ref)
 {
     struct id128 *more = reallocarray(a->destroyed, a->destroyeds + 1, sizeof(*more));
     struct vault_group *g;
@@ -102,7 +102,7 @@ int act_destroy(struct keeper *k, struct act *a, const struct id128 *ref)
     if (more == NULL)
         return -ENOMEM;
     a->destroyed = more;
-    if ((g = group_of(k)) == NULL)
+    if ((g = keeper_group_of(k)) == NULL)
         return -EIO;
     if ((rc = vault_group_destroy(g, ref)) != 0)
         return rc;
@@ -110,7 +110,7 @@ int act_destroy(struct keeper *k, struct act *a, const struct id128 *ref)
     return 0;
 }
 
-struct vault_group *group_of(struct keeper *k)
+struct vault_group *keeper_group_of(struct keeper *k)
 {
     int rc;
 
@@ -123,14 +123,14 @@ struct vault_group *group_of(struct keeper *k)
     return k->group;
 }
 
-void group_add(struct keeper *k, struct act *a)
+void keeper_group_add(struct keeper *k, struct act *a)
 {
     a->next = NULL;
     *k->acts_end = a;
     k->acts_end = &a->next;
 }
 
-bool group_pending(const struct keeper *k)
+bool keeper_group_pending(const struct keeper *k)
 {
     return k->acts != NULL;
 }
@@ -277,7 +277,7 @@ static int put_notes(struct keeper *k, struct err *e)
             struct act_note *n = &a->note[i];
 
             if (n->leaf >= 0)
-                note_set_leaf(&n->bytes, a->index[n->leaf]);
+                keeper_note_set_leaf(&n->bytes, a->index[n->leaf]);
             rc = vault_group_note(k->group, n->sealed ? &n->ref : NULL, buf_span(&n->bytes));
         }
     return rc == 0 ? 0 : err_sys(e, rc, "adding a note to the group");
@@ -296,7 +296,7 @@ static void end_acts(struct keeper *k, struct act *list, int rc)
             *k->unsigned_end = a;
             k->unsigned_end = &a->next;
         } else {
-            act_free(a);
+            keeper_act_free(a);
         }
     }
 }
@@ -324,7 +324,7 @@ static int build(struct keeper *k, struct buf *destroyed, struct err *e)
 {
     int rc;
 
-    if (group_of(k) == NULL)
+    if (keeper_group_of(k) == NULL)
         return err_set(e, -EIO, "the writer has stopped: %s", k->stopped_why);
     if (k->group_bad)
         return err_set(e, -ENOMEM, "a change of the group could not be completed");
@@ -333,7 +333,7 @@ static int build(struct keeper *k, struct buf *destroyed, struct err *e)
     return put_notes(k, e);
 }
 
-void group_commit(struct keeper *k)
+void keeper_group_commit(struct keeper *k)
 {
     struct err e = ERR_INIT;
     struct buf destroyed;

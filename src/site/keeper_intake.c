@@ -95,7 +95,7 @@ static void refuse_site(struct keeper *k, uint64_t id, const char *site, const c
 
 void keeper_refuse_moved(struct keeper *k, uint64_t id, const struct catalog_submission *row)
 {
-    const struct config_peer *peer = move_peer_of(k, row);
+    const struct config_peer *peer = keeper_move_peer_of(k, row);
 
     refuse_site(k, id, peer == NULL ? NULL : peer->site, row->country);
 }
@@ -293,7 +293,7 @@ static bool same_opening(const struct pm_open *a, const struct pm_open *b)
            a->scope == b->scope;
 }
 
-void intake_open(struct keeper *k, uint64_t id, const struct pm_open *m)
+void keeper_intake_open(struct keeper *k, uint64_t id, const struct pm_open *m)
 {
     const struct config_submitter *s;
     struct catalog_submission known;
@@ -355,7 +355,7 @@ static void upload_drop(struct keeper *k, struct upload *u)
     if (u->ticket != NULL)
         u->ticket->busy = false;
     vault_put_abort(u->put);
-    receive_object_free(u->object);
+    keeper_receive_object_free(u->object);
     free(u);
 }
 
@@ -380,7 +380,7 @@ static bool repeated(struct keeper *k, uint64_t id, const struct id128 *sub)
     if (catalog_submission_get(k->catalog, sub, &known) != 0)
         return false;
     buf_init(&receipt, PROTO_TAIL_MAX);
-    rc = receipt_accepted(k, &known, &receipt, &final, &e);
+    rc = keeper_receipt_accepted(k, &known, &receipt, &final, &e);
     m.final = final;
     k->n.repeats++;
     if (rc == 0)
@@ -415,10 +415,10 @@ static void put_begin_move(struct keeper *k, uint64_t id, const struct pm_put_be
     struct move_object *o = NULL;
     struct upload *u;
 
-    if (!receive_object_new(k, id, &m->ticket, &m->sub, &o))
+    if (!keeper_receive_object_new(k, id, &m->ticket, &m->sub, &o))
         return; /* it has answered */
     if ((u = upload_new(k, id)) == NULL) {
-        receive_object_free(o);
+        keeper_receive_object_free(o);
         keeper_refuse(k, id, PRF_BUSY, "too many uploads are under way");
         return;
     }
@@ -426,7 +426,7 @@ static void put_begin_move(struct keeper *k, uint64_t id, const struct pm_put_be
     keeper_answer(k, FK_PUT_GO, id, NULL, 0, span_of(NULL, 0), NULL);
 }
 
-void intake_put_begin(struct keeper *k, uint64_t id, const struct pm_put_begin *m)
+void keeper_intake_put_begin(struct keeper *k, uint64_t id, const struct pm_put_begin *m)
 {
     struct ticket *t;
     struct upload *u;
@@ -460,11 +460,11 @@ static int append_block(void *arg, const void *copy, size_t n)
 {
     struct upload *u = arg;
 
-    return u->object != NULL ? receive_object_data(u->object, u->put, copy, n)
+    return u->object != NULL ? keeper_receive_object_data(u->object, u->put, copy, n)
                              : vault_put_append(u->put, copy, n);
 }
 
-void intake_put_data(struct keeper *k, uint64_t id, const struct pm_put_data *m)
+void keeper_intake_put_data(struct keeper *k, uint64_t id, const struct pm_put_data *m)
 {
     struct upload *u = upload_of(k, id);
     struct pm_slot_free answer = {m->slot, 0};
@@ -481,7 +481,7 @@ void intake_put_data(struct keeper *k, uint64_t id, const struct pm_put_data *m)
         upload_fail(k, u, rc, "storing the upload");
 }
 
-void intake_put_abort(struct keeper *k, uint64_t id)
+void keeper_intake_put_abort(struct keeper *k, uint64_t id)
 {
     struct upload *u = upload_of(k, id);
 
@@ -489,13 +489,13 @@ void intake_put_abort(struct keeper *k, uint64_t id)
         upload_drop(k, u);
 }
 
-void intake_front_gone(struct keeper *k)
+void keeper_intake_front_gone(struct keeper *k)
 {
     while (k->uploads != NULL)
         upload_drop(k, k->uploads);
 }
 
-void intake_tick(struct keeper *k, unix_time now)
+void keeper_intake_tick(struct keeper *k, unix_time now)
 {
     struct ticket *t, *next;
 
@@ -509,7 +509,7 @@ void intake_tick(struct keeper *k, unix_time now)
 /* --- the act --- */
 
 /* What is sealed in the slot and dies with it. */
-int slot_blob_encode(const struct slot_blob *s, struct buf *b)
+int keeper_blob_encode(const struct slot_blob *s, struct buf *b)
 {
     int rc;
 
@@ -522,7 +522,7 @@ int slot_blob_encode(const struct slot_blob *s, struct buf *b)
     return buf_put(b, s->name.p, s->name.n);
 }
 
-int slot_blob_decode(struct span bytes, struct slot_blob *s)
+int keeper_blob_decode(struct span bytes, struct slot_blob *s)
 {
     struct cur c = cur_of(bytes);
     uint8_t version, n;
@@ -569,12 +569,12 @@ static int accepted_leaf(struct keeper *k, struct act *a, const struct accepted 
     seal_field(&b, LK_SUBMISSION_ACCEPTED, LF_SEALED_SIZE, x->blob.seed, span_str(text));
     seal_field(&b, LK_SUBMISSION_ACCEPTED, LF_SEALED_NAME, x->blob.seed, x->blob.name);
     seal_field(&b, LK_SUBMISSION_ACCEPTED, LF_SEALED_ACCOUNT, x->blob.seed, x->blob.account);
-    return act_leaf(a, &b);
+    return keeper_act_leaf(a, &b);
 }
 
-int intake_copy_leaf(struct keeper *k, struct act *a, const struct id128 *ref,
-                     const struct id128 *sub, const struct digest *sha256,
-                     const struct slot_blob *blob, unix_time at)
+int keeper_intake_copy_leaf(struct keeper *k, struct act *a, const struct id128 *ref,
+                            const struct id128 *sub, const struct digest *sha256,
+                            const struct slot_blob *blob, unix_time at)
 {
     struct leaf_builder b;
     char text[65];
@@ -586,13 +586,13 @@ int intake_copy_leaf(struct keeper *k, struct act *a, const struct id128 *ref,
     seal_field(&b, LK_COPY_PLACED, LF_SEALED_COUNTRY, blob->seed, span_of(blob->country, 2));
     text_digest(text, sha256);
     seal_field(&b, LK_COPY_PLACED, LF_SEALED_SHA256, blob->seed, span_str(text));
-    return act_leaf(a, &b);
+    return keeper_act_leaf(a, &b);
 }
 
 static int accepted_note(struct act *a, const struct accepted *x, const struct id128 *object)
 {
     struct note_accept n;
-    struct buf *out = act_note_new(a, &x->ref, 0);
+    struct buf *out = keeper_act_note_new(a, &x->ref, 0);
 
     memset(&n, 0, sizeof(n));
     n.row.sub = x->open->sub;
@@ -606,7 +606,7 @@ static int accepted_note(struct act *a, const struct accepted *x, const struct i
     n.row.policy = x->policy;
     n.row.accepted = x->at;
     memcpy(n.sub_key, x->open->sub_key, 32);
-    return out == NULL ? -ENOMEM : note_put_accept(out, &n);
+    return out == NULL ? -ENOMEM : keeper_note_put_accept(out, &n);
 }
 
 /* After the group: the upload has ended, whatever came of it. */
@@ -647,7 +647,7 @@ static void put_signed(struct keeper *k, struct act *a)
 
     buf_init(&receipt, PROTO_TAIL_MAX);
     if ((rc = catalog_submission_get(k->catalog, &d->sub, &row)) == 0)
-        rc = receipt_accepted(k, &row, &receipt, &final, &e);
+        rc = keeper_receipt_accepted(k, &row, &receipt, &final, &e);
     m.final = final;
     if (rc == 0)
         keeper_answer(k, FK_PUT_DONE, d->id, &m, sizeof(m), buf_span(&receipt), NULL);
@@ -684,13 +684,13 @@ static int make_act(struct keeper *k, struct upload *u, struct act *a)
     x.blob.name = span_of(u->name, u->name_len);
     if ((rc = vault_put_finish(u->put, &x.sha256, &x.size)) != 0)
         return rc;
-    if ((g = group_of(k)) == NULL)
+    if ((g = keeper_group_of(k)) == NULL)
         return -EIO;
     if ((rc = accepted_leaf(k, a, &x)) != 0 ||
-        (rc = intake_copy_leaf(k, a, &x.ref, &x.open->sub, &x.sha256, &x.blob, x.at)) != 0)
+        (rc = keeper_intake_copy_leaf(k, a, &x.ref, &x.open->sub, &x.sha256, &x.blob, x.at)) != 0)
         return rc;
     buf_init(&blob, VAULT_BLOB_MAX);
-    if ((rc = slot_blob_encode(&x.blob, &blob)) == 0 &&
+    if ((rc = keeper_blob_encode(&x.blob, &blob)) == 0 &&
         (rc = vault_group_put(g, u->put, &x.ref, &x.open->sub, buf_span(&blob), &again, &object)) ==
             0) {
         u->put = NULL; /* the group's now */
@@ -703,7 +703,7 @@ static int make_act(struct keeper *k, struct upload *u, struct act *a)
     return rc;
 }
 
-void intake_put_end(struct keeper *k, uint64_t id)
+void keeper_intake_put_end(struct keeper *k, uint64_t id)
 {
     struct upload *u = upload_of(k, id);
     struct put_done *d;
@@ -713,12 +713,12 @@ void intake_put_end(struct keeper *k, uint64_t id)
     if (u == NULL)
         return; /* it was refused meanwhile */
     if (u->object != NULL) {
-        receive_object_end(k, u->id, u->object, &u->put);
+        keeper_receive_object_end(k, u->id, u->object, &u->put);
         u->object = NULL;
         upload_drop(k, u);
         return;
     }
-    a = act_new();
+    a = keeper_act_new();
     d = calloc(1, sizeof(*d));
     rc = a == NULL || d == NULL ? -ENOMEM : 0;
     if (rc == 0) {
@@ -734,11 +734,11 @@ void intake_put_end(struct keeper *k, uint64_t id)
     free(d);
     if (rc != 0) {
         k->group_bad = k->group_bad || u->put == NULL;
-        act_free(a);
+        keeper_act_free(a);
         upload_fail(k, u, rc, "accepting the upload");
         return;
     }
-    group_add(k, a);
+    keeper_group_add(k, a);
     u->ticket->busy = true;
     u->ticket = NULL; /* stays busy until the group is durable */
     upload_drop(k, u);

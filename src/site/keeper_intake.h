@@ -12,8 +12,8 @@ struct slot_blob {
     char country[2];
     struct span account, name; /* lent */
 };
-MUST_CHECK int slot_blob_encode(const struct slot_blob *s, struct buf *b);
-MUST_CHECK int slot_blob_decode(struct span bytes, struct slot_blob *s);
+MUST_CHECK int keeper_blob_encode(const struct slot_blob *s, struct buf *b);
+MUST_CHECK int keeper_blob_decode(struct span bytes, struct slot_blob *s);
 
 struct accepted { /* a submission about to be logged */
     const struct pm_open *open;
@@ -24,32 +24,32 @@ struct accepted { /* a submission about to be logged */
     struct slot_blob blob;
 };
 
-MUST_CHECK int intake_copy_leaf(struct keeper *k, struct act *a, const struct id128 *ref,
-                                const struct id128 *sub, const struct digest *sha256,
-                                const struct slot_blob *blob, unix_time at);
+MUST_CHECK int keeper_intake_copy_leaf(struct keeper *k, struct act *a, const struct id128 *ref,
+                                       const struct id128 *sub, const struct digest *sha256,
+                                       const struct slot_blob *blob, unix_time at);
 
 /* Receipts, by their submission's row: keeper_trace.c.  -EAGAIN: not signed yet. */
-MUST_CHECK int receipt_accepted(struct keeper *k, const struct catalog_submission *row,
-                                struct buf *out, bool *final, struct err *e);
-MUST_CHECK int receipt_ended(struct keeper *k, const struct catalog_submission *row,
-                             struct buf *out, bool *final, struct err *e);
-MUST_CHECK int receipt_scanned(struct keeper *k, const struct catalog_submission *row,
-                               struct buf *out, bool *final, struct err *e);
+MUST_CHECK int keeper_receipt_accepted(struct keeper *k, const struct catalog_submission *row,
+                                       struct buf *out, bool *final, struct err *e);
+MUST_CHECK int keeper_receipt_ended(struct keeper *k, const struct catalog_submission *row,
+                                    struct buf *out, bool *final, struct err *e);
+MUST_CHECK int keeper_receipt_scanned(struct keeper *k, const struct catalog_submission *row,
+                                      struct buf *out, bool *final, struct err *e);
 
 /* The receipt of any leaf, without openings. */
-MUST_CHECK int receipt_plain(struct keeper *k, uint64_t leaf, struct buf *out, bool *final,
-                             struct err *e);
+MUST_CHECK int keeper_receipt_plain(struct keeper *k, uint64_t leaf, struct buf *out, bool *final,
+                                    struct err *e);
 
 /* Objects of a move on their way in: keeper_receive.c */
 struct move_object;
-bool receive_object_new(struct keeper *k, uint64_t id, const struct id128 *move,
-                        const struct id128 *sub,
-                        struct move_object **out); /* false: has answered */
-MUST_CHECK int receive_object_data(struct move_object *o, struct vault_put *put, const void *p,
-                                   size_t n);
+bool keeper_receive_object_new(struct keeper *k, uint64_t id, const struct id128 *move,
+                               const struct id128 *sub,
+                               struct move_object **out); /* false: has answered */
+MUST_CHECK int keeper_receive_object_data(struct move_object *o, struct vault_put *put,
+                                          const void *p, size_t n);
 /* Takes o; takes *put (and sets it NULL) if it is kept.  Answers. */
-void receive_object_end(struct keeper *k, uint64_t id, struct move_object *o,
-                        struct vault_put **put);
-void receive_object_free(struct move_object *o);
+void keeper_receive_object_end(struct keeper *k, uint64_t id, struct move_object *o,
+                               struct vault_put **put);
+void keeper_receive_object_free(struct move_object *o);
 
 #endif

@@ -46,7 +46,8 @@ struct move_out {
     mono_ms retry_at;
 };
 
-const struct config_peer *move_peer_of(struct keeper *k, const struct catalog_submission *row)
+const struct config_peer *keeper_move_peer_of(struct keeper *k,
+                                              const struct catalog_submission *row)
 {
     const struct placement *p = keeper_policy(k, clock_now());
     const char *site =
@@ -55,7 +56,7 @@ const struct config_peer *move_peer_of(struct keeper *k, const struct catalog_su
     return site == NULL ? NULL : config_peer(k->c, site);
 }
 
-bool move_holds(const struct keeper *k, const struct catalog_submission *row)
+bool keeper_move_holds(const struct keeper *k, const struct catalog_submission *row)
 {
     for (const struct move_out *m = k->moves_out; m != NULL; m = m->next)
         if (memcmp(m->row.country, row->country, 2) == 0)
@@ -86,7 +87,7 @@ static void move_fail(struct keeper *k, struct move_out *m, int rc, const char *
 {
     log_error("a move stops; it goes on when the same approval is run again, or after a restart",
               "why", why);
-    admin_say(k, m->admin, true, rc, m->over, m->n, "the move stops: %s", why);
+    keeper_admin_say(k, m->admin, true, rc, m->over, m->n, "the move stops: %s", why);
     move_drop(k, m);
 }
 
@@ -161,16 +162,16 @@ static void opened(struct keeper *k, struct act *a, int rc)
         return;
     }
     m->row.leaf = a->index[0];
-    admin_say(k, m->admin, false, 0, 0, m->n,
-              "opened: %zu files of %s, set and approval are in leaf %llu", m->n, m->row.country,
-              (unsigned long long)m->row.leaf);
+    keeper_admin_say(k, m->admin, false, 0, 0, m->n,
+                     "opened: %zu files of %s, set and approval are in leaf %llu", m->n,
+                     m->row.country, (unsigned long long)m->row.leaf);
 }
 
 static int open_act(struct keeper *k, struct move_out *m)
 {
     struct leaf_builder b;
-    struct act *a = act_new();
-    struct buf *note = a == NULL ? NULL : act_note_new(a, NULL, 0);
+    struct act *a = keeper_act_new();
+    struct buf *note = a == NULL ? NULL : keeper_act_note_new(a, NULL, 0);
     int rc = note == NULL ? -ENOMEM : 0;
 
     leaf_begin(&b, LK_MOVE_OPENED, m->row.opened, k->c->site);
@@ -183,13 +184,14 @@ static int open_act(struct keeper *k, struct move_out *m)
     leaf_set_int(&b, LF_CUT, m->row.cut);
     leaf_set_int(&b, LF_COUNT, m->row.count);
     leaf_set_digest(&b, LF_SET_ROOT, &m->row.set_root);
-    if (rc != 0 || (rc = act_leaf(a, &b)) != 0 || (rc = note_put_move(note, &m->row)) != 0) {
-        act_free(a);
+    if (rc != 0 || (rc = keeper_act_leaf(a, &b)) != 0 ||
+        (rc = keeper_note_put_move(note, &m->row)) != 0) {
+        keeper_act_free(a);
         return rc;
     }
     a->ctx = m;
     a->done = opened;
-    group_add(k, a);
+    keeper_group_add(k, a);
     return 0;
 }
 
@@ -203,8 +205,8 @@ static int peer_index(const struct keeper *k, const char *site, uint32_t *out)
     return -ENOENT;
 }
 
-void move_begin(struct keeper *k, uint64_t admin, const struct read_move *r,
-                const struct digest *doc)
+void keeper_move_begin(struct keeper *k, uint64_t admin, const struct read_move *r,
+                       const struct digest *doc)
 {
     struct move_out *m = calloc(1, sizeof(*m));
     struct catalog_submission probe;
@@ -221,7 +223,7 @@ void move_begin(struct keeper *k, uint64_t admin, const struct read_move *r,
         rc = err_set(&e, -EINVAL,
                      "site \"%s\" is not among this site's peers; add it to the configuration",
                      r->to);
-    if (rc == 0 && move_holds(k, &probe))
+    if (rc == 0 && keeper_move_holds(k, &probe))
         rc = err_set(&e, -EBUSY, "files of %s are on their way already", r->country);
     if (rc == 0 && vault_epoch_oldest(k->vault) != vault_epoch(k->vault))
         rc = err_set(&e, -EAGAIN, "the epoch is turning; try again in a moment");
@@ -229,7 +231,7 @@ void move_begin(struct keeper *k, uint64_t admin, const struct read_move *r,
         rc = err_set(&e, -EEXIST,
                      "this approval has been carried out; a new move needs a new approval");
     if (rc == 0) {
-        group_commit(k);
+        keeper_group_commit(k);
         m->admin = admin;
         m->row.move = r->move;
         memcpy(m->row.country, r->country, 3);
@@ -249,7 +251,7 @@ void move_begin(struct keeper *k, uint64_t admin, const struct read_move *r,
             return;
         k->moves_out = m->next;
     }
-    admin_say(k, admin, true, rc, 0, 0, "%s", err_text(&e));
+    keeper_admin_say(k, admin, true, rc, 0, 0, "%s", err_text(&e));
     move_free(m);
 }
 
@@ -290,7 +292,7 @@ static int send_open(struct keeper *k, struct move_out *m)
     buf_init(&body, PROTO_TAIL_MAX);
     memcpy(ctx, "move-open/v1", 12);
     memcpy(ctx + 12, m->row.move.b, 16);
-    rc = receipt_plain(k, m->row.leaf, &proof, &final, &e);
+    rc = keeper_receipt_plain(k, m->row.leaf, &proof, &final, &e);
     if (rc == 0 && !final)
         rc = -EAGAIN;
     if (rc == 0 &&
@@ -319,7 +321,7 @@ static int meta_of(struct keeper *k, const struct item *it, struct move_meta *me
         (rc = vault_slot_info(k->vault, &it->ref, &info, &e)) != 0)
         return rc;
     memset(meta, 0, sizeof(*meta));
-    if ((rc = slot_blob_decode(buf_span(&info.blob), &blob)) == 0) {
+    if ((rc = keeper_blob_decode(buf_span(&info.blob), &blob)) == 0) {
         memcpy(meta->sub_key, blob.sub_key, 32);
         meta->sha256 = info.sha256;
         meta->size = info.size;
@@ -433,11 +435,11 @@ static void ended(struct keeper *k, struct act *a, int rc)
         return;
     }
     k->n.moved_out += m->n;
-    admin_say(
+    keeper_admin_say(
         k, m->admin, true, 0, m->n, m->n,
         "closed: %zu files of %s are at %s; their keys here are destroyed, final with epoch %llu",
         m->n, m->row.country, m->row.to, (unsigned long long)m->row.epoch);
-    trace_changed(k, NULL);
+    keeper_trace_changed(k, NULL);
     move_drop(k, m);
 }
 
@@ -445,21 +447,21 @@ static int remove_item(struct keeper *k, struct move_out *m, const struct item *
 {
     struct note_end n = {it->sub, CATALOG_MOVED, clock_now(), vault_epoch(k->vault)};
     struct leaf_builder b;
-    struct act *a = act_new();
-    struct buf *note = a == NULL ? NULL : act_note_new(a, NULL, 0);
+    struct act *a = keeper_act_new();
+    struct buf *note = a == NULL ? NULL : keeper_act_note_new(a, NULL, 0);
     int rc = note == NULL ? -ENOMEM : 0;
 
     (void)m;
     leaf_begin(&b, LK_COPY_REMOVED, n.at, k->c->site);
     leaf_set_id(&b, LF_REF, &it->ref);
     leaf_set_word(&b, LF_GROUND, LW_REMOVED_MOVED);
-    if (rc == 0 && (rc = act_leaf(a, &b)) == 0 && (rc = note_put_end(note, &n)) == 0)
-        rc = act_destroy(k, a, &it->ref);
+    if (rc == 0 && (rc = keeper_act_leaf(a, &b)) == 0 && (rc = keeper_note_put_end(note, &n)) == 0)
+        rc = keeper_act_destroy(k, a, &it->ref);
     if (rc != 0) {
-        act_free(a);
+        keeper_act_free(a);
         return rc;
     }
-    group_add(k, a);
+    keeper_group_add(k, a);
     return 0;
 }
 
@@ -471,18 +473,18 @@ static void end_move(struct keeper *k, struct move_out *m)
     struct err e = ERR_INIT;
     int rc = 0;
 
-    group_commit(k);
+    keeper_group_commit(k);
     for (size_t i = 0; i < m->n && rc == 0; i++) {
         rc = remove_item(k, m, &m->item[i]);
         if (rc == -ENOENT) /* removed before a crash */
             rc = 0;
     }
     k->group_bad = rc != 0;
-    group_commit(k);
+    keeper_group_commit(k);
     if (rc == 0 && k->stopped == 0)
-        rc = epoch_inventory(k, m->row.country, &e);
-    a = rc == 0 ? act_new() : NULL;
-    note = a == NULL ? NULL : act_note_new(a, NULL, 0);
+        rc = keeper_epoch_inventory(k, m->row.country, &e);
+    a = rc == 0 ? keeper_act_new() : NULL;
+    note = a == NULL ? NULL : keeper_act_note_new(a, NULL, 0);
     if (note != NULL) {
         m->row.epoch = vault_epoch(k->vault);
         m->row.state = CATALOG_MOVE_CLOSED;
@@ -491,14 +493,14 @@ static void end_move(struct keeper *k, struct move_out *m)
         leaf_set_id(&b, LF_MOVE, &m->row.move);
         leaf_set_text(&b, LF_COUNTRY, m->row.country);
         leaf_set_int(&b, LF_EPOCH, m->row.epoch);
-        if (act_leaf(a, &b) == 0 && note_put_move(note, &m->row) == 0) {
+        if (keeper_act_leaf(a, &b) == 0 && keeper_note_put_move(note, &m->row) == 0) {
             a->ctx = m;
             a->done = ended;
             m->asked = true;
-            group_add(k, a);
+            keeper_group_add(k, a);
             return;
         }
-        act_free(a);
+        keeper_act_free(a);
     }
     later(m);
 }
@@ -521,7 +523,7 @@ static void item_carried(struct keeper *k, struct move_out *m, size_t i, const s
     if (c->status / 100 == 2) {
         m->item[i].state = ITEM_OVER;
         m->over++;
-        admin_say(k, m->admin, false, 0, m->over, m->n, "moving");
+        keeper_admin_say(k, m->admin, false, 0, m->over, m->n, "moving");
         return;
     }
     m->item[i].state = ITEM_WAITS;
@@ -539,7 +541,8 @@ static void item_carried(struct keeper *k, struct move_out *m, size_t i, const s
     }
 }
 
-void move_carried(struct keeper *k, uint64_t id, const struct pm_carried *c, struct span tail)
+void keeper_move_carried(struct keeper *k, uint64_t id, const struct pm_carried *c,
+                         struct span tail)
 {
     struct move_out *m = move_of(k, id);
     struct err e = ERR_INIT;
@@ -587,7 +590,8 @@ static bool is_received(const struct move_out *m, struct span bytes)
            span_is(leaf_text(&l, LF_COUNTRY), m->row.country);
 }
 
-bool move_proof_read(struct keeper *k, uint64_t id, int rc, const char *text, struct span leaf)
+bool keeper_move_proof_read(struct keeper *k, uint64_t id, int rc, const char *text,
+                            struct span leaf)
 {
     struct move_out *m = move_of(k, id);
 
@@ -603,16 +607,16 @@ bool move_proof_read(struct keeper *k, uint64_t id, int rc, const char *text, st
     return true;
 }
 
-void move_published(struct keeper *k)
+void keeper_move_published(struct keeper *k)
 {
     for (struct move_out *m = k->moves_out; m != NULL; m = m->next)
         if (m->step == M_PUBLISHING && m->row.leaf != 0 &&
             m->row.leaf < ledger_published(k->ledger))
             m->step = M_OPENING;
-    receive_published(k);
+    keeper_receive_published(k);
 }
 
-void move_step(struct keeper *k, mono_ms now)
+void keeper_move_step(struct keeper *k, mono_ms now)
 {
     struct move_out *m, *next;
     int rc = 0;
@@ -660,7 +664,7 @@ static int take_open(void *arg, const struct catalog_move *row)
     return 0;
 }
 
-int move_resume(struct keeper *k, struct err *e)
+int keeper_move_resume(struct keeper *k, struct err *e)
 {
     struct digest logged;
     int rc = catalog_moves(k->catalog, take_open, k);

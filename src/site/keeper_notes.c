@@ -36,13 +36,13 @@ static int take_time(struct cur *c, unix_time *t)
     return rc;
 }
 
-void note_set_leaf(struct buf *b, uint64_t leaf)
+void keeper_note_set_leaf(struct buf *b, uint64_t leaf)
 {
     for (int i = 0; i < 8; i++)
         b->data[1 + i] = (uint8_t)(leaf >> (56 - 8 * i));
 }
 
-int note_put_accept(struct buf *b, const struct note_accept *n)
+int keeper_note_put_accept(struct buf *b, const struct note_accept *n)
 {
     const struct catalog_submission *r = &n->row;
     int rc;
@@ -76,7 +76,7 @@ static int get_accept(struct cur *c, struct note_accept *n)
     return cur_copy(c, n->sub_key, 32);
 }
 
-int note_put_end(struct buf *b, const struct note_end *n)
+int keeper_note_put_end(struct buf *b, const struct note_end *n)
 {
     int rc;
 
@@ -98,7 +98,7 @@ static int get_end(struct cur *c, struct note_end *n)
     return cur_u64(c, &n->final_epoch);
 }
 
-int note_put_scan(struct buf *b, const struct note_scan *n)
+int keeper_note_put_scan(struct buf *b, const struct note_scan *n)
 {
     const struct catalog_verdict *r = &n->row;
     int rc;
@@ -128,7 +128,7 @@ static int get_scan(struct cur *c, struct note_scan *n)
     return cur_take(c, c->n, &n->names);
 }
 
-int note_put_document(struct buf *b, const struct note_document *n)
+int keeper_note_put_document(struct buf *b, const struct note_document *n)
 {
     int rc;
 
@@ -147,14 +147,14 @@ static int get_document(struct cur *c, struct note_document *n)
     return cur_take(c, c->n, &n->record);
 }
 
-int note_put_withdrawn(struct buf *b, const struct digest *doc)
+int keeper_note_put_withdrawn(struct buf *b, const struct digest *doc)
 {
     int rc = begin(b, NOTE_WITHDRAWN);
 
     return rc != 0 ? rc : buf_put(b, doc->b, 32);
 }
 
-int note_put_rules(struct buf *b, const struct note_rules *n)
+int keeper_note_put_rules(struct buf *b, const struct note_rules *n)
 {
     int rc;
 
@@ -170,7 +170,7 @@ static int get_rules(struct cur *c, struct note_rules *n)
     return rc != 0 ? rc : take_short(c, n->engine, sizeof(n->engine));
 }
 
-int note_put_move(struct buf *b, const struct catalog_move *m)
+int keeper_note_put_move(struct buf *b, const struct catalog_move *m)
 {
     int rc;
 
@@ -203,7 +203,7 @@ static int get_move(struct cur *c, struct catalog_move *m)
     return take_time(c, &m->closed);
 }
 
-int note_get(struct span s, struct note *out)
+int keeper_note_get(struct span s, struct note *out)
 {
     struct cur c = cur_of(s);
     uint8_t kind;

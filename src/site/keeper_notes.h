@@ -57,16 +57,16 @@ struct note {
     };
 };
 
-/* Appends the record; the leaf's index is written later by note_set_leaf. */
-MUST_CHECK int note_put_accept(struct buf *b, const struct note_accept *n);
-MUST_CHECK int note_put_end(struct buf *b, const struct note_end *n);
-MUST_CHECK int note_put_scan(struct buf *b, const struct note_scan *n);
-MUST_CHECK int note_put_document(struct buf *b, const struct note_document *n);
-MUST_CHECK int note_put_withdrawn(struct buf *b, const struct digest *doc);
-MUST_CHECK int note_put_rules(struct buf *b, const struct note_rules *n);
-MUST_CHECK int note_put_move(struct buf *b, const struct catalog_move *m);
-void note_set_leaf(struct buf *b, uint64_t leaf);
+/* Appends the record; the leaf's index is written later by keeper_note_set_leaf. */
+MUST_CHECK int keeper_note_put_accept(struct buf *b, const struct note_accept *n);
+MUST_CHECK int keeper_note_put_end(struct buf *b, const struct note_end *n);
+MUST_CHECK int keeper_note_put_scan(struct buf *b, const struct note_scan *n);
+MUST_CHECK int keeper_note_put_document(struct buf *b, const struct note_document *n);
+MUST_CHECK int keeper_note_put_withdrawn(struct buf *b, const struct digest *doc);
+MUST_CHECK int keeper_note_put_rules(struct buf *b, const struct note_rules *n);
+MUST_CHECK int keeper_note_put_move(struct buf *b, const struct catalog_move *m);
+void keeper_note_set_leaf(struct buf *b, uint64_t leaf);
 /* -EBADMSG for what the functions above do not write; spans are lent from s. */
-MUST_CHECK int note_get(struct span s, struct note *out);
+MUST_CHECK int keeper_note_get(struct span s, struct note *out);
 
 #endif

@@ -173,20 +173,20 @@ struct keeper {
 MUST_CHECK int keeper_load_documents(struct keeper *k, struct err *e);
 
 /* --- keeper_group.c --- */
-struct act *act_new(void);
-void act_free(struct act *a);
+struct act *keeper_act_new(void);
+void keeper_act_free(struct act *a);
 /* Appends a leaf that b describes to the act. The first mistake is an error of ours: logged,
  * -EINVAL. */
-MUST_CHECK int act_leaf(struct act *a, struct leaf_builder *b);
-struct buf *act_note_new(struct act *a, const struct id128 *ref, int leaf);
-MUST_CHECK int act_destroy(struct keeper *k, struct act *a, const struct id128 *ref);
+MUST_CHECK int keeper_act_leaf(struct act *a, struct leaf_builder *b);
+struct buf *keeper_act_note_new(struct act *a, const struct id128 *ref, int leaf);
+MUST_CHECK int keeper_act_destroy(struct keeper *k, struct act *a, const struct id128 *ref);
 /* The open group; begins one.  NULL when the writer has stopped or a group cannot begin. */
-struct vault_group *group_of(struct keeper *k);
+struct vault_group *keeper_group_of(struct keeper *k);
 /* The act joins the open group; a is the keeper's from here on. */
-void group_add(struct keeper *k, struct act *a);
+void keeper_group_add(struct keeper *k, struct act *a);
 /* Ends the turn: commits what is pending.  Errors stop the writer or fail the group's acts. */
-void group_commit(struct keeper *k);
-bool group_pending(const struct keeper *k);
+void keeper_group_commit(struct keeper *k);
+bool keeper_group_pending(const struct keeper *k);
 void keeper_stop_writer(struct keeper *k, int rc, const char *why);
 /* A random opening salt for a field of a leaf, derived from the submission's seed. */
 void keeper_salt(const uint8_t seed[32], enum leaf_kind kind, enum leaf_field f, struct span extra,
@@ -197,24 +197,24 @@ vault_group_fn keeper_apply;       /* replay; arg: the keeper.  Other than 0 sto
 vault_group_fn keeper_apply_fresh; /* of the group just committed: sets apply_failed, returns 0 */
 
 /* --- keeper_witness.c --- */
-void sign_step(struct keeper *k); /* asks for a signature if somebody waits for one */
-void sign_answer(struct keeper *k, const struct pm_signed *m);
-void round_step(struct keeper *k, mono_ms now);
-void round_signed(struct keeper *k);
-void round_answer(struct keeper *k, uint64_t id, const struct pm_cosigned *m);
+void keeper_sign_step(struct keeper *k); /* asks for a signature if somebody waits for one */
+void keeper_sign_answer(struct keeper *k, const struct pm_signed *m);
+void keeper_round_step(struct keeper *k, mono_ms now);
+void keeper_round_signed(struct keeper *k);
+void keeper_round_answer(struct keeper *k, uint64_t id, const struct pm_cosigned *m);
 /* A receipt of leaf index with this extra, under the newest published checkpoint if that covers it,
  * else under the newest signed one.  -EAGAIN: no signature covers it yet. */
 MUST_CHECK int keeper_receipt(struct keeper *k, uint64_t index, struct span extra, struct buf *out,
                               bool *final, struct err *e);
 
 /* --- keeper_intake.c --- */
-void intake_open(struct keeper *k, uint64_t id, const struct pm_open *m);
-void intake_put_begin(struct keeper *k, uint64_t id, const struct pm_put_begin *m);
-void intake_put_data(struct keeper *k, uint64_t id, const struct pm_put_data *m);
-void intake_put_end(struct keeper *k, uint64_t id);
-void intake_put_abort(struct keeper *k, uint64_t id);
-void intake_front_gone(struct keeper *k);
-void intake_tick(struct keeper *k, unix_time now);
+void keeper_intake_open(struct keeper *k, uint64_t id, const struct pm_open *m);
+void keeper_intake_put_begin(struct keeper *k, uint64_t id, const struct pm_put_begin *m);
+void keeper_intake_put_data(struct keeper *k, uint64_t id, const struct pm_put_data *m);
+void keeper_intake_put_end(struct keeper *k, uint64_t id);
+void keeper_intake_put_abort(struct keeper *k, uint64_t id);
+void keeper_intake_front_gone(struct keeper *k);
+void keeper_intake_tick(struct keeper *k, unix_time now);
 void keeper_refuse(struct keeper *k, uint64_t id, enum proto_refusal why, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 /* PRF_WRONG_SITE: the submission lives at another site now. */
@@ -225,61 +225,69 @@ void keeper_answer(struct keeper *k, uint16_t type, uint64_t id, const void *hea
 const struct placement *keeper_policy(const struct keeper *k, unix_time t);
 
 /* --- keeper_trace.c --- */
-void trace_ask(struct keeper *k, uint64_t id, const struct pm_trace *m, bool receipt);
-void trace_order(struct keeper *k, uint64_t id, const struct pm_order *m);
-void trace_changed(struct keeper *k, const struct id128 *sub); /* NULL: everybody look again */
-void trace_tick(struct keeper *k, mono_ms now);
-void trace_front_gone(struct keeper *k);
+void keeper_trace_ask(struct keeper *k, uint64_t id, const struct pm_trace *m, bool receipt);
+void keeper_trace_order(struct keeper *k, uint64_t id, const struct pm_order *m);
+void keeper_trace_changed(struct keeper *k,
+                          const struct id128 *sub); /* NULL: everybody look again */
+void keeper_trace_tick(struct keeper *k, mono_ms now);
+void keeper_trace_front_gone(struct keeper *k);
 /* Adds the leaves and changes that end a submission. */
-MUST_CHECK int trace_erase(struct keeper *k, struct act *a, const struct catalog_submission *s,
-                           enum leaf_word_erase ground, const uint8_t *sig);
+MUST_CHECK int keeper_trace_erase(struct keeper *k, struct act *a,
+                                  const struct catalog_submission *s, enum leaf_word_erase ground,
+                                  const uint8_t *sig);
 
 /* --- keeper_files.c --- */
-void files_ask(struct keeper *k, uint64_t id, const struct pm_file *m);
-void files_doc(struct keeper *k, uint64_t id, const struct pm_doc *m);
-void files_state(struct keeper *k, uint64_t id);
+void keeper_files_ask(struct keeper *k, uint64_t id, const struct pm_file *m);
+void keeper_files_doc(struct keeper *k, uint64_t id, const struct pm_doc *m);
+void keeper_files_state(struct keeper *k, uint64_t id);
 
 /* --- keeper_scan.c --- */
-void scan_step(struct keeper *k, mono_ms now);
+void keeper_scan_step(struct keeper *k, mono_ms now);
 
 /* --- keeper_epoch.c --- */
-void epoch_tick(struct keeper *k, unix_time now);
+void keeper_epoch_tick(struct keeper *k, unix_time now);
 /* Logs the inventory of every country that has files here, of `also`, and of the site. */
-MUST_CHECK int epoch_inventory(struct keeper *k, const char *also, struct err *e);
-MUST_CHECK int epoch_inventory_leaves(struct keeper *k, struct act *a, const char *also);
+MUST_CHECK int keeper_epoch_inventory(struct keeper *k, const char *also, struct err *e);
+MUST_CHECK int keeper_epoch_inventory_leaves(struct keeper *k, struct act *a, const char *also);
 
 /* --- keeper_admin.c --- */
-void admin_accept(struct keeper *k);
-void admin_event(struct keeper *k, struct admin *a);
-void admin_read_answer(struct keeper *k, uint64_t id, const struct pm_read_is *m, struct span tail);
-void admin_say(struct keeper *k, uint64_t admin, bool end, int rc, uint64_t done, uint64_t total,
-               const char *fmt, ...) PRINTF_LIKE(7, 8);
-void admin_close_all(struct keeper *k);
-MUST_CHECK int admin_memfd(const struct buf *b, int *out); /* sealed, for the reader */
+void keeper_admin_accept(struct keeper *k);
+void keeper_admin_event(struct keeper *k, struct admin *a);
+void keeper_admin_read_answer(struct keeper *k, uint64_t id, const struct pm_read_is *m,
+                              struct span tail);
+void keeper_admin_say(struct keeper *k, uint64_t admin, bool end, int rc, uint64_t done,
+                      uint64_t total, const char *fmt, ...) PRINTF_LIKE(7, 8);
+void keeper_admin_close_all(struct keeper *k);
+MUST_CHECK int keeper_admin_memfd(const struct buf *b, int *out); /* sealed, for the reader */
 
 /* Asks the reader whether proof is a final receipt under this tlog-policy; it answers with the leaf
- * to move_proof_read or receive_proof_read. */
+ * to keeper_move_proof_read or keeper_receive_proof_read. */
 MUST_CHECK int keeper_read_proof(struct keeper *k, uint64_t id, const char *policy,
                                  struct span proof, struct err *e);
 
 /* --- keeper_move.c: the old site --- */
-void move_begin(struct keeper *k, uint64_t admin, const struct read_move *m,
-                const struct digest *doc);
-void move_step(struct keeper *k, mono_ms now);
-void move_carried(struct keeper *k, uint64_t id, const struct pm_carried *m, struct span tail);
-bool move_proof_read(struct keeper *k, uint64_t id, int rc, const char *text, struct span leaf);
-MUST_CHECK int move_resume(struct keeper *k, struct err *e); /* at start */
+void keeper_move_begin(struct keeper *k, uint64_t admin, const struct read_move *m,
+                       const struct digest *doc);
+void keeper_move_step(struct keeper *k, mono_ms now);
+void keeper_move_carried(struct keeper *k, uint64_t id, const struct pm_carried *m,
+                         struct span tail);
+bool keeper_move_proof_read(struct keeper *k, uint64_t id, int rc, const char *text,
+                            struct span leaf);
+MUST_CHECK int keeper_move_resume(struct keeper *k, struct err *e); /* at start */
 /* Where a country's files are now; NULL if not at a peer. */
-const struct config_peer *move_peer_of(struct keeper *k, const struct catalog_submission *row);
-bool move_holds(const struct keeper *k, const struct catalog_submission *row); /* is on its way */
-void move_published(struct keeper *k); /* a checkpoint was published */
+const struct config_peer *keeper_move_peer_of(struct keeper *k,
+                                              const struct catalog_submission *row);
+bool keeper_move_holds(const struct keeper *k,
+                       const struct catalog_submission *row); /* is on its way */
+void keeper_move_published(struct keeper *k);                 /* a checkpoint was published */
 
 /* --- keeper_receive.c: the new site --- */
-void receive_open(struct keeper *k, uint64_t id, const struct pm_move *m, struct span proof,
-                  struct span sealed);
-void receive_close(struct keeper *k, uint64_t id, const struct pm_move *m);
-bool receive_proof_read(struct keeper *k, uint64_t id, int rc, const char *text, struct span leaf);
-void receive_published(struct keeper *k);
-void receive_close_all(struct keeper *k);
+void keeper_receive_open(struct keeper *k, uint64_t id, const struct pm_move *m, struct span proof,
+                         struct span sealed);
+void keeper_receive_close(struct keeper *k, uint64_t id, const struct pm_move *m);
+bool keeper_receive_proof_read(struct keeper *k, uint64_t id, int rc, const char *text,
+                               struct span leaf);
+void keeper_receive_published(struct keeper *k);
+void keeper_receive_close_all(struct keeper *k);
 
 #endif

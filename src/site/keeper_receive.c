@@ -107,8 +107,8 @@ static const struct config_peer *peer_of_proof(const struct keeper *k, struct sp
     return NULL;
 }
 
-void receive_open(struct keeper *k, uint64_t id, const struct pm_move *ask, struct span proof,
-                  struct span sealed)
+void keeper_receive_open(struct keeper *k, uint64_t id, const struct pm_move *ask,
+                         struct span proof, struct span sealed)
 {
     const struct config_peer *peer = peer_of_proof(k, proof);
     struct catalog_move known;
@@ -169,7 +169,8 @@ static const char *wrong(struct keeper *k, const struct move_in *m, const struct
     return NULL;
 }
 
-bool receive_proof_read(struct keeper *k, uint64_t id, int rc, const char *text, struct span bytes)
+bool keeper_receive_proof_read(struct keeper *k, uint64_t id, int rc, const char *text,
+                               struct span bytes)
 {
     struct move_in *m = k->moves_in;
     struct leaf l;
@@ -203,8 +204,8 @@ bool receive_proof_read(struct keeper *k, uint64_t id, int rc, const char *text,
 
 /* --- files --- */
 
-bool receive_object_new(struct keeper *k, uint64_t id, const struct id128 *move,
-                        const struct id128 *sub, struct move_object **out)
+bool keeper_receive_object_new(struct keeper *k, uint64_t id, const struct id128 *move,
+                               const struct id128 *sub, struct move_object **out)
 {
     struct move_in *m = in_of(k, move);
     struct move_object *o;
@@ -239,12 +240,13 @@ static int sink(void *arg, const void *p, size_t n)
     return vault_put_append(arg, p, n);
 }
 
-int receive_object_data(struct move_object *o, struct vault_put *put, const void *p, size_t n)
+int keeper_receive_object_data(struct move_object *o, struct vault_put *put, const void *p,
+                               size_t n)
 {
     return move_receiver_data(o->receiver, p, n, sink, put);
 }
 
-void receive_object_free(struct move_object *o)
+void keeper_receive_object_free(struct move_object *o)
 {
     if (o == NULL)
         return;
@@ -282,8 +284,8 @@ static int hold(struct keeper *k, struct move_in *m, struct move_object *o, stru
     return 0;
 }
 
-void receive_object_end(struct keeper *k, uint64_t id, struct move_object *o,
-                        struct vault_put **put)
+void keeper_receive_object_end(struct keeper *k, uint64_t id, struct move_object *o,
+                               struct vault_put **put)
 {
     struct pm_receipt done = {0, 0};
     struct move_in *m = k->moves_in;
@@ -302,7 +304,7 @@ void receive_object_end(struct keeper *k, uint64_t id, struct move_object *o,
                                        : PRF_BUSY,
                       "the file of the move is not taken: %s", strerror(-rc));
     }
-    receive_object_free(o);
+    keeper_receive_object_free(o);
 }
 
 /* --- closing --- */
@@ -312,9 +314,9 @@ static int place(struct keeper *k, struct move_in *m, struct held *h, unix_time 
     struct slot_blob blob;
     struct note_accept n;
     struct id128 ref = random_id();
-    struct act *a = act_new();
-    struct vault_group *g = group_of(k);
-    struct buf bytes, *note = a == NULL ? NULL : act_note_new(a, &ref, -1);
+    struct act *a = keeper_act_new();
+    struct vault_group *g = keeper_group_of(k);
+    struct buf bytes, *note = a == NULL ? NULL : keeper_act_note_new(a, &ref, -1);
     bool again;
     int rc = note == NULL ? -ENOMEM : g == NULL ? -EIO : 0;
 
@@ -325,8 +327,9 @@ static int place(struct keeper *k, struct move_in *m, struct held *h, unix_time 
     memcpy(blob.country, h->meta.country, 2);
     blob.account = span_str(h->meta.account);
     blob.name = span_of(h->meta.name, h->meta.name_len);
-    if (rc == 0 && (rc = intake_copy_leaf(k, a, &ref, &h->sub, &h->meta.sha256, &blob, now)) == 0 &&
-        (rc = slot_blob_encode(&blob, &bytes)) == 0)
+    if (rc == 0 &&
+        (rc = keeper_intake_copy_leaf(k, a, &ref, &h->sub, &h->meta.sha256, &blob, now)) == 0 &&
+        (rc = keeper_blob_encode(&blob, &bytes)) == 0)
         rc = vault_group_put(g, h->put, &ref, &h->sub, buf_span(&bytes), &again, &n.row.object);
     if (rc == 0) {
         h->put = NULL;
@@ -339,18 +342,18 @@ static int place(struct keeper *k, struct move_in *m, struct held *h, unix_time 
         n.row.policy = h->meta.policy;
         n.row.accepted = h->meta.accepted;
         memcpy(n.sub_key, h->meta.sub_key, 32);
-        if ((rc = note_put_accept(note, &n)) == 0)
-            note_set_leaf(note, CATALOG_NO_LEAF);
+        if ((rc = keeper_note_put_accept(note, &n)) == 0)
+            keeper_note_set_leaf(note, CATALOG_NO_LEAF);
     }
     if (bytes.data != NULL)
         secret_wipe(bytes.data, bytes.len);
     buf_free(&bytes);
     secret_wipe(&blob, sizeof(blob));
     if (rc != 0) {
-        act_free(a);
+        keeper_act_free(a);
         return rc;
     }
-    group_add(k, a);
+    keeper_group_add(k, a);
     return 0;
 }
 
@@ -378,8 +381,8 @@ static void ctx_free(struct act *a)
 static int received_act(struct keeper *k, struct move_in *m, unix_time now)
 {
     struct leaf_builder b;
-    struct act *a = act_new();
-    struct buf *note = a == NULL ? NULL : act_note_new(a, NULL, 0);
+    struct act *a = keeper_act_new();
+    struct buf *note = a == NULL ? NULL : keeper_act_note_new(a, NULL, 0);
     int rc = note == NULL || (a->ctx = malloc(sizeof(m->row.move))) == NULL ? -ENOMEM : 0;
 
     leaf_begin(&b, LK_MOVE_RECEIVED, now, k->c->site);
@@ -391,14 +394,15 @@ static int received_act(struct keeper *k, struct move_in *m, unix_time now)
     leaf_set_digest(&b, LF_SET_ROOT, &m->row.set_root);
     m->row.state = CATALOG_MOVE_RECEIVED;
     m->row.closed = now;
-    if (rc != 0 || (rc = act_leaf(a, &b)) != 0 || (rc = note_put_move(note, &m->row)) != 0) {
-        act_free(a);
+    if (rc != 0 || (rc = keeper_act_leaf(a, &b)) != 0 ||
+        (rc = keeper_note_put_move(note, &m->row)) != 0) {
+        keeper_act_free(a);
         return rc;
     }
     memcpy(a->ctx, &m->row.move, sizeof(m->row.move));
     a->free = ctx_free;
     a->done = received;
-    group_add(k, a);
+    keeper_group_add(k, a);
     return 0;
 }
 
@@ -427,7 +431,7 @@ static void proof_again(struct keeper *k, uint64_t id, uint64_t leaf)
     int rc;
 
     buf_init(&out, PROTO_TAIL_MAX);
-    rc = receipt_plain(k, leaf, &out, &final, &e);
+    rc = keeper_receipt_plain(k, leaf, &out, &final, &e);
     if (rc == 0 && final)
         keeper_answer(k, FK_RECEIPT_IS, id, &head, sizeof(head), buf_span(&out), NULL);
     else
@@ -435,7 +439,7 @@ static void proof_again(struct keeper *k, uint64_t id, uint64_t leaf)
     buf_free(&out);
 }
 
-void receive_close(struct keeper *k, uint64_t id, const struct pm_move *ask)
+void keeper_receive_close(struct keeper *k, uint64_t id, const struct pm_move *ask)
 {
     struct move_in *m = in_of(k, &ask->move);
     struct catalog_move known;
@@ -459,17 +463,17 @@ void receive_close(struct keeper *k, uint64_t id, const struct pm_move *ask)
         return;
     }
     m->close_id = id;
-    group_commit(k);
+    keeper_group_commit(k);
     for (size_t i = 0; i < m->n && rc == 0; i++)
         rc = place(k, m, &m->held[i], now);
     if (rc == 0)
         rc = received_act(k, m, now);
     k->group_bad = rc != 0;
-    group_commit(k);
+    keeper_group_commit(k);
 }
 
 /* A checkpoint was published: closings that it covers are answered. */
-void receive_published(struct keeper *k)
+void keeper_receive_published(struct keeper *k)
 {
     struct move_in *m, *next;
 
@@ -483,7 +487,7 @@ void receive_published(struct keeper *k)
     }
 }
 
-void receive_close_all(struct keeper *k)
+void keeper_receive_close_all(struct keeper *k)
 {
     while (k->moves_in != NULL)
         in_drop(k, k->moves_in);

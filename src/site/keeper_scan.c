@@ -41,14 +41,14 @@ static int scan_leaf(struct keeper *k, struct act *a, const struct id128 *ref,
     leaf_set_text(&b, LF_REASON, verdict_reason_word(f->reason));
     leaf_set_int(&b, LF_HITS, f->hits);
     leaf_set_sealed(&b, LF_SEALED_NAMES, salt, buf_span(&f->names));
-    return act_leaf(a, &b);
+    return keeper_act_leaf(a, &b);
 }
 
 static int scan_note(struct keeper *k, struct act *a, const struct id128 *ref,
                      const struct finding *f, unix_time now)
 {
     struct note_scan n;
-    struct buf *out = act_note_new(a, ref, 0);
+    struct buf *out = keeper_act_note_new(a, ref, 0);
 
     memset(&n, 0, sizeof(n));
     n.row.ref = *ref;
@@ -61,13 +61,13 @@ static int scan_note(struct keeper *k, struct act *a, const struct id128 *ref,
     n.row.hits = f->hits;
     n.row.at = now;
     n.names = buf_span(&f->names);
-    return out == NULL ? -ENOMEM : note_put_scan(out, &n);
+    return out == NULL ? -ENOMEM : keeper_note_put_scan(out, &n);
 }
 
 static void scan_logged(struct keeper *k, struct act *a, int rc)
 {
     if (rc == 0)
-        trace_changed(k, a->ctx);
+        keeper_trace_changed(k, a->ctx);
 }
 
 static void ctx_free(struct act *a)
@@ -89,8 +89,9 @@ static int conclude(struct keeper *k, const struct id128 *ref, const struct find
     if (catalog_submission_by_ref(k->catalog, ref, &row) != 0 ||
         vault_slot_info(k->vault, ref, &info, &e) != 0)
         return 0;
-    a = act_new();
-    rc = a == NULL || group_of(k) == NULL ? -EIO : slot_blob_decode(buf_span(&info.blob), &blob);
+    a = keeper_act_new();
+    rc = a == NULL || keeper_group_of(k) == NULL ? -EIO
+                                                 : keeper_blob_decode(buf_span(&info.blob), &blob);
     if (rc == 0 && (rc = scan_leaf(k, a, ref, f, &blob, now)) == 0)
         rc = scan_note(k, a, ref, f, now);
     vault_slot_info_done(&info);
@@ -100,13 +101,13 @@ static int conclude(struct keeper *k, const struct id128 *ref, const struct find
         a->done = scan_logged;
     }
     if (rc != 0) {
-        act_free(a);
+        keeper_act_free(a);
         return rc;
     }
     k->n.scanned++;
     k->n.malicious += f->verdict == VERDICT_MALICIOUS;
     k->n.incomplete += f->verdict == VERDICT_INCOMPLETE;
-    group_add(k, a);
+    keeper_group_add(k, a);
     return 0;
 }
 
@@ -268,7 +269,7 @@ static void log_rules(struct keeper *k)
            memcmp(have.data, release.b, 32) == 0;
     buf_free(&have);
     k->rules_logged = true;
-    if (same || (a = act_new()) == NULL)
+    if (same || (a = keeper_act_new()) == NULL)
         return;
     leaf_begin(&b, LK_RULES_LOADED, clock_now(), k->c->site);
     leaf_set_digest(&b, LF_RELEASE, &release);
@@ -276,14 +277,14 @@ static void log_rules(struct keeper *k)
     leaf_set_int(&b, LF_RULES, detect_client_rules(k->detect));
     n.release = release;
     (void)snprintf(n.engine, sizeof(n.engine), "%s", detect_client_engine(k->detect));
-    note = act_note_new(a, NULL, 0);
-    if (act_leaf(a, &b) == 0 && note != NULL && note_put_rules(note, &n) == 0)
-        group_add(k, a);
+    note = keeper_act_note_new(a, NULL, 0);
+    if (keeper_act_leaf(a, &b) == 0 && note != NULL && keeper_note_put_rules(note, &n) == 0)
+        keeper_group_add(k, a);
     else
-        act_free(a);
+        keeper_act_free(a);
 }
 
-void scan_step(struct keeper *k, mono_ms now)
+void keeper_scan_step(struct keeper *k, mono_ms now)
 {
     if (k->detect == NULL || k->stopped != 0)
         return;

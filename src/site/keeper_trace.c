@@ -56,7 +56,8 @@ static int receipt_of(struct keeper *k, uint64_t index, const struct receipt_ope
     return rc;
 }
 
-int receipt_plain(struct keeper *k, uint64_t leaf, struct buf *out, bool *final, struct err *e)
+int keeper_receipt_plain(struct keeper *k, uint64_t leaf, struct buf *out, bool *final,
+                         struct err *e)
 {
     return receipt_of(k, leaf, NULL, 0, out, final, e);
 }
@@ -77,7 +78,7 @@ static int slot_of(struct keeper *k, const struct id128 *ref, struct vault_slot_
 
     if (rc != 0)
         return rc;
-    rc = slot_blob_decode(buf_span(&info->blob), blob);
+    rc = keeper_blob_decode(buf_span(&info->blob), blob);
     if (rc != 0) {
         vault_slot_info_done(info);
         return err_set(e, rc, "a slot's sealed part is malformed");
@@ -90,8 +91,8 @@ static bool holds_slot(const struct catalog_submission *row)
     return row->state == CATALOG_LIVE || row->state == CATALOG_WITHDRAWN;
 }
 
-int receipt_accepted(struct keeper *k, const struct catalog_submission *row, struct buf *out,
-                     bool *final, struct err *e)
+int keeper_receipt_accepted(struct keeper *k, const struct catalog_submission *row, struct buf *out,
+                            bool *final, struct err *e)
 {
     struct receipt_opening o[5];
     struct vault_slot_info info;
@@ -122,8 +123,8 @@ int receipt_accepted(struct keeper *k, const struct catalog_submission *row, str
     return rc;
 }
 
-int receipt_ended(struct keeper *k, const struct catalog_submission *row, struct buf *out,
-                  bool *final, struct err *e)
+int keeper_receipt_ended(struct keeper *k, const struct catalog_submission *row, struct buf *out,
+                         bool *final, struct err *e)
 {
     if (holds_slot(row))
         return err_set(e, -ENOENT, "the submission is not erased");
@@ -174,8 +175,8 @@ static int verdict_of(struct keeper *k, const struct id128 *ref, struct scanned 
     return 0;
 }
 
-int receipt_scanned(struct keeper *k, const struct catalog_submission *row, struct buf *out,
-                    bool *final, struct err *e)
+int keeper_receipt_scanned(struct keeper *k, const struct catalog_submission *row, struct buf *out,
+                           bool *final, struct err *e)
 {
     struct receipt_opening o;
     struct vault_slot_info info;
@@ -248,7 +249,7 @@ static void fill_place(struct keeper *k, const struct catalog_submission *row, s
 
     (void)snprintf(m->site, sizeof(m->site), "%s", k->c->site);
     (void)snprintf(m->url, sizeof(m->url), "%s", k->c->url);
-    if (moved.state == CATALOG_MOVED && (p = move_peer_of(k, &moved)) != NULL) {
+    if (moved.state == CATALOG_MOVED && (p = keeper_move_peer_of(k, &moved)) != NULL) {
         (void)snprintf(m->site, sizeof(m->site), "%s", p->site);
         (void)snprintf(m->url, sizeof(m->url), "%s", p->url);
     }
@@ -304,11 +305,11 @@ static void receipt_answer(struct keeper *k, uint64_t id, const struct catalog_s
 
     buf_init(&out, PROTO_TAIL_MAX);
     if (ask->which == PROTO_RECEIPT_ACCEPTED)
-        rc = receipt_accepted(k, row, &out, &final, &e);
+        rc = keeper_receipt_accepted(k, row, &out, &final, &e);
     else if (ask->which == PROTO_RECEIPT_SCAN)
-        rc = receipt_scanned(k, row, &out, &final, &e);
+        rc = keeper_receipt_scanned(k, row, &out, &final, &e);
     else
-        rc = receipt_ended(k, row, &out, &final, &e);
+        rc = keeper_receipt_ended(k, row, &out, &final, &e);
     m.final = final;
     if (rc == 0)
         keeper_answer(k, FK_RECEIPT_IS, id, &m, sizeof(m), buf_span(&out), NULL);
@@ -317,7 +318,7 @@ static void receipt_answer(struct keeper *k, uint64_t id, const struct catalog_s
     buf_free(&out);
 }
 
-void trace_ask(struct keeper *k, uint64_t id, const struct pm_trace *ask, bool receipt)
+void keeper_trace_ask(struct keeper *k, uint64_t id, const struct pm_trace *ask, bool receipt)
 {
     struct catalog_submission row;
     struct pm_traced m;
@@ -389,17 +390,17 @@ static void wake_some(struct keeper *k, const struct id128 *sub, mono_ms now, bo
     }
 }
 
-void trace_changed(struct keeper *k, const struct id128 *sub)
+void keeper_trace_changed(struct keeper *k, const struct id128 *sub)
 {
     wake_some(k, sub, 0, sub == NULL);
 }
 
-void trace_tick(struct keeper *k, mono_ms now)
+void keeper_trace_tick(struct keeper *k, mono_ms now)
 {
     wake_some(k, NULL, now, false);
 }
 
-void trace_front_gone(struct keeper *k)
+void keeper_trace_front_gone(struct keeper *k)
 {
     struct waiter *w;
 
@@ -421,7 +422,7 @@ static int ordered_leaves(struct keeper *k, struct act *a, const struct id128 *s
         leaf_begin(&b, LK_CONSENT_WITHDRAWN, now, k->c->site);
         leaf_set_id(&b, LF_SUB, sub);
         leaf_set_sig(&b, LF_SUB_SIG, sig);
-        if ((rc = act_leaf(a, &b)) != 0)
+        if ((rc = keeper_act_leaf(a, &b)) != 0)
             return rc;
     }
     leaf_begin(&b, LK_ERASE_ORDERED, now, k->c->site);
@@ -429,7 +430,7 @@ static int ordered_leaves(struct keeper *k, struct act *a, const struct id128 *s
     leaf_set_word(&b, LF_GROUND, ground);
     if (sig != NULL)
         leaf_set_sig(&b, LF_SUB_SIG, sig);
-    return act_leaf(a, &b);
+    return keeper_act_leaf(a, &b);
 }
 
 static int erased_leaves(struct keeper *k, struct act *a, const struct catalog_submission *s,
@@ -443,7 +444,7 @@ static int erased_leaves(struct keeper *k, struct act *a, const struct catalog_s
     leaf_begin(&b, LK_COPY_REMOVED, now, k->c->site);
     leaf_set_id(&b, LF_REF, &s->ref);
     leaf_set_word(&b, LF_GROUND, LW_REMOVED_ERASED);
-    if ((rc = act_leaf(a, &b)) != 0)
+    if ((rc = keeper_act_leaf(a, &b)) != 0)
         return rc;
     text_id(ref, &s->ref);
     keeper_salt(blob->seed, LK_SUBMISSION_ERASED, LF_SEALED_REF, span_of(NULL, 0), salt);
@@ -451,11 +452,11 @@ static int erased_leaves(struct keeper *k, struct act *a, const struct catalog_s
     leaf_set_id(&b, LF_SUB, &s->sub);
     leaf_set_int(&b, LF_FINAL_EPOCH, vault_epoch(k->vault));
     leaf_set_sealed(&b, LF_SEALED_REF, salt, span_str(ref));
-    return act_leaf(a, &b);
+    return keeper_act_leaf(a, &b);
 }
 
-int trace_erase(struct keeper *k, struct act *a, const struct catalog_submission *s,
-                enum leaf_word_erase ground, const uint8_t *sig)
+int keeper_trace_erase(struct keeper *k, struct act *a, const struct catalog_submission *s,
+                       enum leaf_word_erase ground, const uint8_t *sig)
 {
     struct note_end n = {s->sub, CATALOG_ERASED, clock_now(), vault_epoch(k->vault)};
     struct vault_slot_info info;
@@ -469,11 +470,11 @@ int trace_erase(struct keeper *k, struct act *a, const struct catalog_submission
     if ((rc = ordered_leaves(k, a, &s->sub, ground, sig, n.at)) == 0 &&
         (rc = erased_leaves(k, a, s, &blob, n.at)) == 0) {
         /* the note belongs to the last leaf, submission.erased */
-        note = act_note_new(a, NULL, (int)a->leaves - 1);
-        rc = note == NULL ? -ENOMEM : note_put_end(note, &n);
+        note = keeper_act_note_new(a, NULL, (int)a->leaves - 1);
+        rc = note == NULL ? -ENOMEM : keeper_note_put_end(note, &n);
     }
     if (rc == 0)
-        rc = act_destroy(k, a, &s->ref);
+        rc = keeper_act_destroy(k, a, &s->ref);
     secret_wipe(&blob, sizeof(blob));
     vault_slot_info_done(&info);
     return rc;
@@ -494,7 +495,7 @@ static void order_done(struct keeper *k, struct act *a, int rc)
         return;
     }
     k->n.erased++;
-    trace_changed(k, &o->sub);
+    keeper_trace_changed(k, &o->sub);
 }
 
 static void order_answer(struct keeper *k, uint64_t id, const struct id128 *sub)
@@ -509,7 +510,7 @@ static void order_answer(struct keeper *k, uint64_t id, const struct id128 *sub)
     memset(&m, 0, sizeof(m));
     buf_init(&out, PROTO_TAIL_MAX);
     if ((rc = catalog_submission_get(k->catalog, sub, &row)) == 0)
-        rc = receipt_ended(k, &row, &out, &final, &e);
+        rc = keeper_receipt_ended(k, &row, &out, &final, &e);
     if (rc == 0) {
         m.final_epoch = row.final_epoch;
         m.final_by = k->epoch_began + (unix_time)k->c->epoch;
@@ -540,7 +541,7 @@ static bool order_pending(const struct keeper *k, const struct id128 *sub)
     return false;
 }
 
-void trace_order(struct keeper *k, uint64_t id, const struct pm_order *m)
+void keeper_trace_order(struct keeper *k, uint64_t id, const struct pm_order *m)
 {
     struct catalog_submission row;
     const struct ed25519_pub *key = (const struct ed25519_pub *)row.sub_key;
@@ -564,15 +565,15 @@ void trace_order(struct keeper *k, uint64_t id, const struct pm_order *m)
         order_answer(k, id, &m->sub);
         return;
     }
-    if (order_pending(k, &m->sub) || move_holds(k, &row)) {
+    if (order_pending(k, &m->sub) || keeper_move_holds(k, &row)) {
         keeper_refuse(k, id, PRF_BUSY, "the submission is just being erased or moved");
         return;
     }
-    a = act_new();
+    a = keeper_act_new();
     o = calloc(1, sizeof(*o));
     if (a == NULL || o == NULL || k->stopped != 0) {
         keeper_refuse(k, id, k->stopped != 0 ? PRF_STOPPED : PRF_BUSY, "no order can be taken now");
-        act_free(a);
+        keeper_act_free(a);
         free(o);
         return;
     }
@@ -582,11 +583,12 @@ void trace_order(struct keeper *k, uint64_t id, const struct pm_order *m)
     a->free = order_free;
     a->done = order_done;
     a->signed_ = order_signed;
-    rc = trace_erase(k, a, &row, m->erase != 0 ? LW_ERASE_SUBJECT : LW_ERASE_WITHDRAWN, m->sig);
+    rc = keeper_trace_erase(k, a, &row, m->erase != 0 ? LW_ERASE_SUBJECT : LW_ERASE_WITHDRAWN,
+                            m->sig);
     if (rc != 0) {
         keeper_refuse(k, id, PRF_BUSY, "not erased: %s", strerror(-rc));
-        act_free(a);
+        keeper_act_free(a);
         return;
     }
-    group_add(k, a);
+    keeper_group_add(k, a);
 }

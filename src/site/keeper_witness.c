@@ -62,7 +62,7 @@ static void sign_ask(struct keeper *k, uint64_t size, const struct digest *root)
     m.size = size;
     m.root = *root;
     if (k->sign.signer_size > size)
-        return; /* it has signed more than this tree holds: told in sign_answer */
+        return; /* it has signed more than this tree holds: told in keeper_sign_answer */
     rc = ledger_consistency(k->ledger, k->sign.signer_size, size, m.proof, &n, &e);
     m.proofs = (uint32_t)n;
     if (rc == 0) {
@@ -76,7 +76,7 @@ static void sign_ask(struct keeper *k, uint64_t size, const struct digest *root)
         keeper_stop_writer(k, rc, rc == -EPIPE ? "the signer is gone" : err_text(&e));
 }
 
-void sign_step(struct keeper *k)
+void keeper_sign_step(struct keeper *k)
 {
     struct digest root;
 
@@ -112,12 +112,12 @@ static void release_signed(struct keeper *k)
         }
         *at = a->next;
         a->signed_(k, a);
-        act_free(a);
+        keeper_act_free(a);
     }
     k->unsigned_end = at;
 }
 
-void sign_answer(struct keeper *k, const struct pm_signed *m)
+void keeper_sign_answer(struct keeper *k, const struct pm_signed *m)
 {
     struct err e = ERR_INIT;
 
@@ -126,7 +126,7 @@ void sign_answer(struct keeper *k, const struct pm_signed *m)
         k->sign.signer_size = m->size;
         if (m->size > ledger_size(k->ledger) || ++k->sign.refused > SIGN_REFUSALS_MAX)
             keeper_stop_writer(k, -EPERM, m->text);
-        return; /* sign_step asks again, from the size it named */
+        return; /* keeper_sign_step asks again, from the size it named */
     }
     k->sign.refused = 0;
     if (m->size != k->sign.size ||
@@ -137,7 +137,7 @@ void sign_answer(struct keeper *k, const struct pm_signed *m)
     k->sign.signed_size = k->sign.signer_size = m->size;
     release_signed(k);
     if (k->round.state == ROUND_SIGNING && k->round.size == m->size)
-        round_signed(k);
+        keeper_round_signed(k);
 }
 
 /* --- a round --- */
@@ -165,7 +165,7 @@ static void ask_witness(struct keeper *k, size_t i)
     buf_free(&body);
 }
 
-void round_signed(struct keeper *k)
+void keeper_round_signed(struct keeper *k)
 {
     size_t n = tlog_policy_witness_count(k->quorum);
 
@@ -179,7 +179,7 @@ void round_signed(struct keeper *k)
     }
     for (size_t i = 0; i < n && i < KEEPER_WITNESSES_MAX; i++)
         ask_witness(k, i);
-    round_step(k, clock_mono());
+    keeper_round_step(k, clock_mono());
 }
 
 static void publish(struct keeper *k)
@@ -194,8 +194,8 @@ static void publish(struct keeper *k)
     if (!k->round.published)
         k->n.published++;
     k->round.published = true;
-    trace_changed(k, NULL);
-    move_published(k);
+    keeper_trace_changed(k, NULL);
+    keeper_move_published(k);
 }
 
 static void round_end(struct keeper *k, mono_ms now)
@@ -220,10 +220,10 @@ static void round_begin(struct keeper *k, mono_ms now)
     ledger_root(k->ledger, &k->round.root);
     k->round.began = now;
     if (k->sign.signed_size == k->round.size)
-        round_signed(k);
+        keeper_round_signed(k);
 }
 
-void round_step(struct keeper *k, mono_ms now)
+void keeper_round_step(struct keeper *k, mono_ms now)
 {
     if (k->stopped != 0)
         return;
@@ -248,7 +248,7 @@ void round_step(struct keeper *k, mono_ms now)
     }
 }
 
-void round_answer(struct keeper *k, uint64_t id, const struct pm_cosigned *m)
+void keeper_round_answer(struct keeper *k, uint64_t id, const struct pm_cosigned *m)
 {
     const struct vkey *key;
     struct err e = ERR_INIT;
