@@ -35,11 +35,11 @@ static const char *const externals[] = {"filename", "filepath", "extension", "fi
 /* Loads what modules load at their first use (magic's database, OpenSSL's tables) before the jail
  * closes.  A module that this YARA lacks is left out. */
 static const char *const warm_up[] = {
-    "import \"hash\" rule w { condition: hash.md5(0, filesize) == \"\" or "
-    "hash.sha1(0, filesize) == \"\" or hash.sha256(0, filesize) == \"\" or "
-    "hash.crc32(0, filesize) == 0 or hash.checksum32(0, filesize) == 0 }",
-    "import \"magic\" rule w { condition: magic.type() contains \"x\" or "
-    "magic.mime_type() contains \"x\" }",
+    "import \"hash\" rule w { condition: hash.md5(0, filesize) == \"\" }",
+    "import \"hash\" rule w { condition: hash.sha1(0, filesize) == \"\" }",
+    "import \"hash\" rule w { condition: hash.sha256(0, filesize) == \"\" }",
+    "import \"magic\" rule w { condition: magic.type() contains \"x\" }",
+    "import \"magic\" rule w { condition: magic.mime_type() contains \"x\" }",
     "import \"math\" rule w { condition: math.entropy(0, filesize) > 9 }",
     "import \"elf\" rule w { condition: elf.type == elf.ET_CORE }",
     "import \"pe\" rule w { condition: pe.is_pe or pe.imphash() == \"\" }",
