@@ -491,6 +491,33 @@ static void landlock_alone_keeps_all_but_the_paths(void **state)
     assert_int_equal(in_child(NULL, false, only_landlock), 0);
 }
 
+/* Without namespaces or an empty root before it: what holds no paths dies of every attempt. */
+static void seccomp_alone_kills_whoever_has_no_paths(void **state)
+{
+    static const enum jail_profile profiles[] = {JAIL_READER, JAIL_ENGINE_SERVER, JAIL_ENGINE_CHILD,
+                                                 JAIL_FRONT};
+
+    (void)state;
+    if (jail_is_sanitized())
+        skip();
+    for (size_t k = 0; k < ARRAY_LEN(profiles); k++)
+        for (size_t i = 0; i < ARRAY_LEN(attempts); i++) {
+            struct jail_spec s = full(profiles[k]);
+            int status;
+
+            /* a server holds its children by pidfd and lowers their limits */
+            if (profiles[k] == JAIL_ENGINE_SERVER &&
+                (attempts[i].run == try_pidfd || attempts[i].run == try_raise_limit))
+                continue;
+            s.flags = 0;
+            status = in_child(&s, true, attempts[i].run);
+            /* SIGXFSZ: the limit on file sizes, when memory was to be filled for execution */
+            if (!WIFSIGNALED(status) || (WTERMSIG(status) != SIGSYS && WTERMSIG(status) != SIGXFSZ))
+                fail_msg("%s survives \"%s\": status %x", jail_profile_name(s.profile),
+                         attempts[i].name, status);
+        }
+}
+
 /* --- what is allowed works --- */
 
 static int use_paths(void)
@@ -782,6 +809,7 @@ int main(void)
         cmocka_unit_test(no_profile_started_by_a_user_keeps_a_right),
         cmocka_unit_test(the_namespaces_alone_hide_files_net_and_processes),
         cmocka_unit_test(landlock_alone_keeps_all_but_the_paths),
+        cmocka_unit_test(seccomp_alone_kills_whoever_has_no_paths),
         cmocka_unit_test(the_keeper_writes_beneath_its_paths_and_nowhere_else),
         cmocka_unit_test(the_private_tmp_ends_at_its_bytes_and_inodes),
         cmocka_unit_test(memory_ends_at_the_limit),

@@ -126,6 +126,17 @@ static void each_broken_header_is_refused(void **state)
                      -EPROTO);
 }
 
+static void a_message_brings_the_descriptors_its_type_has_and_its_header_says(void **state)
+{
+    uint8_t one[sizeof(good)];
+    struct msg m;
+
+    (void)state;
+    memcpy(one, good, sizeof(good));
+    one[13] = 1; /* the header says one, one came, but ASK has none */
+    assert_int_equal(msg_parse(&proto, MSG_A, 0, span_of(one, sizeof(one)), 1, &m, NULL), -EPROTO);
+}
+
 static void a_peer_that_broke_the_protocol_stays_dead(void **state)
 {
     struct pair p = begin();
@@ -320,6 +331,7 @@ int main(void)
         cmocka_unit_test(a_message_arrives_as_the_layout_says),
         cmocka_unit_test(the_largest_message_fits_and_one_byte_more_does_not),
         cmocka_unit_test(each_broken_header_is_refused),
+        cmocka_unit_test(a_message_brings_the_descriptors_its_type_has_and_its_header_says),
         cmocka_unit_test(a_peer_that_broke_the_protocol_stays_dead),
         cmocka_unit_test(phases_permit_what_the_table_says),
         cmocka_unit_test(descriptors_are_kept_if_taken_and_closed_if_not),
