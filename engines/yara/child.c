@@ -48,10 +48,13 @@ static __attribute__((noreturn)) void run(const struct child_job *job, int sheet
     if (jail_close_from(0, NULL, 0) != 0 || jail_close_in(job->door) != 0)
         _exit(CHILD_BAD_JAIL);
     for (uint32_t i = job->first; i < job->scan->n; i++) {
-        scan_one(job->rules,
-                 span_of(batch != NULL ? batch + job->scan->file[i].offset : NULL,
-                         (size_t)job->scan->file[i].size),
-                 &sheet->file[i]);
+        struct span file = span_of(batch != NULL ? batch + job->scan->file[i].offset : NULL,
+                                   (size_t)job->scan->file[i].size);
+
+        scan_one(job->rules, file, &sheet->file[i]);
+#ifdef ENGINE_TEST_HOOK
+        engine_test_lie(file, sheet, i);
+#endif
         atomic_store_explicit(&sheet->done, i + 1, memory_order_release);
         if (sheet->file[i].reason == REASON_SIZE)
             _exit(CHILD_SPENT);

@@ -44,8 +44,9 @@ void child_unmap(struct sheet *s); /* NULL is fine */
 #define CHILD_SPENT 4    /* out of memory in its last file: the files behind get a fresh child */
 
 #ifdef ENGINE_TEST_HOOK
-/* Tests only: runs in the child before each file, inside the jail. */
+/* Tests only: run in the child before and after each file, inside the jail. */
 void engine_test_hook(struct span file);
+void engine_test_lie(struct span file, struct sheet *sheet, uint32_t index);
 #endif
 
 #endif

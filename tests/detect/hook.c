@@ -115,3 +115,46 @@ void engine_test_hook(struct span file)
             deeds[i].run();
     }
 }
+
+/* What it might write on its sheet. */
+void engine_test_lie(struct span file, struct sheet *sheet, uint32_t index)
+{
+    struct outcome *o = &sheet->file[index];
+    static const char word[] = "LIE:";
+
+    if (file.n < 5 || memcmp(file.p, word, 4) != 0)
+        return;
+    o->verdict = VERDICT_MALICIOUS;
+    o->hits = o->kept = 1;
+    switch (file.p[4]) {
+    case 'r': /* a rule that does not exist */
+        o->rank[0] = 2;
+        break;
+    case 'k': /* more names than the sheet holds */
+        o->hits = o->kept = VERDICT_NAMES_MAX + 1;
+        break;
+    case 'o': /* out of order */
+        o->hits = o->kept = 2;
+        o->rank[0] = 1;
+        o->rank[1] = 0;
+        break;
+    case 'v':
+        o->verdict = 77;
+        break;
+    case 'n': /* malicious by no rule */
+        o->hits = o->kept = 0;
+        break;
+    case 'c': /* clean, with a reason */
+        o->verdict = VERDICT_CLEAN;
+        o->hits = o->kept = 0;
+        o->reason = REASON_TIME;
+        break;
+    case 'd': /* more files than there are */
+        atomic_store(&sheet->done, UINT32_MAX);
+        _exit(0);
+    case 's': /* spent, and nothing done: once more, please */
+        _exit(CHILD_SPENT);
+    case 'x': /* over early */
+        _exit(0);
+    }
+}

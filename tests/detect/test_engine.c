@@ -262,6 +262,22 @@ static void a_taken_over_child_has_no_right_left(void **state)
     assert_int_equal(v[ARRAY_LEN(files) - 1].verdict, VERDICT_CLEAN);
 }
 
+static void a_child_that_lies_is_not_believed(void **state)
+{
+    static const char *const files[] = {"LIE:r", "LIE:k", "LIE:o", "LIE:v", "LIE:n",
+                                        "LIE:c", "LIE:d", "LIE:s", "LIE:x", "honest"};
+    struct rig *r = *state;
+    struct verdict_of v[ARRAY_LEN(files)];
+
+    serve(r, r->folder);
+    submit(r, files, ARRAY_LEN(files), 0);
+    gather(r, v, ARRAY_LEN(files));
+    for (size_t i = 0; i + 1 < ARRAY_LEN(files); i++)
+        if (v[i].verdict != VERDICT_INCOMPLETE || v[i].reason != REASON_CRASH)
+            fail_msg("%s was believed", files[i]);
+    assert_int_equal(v[ARRAY_LEN(files) - 1].verdict, VERDICT_CLEAN);
+}
+
 static void a_thousand_small_files_and_only_the_marked_are_hit(void **state)
 {
     enum { N = 1000, EACH = 250 };
@@ -507,6 +523,7 @@ int main(int argc, char **argv)
         EACH(the_clamav_test_files_are_flagged_as_far_as_no_unpacking_goes),
         EACH(a_file_that_misbehaves_costs_itself_and_nobody_else),
         EACH(a_taken_over_child_has_no_right_left),
+        EACH(a_child_that_lies_is_not_believed),
         EACH(a_thousand_small_files_and_only_the_marked_are_hit),
         EACH(two_submitters_never_share_a_child_nor_see_each_other),
         EACH(a_rule_that_does_not_compile_is_named_with_its_line),
