@@ -156,6 +156,11 @@ int tale_add(struct tale *t, struct leaf_builder *b, struct err *e)
     return tale_insert(t, t->leaves, b, e);
 }
 
+int tale_add_bytes(struct tale *t, struct span bytes)
+{
+    return put_bytes(t, t->leaves, bytes);
+}
+
 void tale_delete(struct tale *t, size_t i)
 {
     int rc;

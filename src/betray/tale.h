@@ -38,6 +38,8 @@ MUST_CHECK int tale_copy(struct tale *out, const struct tale *t);
 /* Appends or inserts (before leaf i) the leaf of b. */
 MUST_CHECK int tale_add(struct tale *t, struct leaf_builder *b, struct err *e);
 MUST_CHECK int tale_insert(struct tale *t, size_t i, struct leaf_builder *b, struct err *e);
+/* Appends any bytes, which need not be a leaf (tale_find and the like must then not pass them). */
+MUST_CHECK int tale_add_bytes(struct tale *t, struct span bytes);
 void tale_delete(struct tale *t, size_t i);
 /* Replaces the text of a field of leaf i; the result must still be a leaf. */
 MUST_CHECK int tale_edit(struct tale *t, size_t i, enum leaf_field f, const char *text,
