@@ -13,7 +13,7 @@
 
 static long countdown; /* calls until one fails; 0: never */
 static int fail_errno;
-static bool tear; /* a failing write writes half */
+static enum { NOTHING, HALF, WHOLE } tear; /* what a failing write has written */
 static unsigned datasyncs, syncs;
 
 static bool fails(void)
@@ -29,8 +29,8 @@ ssize_t __wrap_pwrite64(int fd, const void *p, size_t n, off_t at);
 ssize_t __wrap_pwrite64(int fd, const void *p, size_t n, off_t at)
 {
     if (fails()) {
-        if (tear)
-            (void)!__real_pwrite64(fd, p, n / 2, at);
+        if (tear != NOTHING)
+            (void)!__real_pwrite64(fd, p, tear == HALF ? n / 2 : n, at);
         errno = fail_errno;
         return -1;
     }
@@ -78,11 +78,12 @@ static int scenario(struct model *m, struct fixture *f, bool die)
             return 1;
         bad = 1;
     }
-    fixture_close(f);
+    if (tear != WHOLE) /* else no checkpoint hides what the journal looks like */
+        fixture_close(f);
     return bad;
 }
 
-static bool run_with(struct fixture *f, struct model *m, long k, int err, bool die, bool half)
+static bool run_with(struct fixture *f, struct model *m, long k, int err, bool die, int torn)
 {
     pid_t pid = fork();
     int status;
@@ -91,7 +92,7 @@ static bool run_with(struct fixture *f, struct model *m, long k, int err, bool d
     if (pid == 0) {
         countdown = k;
         fail_errno = err;
-        tear = half;
+        tear = (__typeof__(tear))torn;
         _exit(scenario(m, f, die));
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -99,7 +100,7 @@ static bool run_with(struct fixture *f, struct model *m, long k, int err, bool d
     return WEXITSTATUS(status) == 0;
 }
 
-static void sweep(struct fixture *f, int err, bool die, bool half)
+static void sweep(struct fixture *f, int err, bool die, int torn)
 {
     struct model *m = model_new();
     bool done = false;
@@ -108,7 +109,7 @@ static void sweep(struct fixture *f, int err, bool die, bool half)
     for (k = 1; !done && k < 2000; k++) {
         unsigned before = m->turns;
 
-        done = run_with(f, m, k, err, die, half);
+        done = run_with(f, m, k, err, die, torn);
         if (fixture_open(f) != 0)
             fail_msg("call %ld: the vault does not open again: %s", k, err_text(&f->e));
         assert_int_equal(f->report.damaged, 0);
@@ -143,22 +144,28 @@ static int teardown(void **state)
 
 static void a_failure_then_death_loses_nothing_acknowledged(void **state)
 {
-    sweep(*state, EIO, true, false);
+    sweep(*state, EIO, true, NOTHING);
 }
 
 static void a_failure_survived_loses_nothing_acknowledged(void **state)
 {
-    sweep(*state, EIO, false, false);
+    sweep(*state, EIO, false, NOTHING);
 }
 
 static void a_full_disk_loses_nothing_acknowledged(void **state)
 {
-    sweep(*state, ENOSPC, false, false);
+    sweep(*state, ENOSPC, false, NOTHING);
 }
 
 static void a_torn_write_loses_nothing_acknowledged(void **state)
 {
-    sweep(*state, EIO, true, true);
+    sweep(*state, EIO, true, HALF);
+}
+
+/* A record that is whole on the disk although its write failed must not be followed by another. */
+static void a_write_that_failed_after_all_was_written_loses_nothing(void **state)
+{
+    sweep(*state, EIO, false, WHOLE);
 }
 
 static void one_group_costs_one_sync(void **state)
@@ -252,6 +259,7 @@ int main(void)
         T(a_failure_survived_loses_nothing_acknowledged),
         T(a_full_disk_loses_nothing_acknowledged),
         T(a_torn_write_loses_nothing_acknowledged),
+        T(a_write_that_failed_after_all_was_written_loses_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
