@@ -42,7 +42,8 @@ static int resolve(struct config *c, const char *rel, const char **out)
 
     if (rel[0] == '/')
         return keep(c, strdup(rel), out);
-    dir = realpath(c->file, NULL);
+    /* a part in its jail cannot look the path up: its supervisor hands it over absolute */
+    dir = c->file[0] == '/' ? strdup(c->file) : realpath(c->file, NULL);
     if (dir == NULL)
         return -errno;
     slash = strrchr(dir, '/');

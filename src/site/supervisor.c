@@ -1,0 +1,450 @@
+#include "site/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "detect/client.h"
+#include "http/server.h"
+#include "jail/proc.h"
+#include "jail/ring.h"
+#include "site/process.h"
+#include "site/proto.h"
+
+#define DRAIN_MS 20000 /* a little longer than keeper and front take at most */
+#define BACKOFF_LEAST 100
+#define BACKOFF_MOST 30000
+#define LIVED_WELL 60000 /* ms after which a life counts as a success */
+
+/* The parts that are started and ended together; the engine stands apart. */
+#define PARTS CONFIG_ENGINE
+
+struct supervisor {
+    struct config *c;
+    char *file; /* the configuration's, absolute */
+    struct proc part[PARTS], engine;
+    struct msg_chan *control;
+    int signals, listen, admin;
+    bool stopping, ready, ever_ready;
+    mono_ms began, stop_by, backoff;
+    int code; /* the exit code to end with, -1: go on */
+};
+
+/* --- sockets --- */
+
+static int admin_bind(int fd, const struct sockaddr_un *at)
+{
+    if (bind(fd, (const struct sockaddr *)at, sizeof(*at)) == 0)
+        return 0;
+    if (errno != EADDRINUSE)
+        return -errno;
+    /* somebody listens there, or a dead site left it */
+    if (connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0 || errno != ECONNREFUSED)
+        return -EADDRINUSE;
+    if (unlink(at->sun_path) != 0 || bind(fd, (const struct sockaddr *)at, sizeof(*at)) != 0)
+        return -errno;
+    return 0;
+}
+
+static int admin_listen(const struct config *c, int *out, struct err *e)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd, rc;
+
+    if (strlen(c->admin) >= sizeof(at.sun_path))
+        return err_set(e, -EINVAL, "the path of the admin socket \"%s\" has more than %zu bytes",
+                       c->admin, sizeof(at.sun_path) - 1);
+    memcpy(at.sun_path, c->admin, strlen(c->admin) + 1);
+    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return err_sys(e, -errno, "opening the admin socket");
+    rc = admin_bind(fd, &at);
+    /* who may speak the keeper decides by the peer's uid; other administrators must reach it */
+    if (rc == 0 && (chmod(c->admin, c->admins > 0 ? 0666 : 0660) != 0 || listen(fd, 16) != 0))
+        rc = -errno;
+    if (rc != 0) {
+        io_close(&fd);
+        return err_sys(e, rc, "listening on \"%s\"", c->admin);
+    }
+    *out = fd;
+    return 0;
+}
+
+/* --- starting --- */
+
+static int start_part(struct supervisor *s, enum config_process p, const struct proc_fd *fds,
+                      size_t n, struct err *e)
+{
+    const char *argv[] = {"glarusd", "--config", s->file, "--part", config_process_name(p), NULL};
+    struct proc_spec spec = {
+        .path = "/proc/self/exe", .argv = argv, .fds = fds, .nfds = n, .death_signal = SIGKILL};
+    int rc = proc_spawn(&s->part[p], &spec, e);
+
+    if (rc != 0)
+        err_prefix(e, "starting the %s", config_process_name(p));
+    return rc;
+}
+
+struct ends { /* [0]: the keeper's, [1]: the other's */
+    int front[2], signer[2], courier[2], reader[2], control[2];
+};
+
+static int open_ends(struct ends *x, struct err *e)
+{
+    int rc;
+
+    memset(x, -1, sizeof(*x));
+    if ((rc = msg_pair(x->front, e)) != 0 || (rc = msg_pair(x->signer, e)) != 0 ||
+        (rc = msg_pair(x->courier, e)) != 0 || (rc = msg_pair(x->reader, e)) != 0)
+        return rc;
+    return msg_pair(x->control, e);
+}
+
+static void close_ends(struct ends *x)
+{
+    int *all = (int *)x;
+
+    for (size_t i = 0; i < sizeof(*x) / sizeof(int); i++)
+        io_close(&all[i]);
+}
+
+static int start_parts(struct supervisor *s, const struct ends *x, int ring, struct err *e)
+{
+    const struct proc_fd front[] = {
+        {x->front[1], PART_CHANNEL}, {ring, PART_RING}, {s->listen, PART_LISTEN}};
+    const struct proc_fd signer[] = {{x->signer[1], PART_CHANNEL}};
+    const struct proc_fd courier[] = {{x->courier[1], PART_CHANNEL}};
+    const struct proc_fd reader[] = {{x->reader[1], PART_CHANNEL}};
+    const struct proc_fd keeper[] = {{s->admin, PART_CHANNEL},      {ring, PART_RING},
+                                     {x->front[0], PART_FRONT},     {x->signer[0], PART_SIGNER},
+                                     {x->courier[0], PART_COURIER}, {x->reader[0], PART_READER},
+                                     {x->control[0], PART_CONTROL}};
+    int rc;
+
+    if ((rc = start_part(s, CONFIG_READER, reader, ARRAY_LEN(reader), e)) != 0 ||
+        (rc = start_part(s, CONFIG_SIGNER, signer, ARRAY_LEN(signer), e)) != 0 ||
+        (rc = start_part(s, CONFIG_COURIER, courier, ARRAY_LEN(courier), e)) != 0 ||
+        (rc = start_part(s, CONFIG_FRONT, front, ARRAY_LEN(front), e)) != 0)
+        return rc;
+    return start_part(s, CONFIG_KEEPER, keeper, ARRAY_LEN(keeper), e);
+}
+
+static void start_engine(struct supervisor *s)
+{
+    struct detect_engine_spec spec = {
+        .path = s->c->engine, .uid = s->c->uid[CONFIG_ENGINE], .gid = s->c->uid[CONFIG_ENGINE]};
+    struct err e = ERR_INIT;
+    int sock = -1, rc;
+
+    if (s->c->engine == NULL || s->control == NULL)
+        return;
+    proc_end_now(&s->engine);
+    rc = detect_engine_start(&s->engine, &sock, &spec, &e);
+    if (rc == 0 && (rc = msg_send(s->control, PX_ENGINE, 0, span_of(NULL, 0), &sock)) != 0)
+        (void)err_sys(&e, rc, "handing the engine to the keeper");
+    if (rc != 0) /* the keeper asks again */
+        log_error("the engine cannot start", "why", err_text(&e));
+    io_close(&sock);
+}
+
+static int begin_life(struct supervisor *s, struct err *e)
+{
+    struct ring *ring = NULL;
+    struct ends x;
+    int rc;
+
+    s->ready = false;
+    s->began = clock_mono();
+    if ((rc = open_ends(&x, e)) == 0 &&
+        (rc = ring_new(&ring, PROTO_SLOT_BYTES, (uint32_t)s->c->ring_slots, e)) == 0)
+        rc = start_parts(s, &x, ring_fd(ring), e);
+    if (rc == 0) {
+        rc = msg_open(&s->control, x.control[1], &proto_control, MSG_A, e);
+        x.control[1] = -1;
+    }
+    close_ends(&x);
+    ring_close(ring);
+    if (rc == 0)
+        start_engine(s);
+    return rc;
+}
+
+/* --- ending --- */
+
+static void end_all(struct supervisor *s)
+{
+    for (size_t i = 0; i < PARTS; i++)
+        proc_end_now(&s->part[i]);
+    proc_end_now(&s->engine);
+    msg_close(s->control);
+    s->control = NULL;
+}
+
+static bool all_ended(const struct supervisor *s)
+{
+    for (size_t i = 0; i < PARTS; i++)
+        if (s->part[i].pidfd >= 0)
+            return false;
+    return true;
+}
+
+static void stop(struct supervisor *s)
+{
+    if (s->stopping) {
+        log_warn("told to end a second time; ending at once");
+        s->stop_by = 0;
+        return;
+    }
+    log_info("site ends");
+    s->stopping = true;
+    s->stop_by = clock_mono() + DRAIN_MS;
+    if (s->control == NULL || msg_send(s->control, PX_DRAIN, 0, span_of(NULL, 0), NULL) != 0)
+        s->stop_by = 0;
+}
+
+/* A part that says 2 or 3 before the site ever served will say so again. */
+static void judge_end(struct supervisor *s, const struct proc_last *why)
+{
+    if (!s->ever_ready && why->end == PROC_EXITED && (why->code == 2 || why->code == 3))
+        s->code = why->code;
+}
+
+static void part_ended(struct supervisor *s, enum config_process p, bool *crashed)
+{
+    struct proc_last why;
+    char text[96];
+
+    if (proc_reap(&s->part[p], false, &why) != 0)
+        return;
+    (void)proc_last_text(&why, text);
+    if (s->stopping && why.end == PROC_EXITED && why.code == 0) {
+        log_info("part ended", "part", config_process_name(p));
+        return;
+    }
+    log_error("a part ended unexpectedly", "part", config_process_name(p), "how", text);
+    judge_end(s, &why);
+    *crashed = true;
+}
+
+static void engine_ended(struct supervisor *s)
+{
+    struct proc_last why;
+    char text[96];
+
+    if (proc_reap(&s->engine, false, &why) == 0)
+        log_warn("the engine ended", "how", proc_last_text(&why, text));
+}
+
+/* --- signals and messages --- */
+
+static void reload(struct supervisor *s)
+{
+    struct config *next = NULL;
+    struct err e = ERR_INIT;
+    int fd = -1, rc;
+
+    if ((rc = config_load(&next, s->file, &e)) == 0 &&
+        (rc = config_may_replace(s->c, next, &e)) == 0) {
+        fd = open(s->file, O_RDONLY | O_CLOEXEC);
+        rc = fd < 0               ? -errno
+             : s->control == NULL ? -ENOTCONN
+                                  : msg_send(s->control, PX_CONFIG, 0, span_of(NULL, 0), &fd);
+        if (rc != 0)
+            (void)err_sys(&e, rc, "handing \"%s\" to the keeper", s->file);
+    }
+    io_close(&fd);
+    if (rc == 0) {
+        config_free(s->c);
+        s->c = next;
+        log_info("configuration read again");
+        return;
+    }
+    log_error("the configuration stays as it was", "why", err_text(&e));
+    config_free(next);
+}
+
+static void take_signals(struct supervisor *s)
+{
+    struct signalfd_siginfo si;
+
+    while (read(s->signals, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+        if (si.ssi_signo == SIGHUP)
+            reload(s);
+        else
+            stop(s);
+    }
+}
+
+static void take_control(struct supervisor *s)
+{
+    struct err e = ERR_INIT;
+    struct msg m;
+    char name[128] = "?";
+    int rc;
+
+    while ((rc = msg_recv(s->control, &m, &e)) == 0) {
+        if (m.type->type == PX_WANT_ENGINE)
+            start_engine(s);
+        if (m.type->type != PX_READY)
+            continue;
+        s->ready = s->ever_ready = true;
+        if (http_listen_name(s->listen, name, sizeof(name)) != 0)
+            (void)snprintf(name, sizeof(name), "?");
+        log_info("READY", "listen", name, "admin", s->c->admin);
+    }
+    if (rc == -EAGAIN)
+        return;
+    msg_close(s->control); /* the keeper's end tells more */
+    s->control = NULL;
+}
+
+/* --- the loop --- */
+
+enum { AT_SIGNALS, AT_CONTROL, AT_ENGINE, AT_PARTS, AT_ALL = AT_PARTS + PARTS };
+
+/* Waits for what comes next; true: a part crashed. */
+static bool watch(struct supervisor *s, int ms)
+{
+    struct pollfd p[AT_ALL];
+    bool crashed = false;
+
+    p[AT_SIGNALS] = (struct pollfd){.fd = s->signals, .events = POLLIN};
+    p[AT_CONTROL] = (struct pollfd){.fd = s->control == NULL ? -1 : msg_fd(s->control)};
+    p[AT_CONTROL].events = POLLIN;
+    if (s->control != NULL && msg_wants_write(s->control))
+        p[AT_CONTROL].events |= POLLOUT;
+    p[AT_ENGINE] = (struct pollfd){.fd = s->engine.pidfd, .events = POLLIN};
+    for (int i = 0; i < PARTS; i++)
+        p[AT_PARTS + i] = (struct pollfd){.fd = s->part[i].pidfd, .events = POLLIN};
+    if (poll(p, AT_ALL, ms) <= 0)
+        return false;
+    if (p[AT_SIGNALS].revents != 0)
+        take_signals(s);
+    if (p[AT_CONTROL].revents != 0 && s->control != NULL) {
+        if (msg_flush(s->control) != 0 && (p[AT_CONTROL].revents & POLLIN) == 0)
+            log_debug("the keeper does not listen");
+        take_control(s);
+    }
+    if (p[AT_ENGINE].revents != 0)
+        engine_ended(s);
+    for (int i = 0; i < PARTS; i++)
+        if (p[AT_PARTS + i].revents != 0)
+            part_ended(s, (enum config_process)i, &crashed);
+    return crashed;
+}
+
+/* One life of the parts: until one crashes, or all have ended in order. */
+static void live(struct supervisor *s)
+{
+    bool crashed = false;
+
+    while (!crashed && s->code < 0) {
+        mono_ms now = clock_mono();
+
+        if (s->stopping && (all_ended(s) || now >= s->stop_by))
+            break;
+        crashed = watch(s, s->stopping ? (int)(s->stop_by - now) : -1);
+    }
+    /* when one says that it cannot begin, the others' words need not wait */
+    end_all(s);
+}
+
+/* Back-off between lives; signals are heard meanwhile. */
+static void rest(struct supervisor *s)
+{
+    mono_ms until = clock_mono() + s->backoff, now;
+    char ms[24];
+
+    (void)snprintf(ms, sizeof(ms), "%lld", (long long)s->backoff);
+    log_warn("all parts begin anew", "in_ms", ms);
+    while (!s->stopping && (now = clock_mono()) < until)
+        (void)watch(s, (int)(until - now));
+    s->backoff = s->backoff * 2 < BACKOFF_MOST ? s->backoff * 2 : BACKOFF_MOST;
+}
+
+static int run(struct supervisor *s, struct err *e)
+{
+    int rc = 0;
+
+    s->backoff = BACKOFF_LEAST;
+    while (!s->stopping && s->code < 0) {
+        if ((rc = begin_life(s, e)) != 0) {
+            end_all(s);
+            return rc;
+        }
+        live(s);
+        if (clock_mono() - s->began > LIVED_WELL)
+            s->backoff = BACKOFF_LEAST;
+        if (!s->stopping && s->code < 0)
+            rest(s);
+    }
+    return 0;
+}
+
+static int open_signals(int *out, struct err *e)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return err_sys(e, -errno, "blocking signals");
+    *out = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return *out >= 0 ? 0 : err_sys(e, -errno, "signalfd");
+}
+
+static int check_uids(const struct config *c, struct err *e)
+{
+    for (int p = 0; p < CONFIG_PROCESSES; p++)
+        if (geteuid() == 0 && c->uid[p] == 0 && (p != CONFIG_ENGINE || c->engine != NULL))
+            return err_set(e, -EINVAL,
+                           "%s: started as root, every process needs a uid to become; add "
+                           "\"%s\" under \"run_as\"",
+                           c->file, config_process_name((enum config_process)p));
+    return 0;
+}
+
+int supervisor_run(struct config *c)
+{
+    struct supervisor s = {.c = c, .signals = -1, .listen = -1, .admin = -1, .code = -1};
+    struct err e = ERR_INIT;
+    int rc;
+
+    for (size_t i = 0; i < PARTS; i++)
+        s.part[i] = (struct proc)PROC_NONE;
+    s.engine = (struct proc)PROC_NONE;
+    if ((s.file = realpath(c->file, NULL)) == NULL)
+        rc = err_sys(&e, -errno, "looking up \"%s\"", c->file);
+    else if ((rc = check_uids(c, &e)) == 0 && (rc = open_signals(&s.signals, &e)) == 0 &&
+             (rc = http_listen(&s.listen, c->listen, &e)) == 0 &&
+             (rc = admin_listen(c, &s.admin, &e)) == 0)
+        rc = run(&s, &e);
+    if (rc != 0) {
+        e.code = rc;
+        log_error(err_text(&e));
+    }
+    if (s.admin >= 0)
+        (void)unlink(s.c->admin);
+    io_close(&s.admin);
+    io_close(&s.listen);
+    io_close(&s.signals);
+    config_free(s.c);
+    free(s.file);
+    if (rc != 0)
+        return rc == -EINVAL ? 2 : 3;
+    return s.code >= 0 ? s.code : 0;
+}
