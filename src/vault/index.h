@@ -36,6 +36,7 @@ struct vault_index_ops {
 
     /* extents: as in docs/vault.md, opaque here */
     int (*put_object)(struct vault_index *x, const struct id128 *object, struct span extents);
+    /* -ENOENT if its object is not there (it was in a damaged group). */
     int (*put_slot)(struct vault_index *x, const struct vault_slot_row *row);
     /* A new wrap of a slot that is there; -ENOENT otherwise. */
     int (*rewrap)(struct vault_index *x, const struct id128 *ref, uint64_t epoch,
@@ -43,7 +44,7 @@ struct vault_index_ops {
     int (*drop_slot)(struct vault_index *x, const struct id128 *ref); /* 0 if it is not there */
     /* The tag under which the object's content is found; replaces its former one. */
     int (*put_tag)(struct vault_index *x, const struct id128 *object, const struct digest *tag);
-    int (*drop_object)(struct vault_index *x, const struct id128 *object);
+    int (*drop_object)(struct vault_index *x, const struct id128 *object); /* 0 if held or gone */
 
     int (*find_slot)(struct vault_index *x, const struct id128 *ref, struct vault_slot_row *out);
     /* Appends the object's extents to out. */
