@@ -60,15 +60,16 @@ static void date_text(char *out, size_t cap)
     static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    time_t now = (time_t)clock_now();
-    struct tm t;
+    unix_time now = clock_now();
+    char t[CLOCK_SECOND_LEN + 1]; /* "2026-11-23T20:51:07Z" */
+    unsigned month;
 
-    if (gmtime_r(&now, &t) == NULL)
-        memset(&t, 0, sizeof(t));
-    (void)snprintf(out, cap, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
-                   days[(unsigned)t.tm_wday % 7], (unsigned)t.tm_mday % 100,
-                   months[(unsigned)t.tm_mon % 12], (unsigned)(t.tm_year + 1900) % 10000,
-                   (unsigned)t.tm_hour % 100, (unsigned)t.tm_min % 100, (unsigned)t.tm_sec % 100);
+    /* not by gmtime_r, which opens the time zone's file: a jailed front may open none */
+    clock_second(t, now);
+    month = (unsigned)(t[5] - '0') * 10 + (unsigned)(t[6] - '0');
+    (void)snprintf(out, cap, "%.3s, %.2s %.3s %.4s %.8s GMT",
+                   days[(unsigned)((now / 86400 + 4) % 7)], t + 8, months[(month + 11) % 12], t,
+                   t + 11); /* day 0 was a Thursday */
 }
 
 static bool is_clean(const char *s)

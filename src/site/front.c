@@ -9,6 +9,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "site/front_json.h"
 #include "site/front_priv.h"
 #include "site/process.h"
 
@@ -203,6 +204,7 @@ static int open_all(struct front *f, struct err *e)
     int rc;
 
     front_routes(f);
+    front_json_warm();
     if ((rc = msg_open(&f->keeper, PART_CHANNEL, &proto_front, MSG_A, e)) != 0 ||
         (rc = ring_open(&f->ring, PART_RING, PROTO_SLOT_BYTES, (uint32_t)f->c->ring_slots, e)) !=
             0 ||

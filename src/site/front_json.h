@@ -10,6 +10,8 @@
 
 #define FRONT_JSON_MAX 4096
 
+/* To be called once before the jail: the parser opens a file for its first object. */
+void front_json_warm(void);
 /* Announcement; out->token is left alone.  "statement" may be absent: the keeper then refuses. */
 MUST_CHECK int front_json_open(struct span body, struct pm_open *out, struct err *e);
 /* Order: the signature. */

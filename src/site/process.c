@@ -17,6 +17,7 @@
 #include "jail/jail.h"
 
 #define PATHS 8
+#define FILE_SIZE (UINT64_C(1) << 50)
 
 static const struct {
     enum jail_profile profile;
@@ -72,6 +73,9 @@ int process_jail(const struct config *c, enum config_process p, struct err *e)
     s.gid = c->uid[p]; /* a part's group has the number of its user */
     if (p == CONFIG_KEEPER && geteuid() != 0)
         s.flags = 0;
+    /* standard error may be a file, and a log may grow; no part but keeper and signer has another
+     */
+    s.file_size = FILE_SIZE;
     paths_of(c, p, &s, paths, signer);
     (void)snprintf(abi, sizeof(abi), "%d", jail_landlock_abi()); /* afterwards nobody may ask */
     if ((rc = jail_enter(&s, e)) != 0)

@@ -1,0 +1,109 @@
+/* Every mistake in a configuration is named with its place. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "site/config.h"
+
+#define KEY "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#define HEX64 "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+#define TOP                                                                                        \
+    "format: site/v1\nsite: zrh1\nzone: CH\norigin: zrh1.example/ledger\n"                         \
+    "url: http://127.0.0.1:1\nlisten: 127.0.0.1:0\nquorum: \"quorum none\"\nkeys: {}\n"
+#define ROOTS "roots: {threshold: 1, keys: [" KEY "]}\n"
+
+static int load(const char *text, struct config **c, struct err *e)
+{
+    return config_read(c, "/etc/t.yaml", (struct span){(const uint8_t *)text, strlen(text)}, e);
+}
+
+static void a_short_configuration_has_its_defaults(void **state)
+{
+    struct err e = ERR_INIT;
+    struct config *c;
+
+    (void)state;
+    if (load(TOP ROOTS, &c, &e) != 0)
+        fail_msg("%s", err_text(&e));
+    assert_string_equal(c->data, "/etc/data");
+    assert_string_equal(c->ledger_key, "/etc/keys/ledger.pem");
+    assert_int_equal(c->object_max, 256 << 20);
+    assert_int_equal(c->ring_slots, 256);
+    assert_int_equal(c->epoch, 86400);
+    assert_null(c->engine);
+    config_free(c);
+}
+
+static void every_mistake_is_named_with_its_place(void **state)
+{
+    static const struct {
+        const char *text, *where, *what;
+    } rows[] = {
+        {"site: zrh1\n", ":1:1: ", "format"},
+        {"format: site/v2\n", ":1:1: ", "site/v1"},
+        {"format: site/v1\nsite: Z\n", ":2:7: ", "not a site's name"},
+        {"format: site/v1\nsite: zrh1\nzone: ch\n", ":3:7: ", "not a zone's name"},
+        {"format: site/v1\nsite: zrh1\nzone: CH\norigin: x\nurl: ftp://x\n", ":5:6: ", "http://"},
+        {"format: site/v1\nsite: zrh1\nzone: CH\norigin: x\nurl: http://x/\n", ":5:6: ", "slash"},
+        {TOP "roots: {threshold: 2, keys: [" KEY "]}\n", ":9:29: ", "threshold of 2"},
+        {TOP "roots: {threshold: 1, keys: [abc]}\n", ":9:30: ", "44 characters"},
+        {TOP ROOTS "surprise: 1\n", ":10:1: ", "surprise"},
+        {TOP ROOTS "run_as: {front: 0}\n", ":10:17: ", "0"},
+        {TOP ROOTS "epoch: 1s\n", ":10:8: ", "epoch"},
+        {TOP ROOTS "epoch: 60\n", ":10:8: ", ""},
+        {TOP ROOTS "limits: {object: 1}\n", ":10:18: ", "object"},
+        {TOP ROOTS "submitters:\n  - {name: a, token_sha256: x}\n", ":11:29: ", ""},
+        {TOP ROOTS "submitters:\n  - {name: a, token_sha256: " HEX64 "}\n"
+                   "  - {name: b, token_sha256: " HEX64 "}\n",
+         ":12:5: ", "of another"},
+        {TOP ROOTS "submitters:\n  - {name: a, token_sha256: " HEX64 ", countries: [ca]}\n",
+         ":11:107: ", "country code"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct err e = ERR_INIT;
+        struct config *c = NULL;
+
+        assert_int_equal(load(rows[i].text, &c, &e), -EINVAL);
+        assert_null(c);
+        if (strncmp(err_text(&e), "/etc/t.yaml:", 12) != 0 ||
+            strstr(err_text(&e), rows[i].where) != err_text(&e) + 11 ||
+            strstr(err_text(&e), rows[i].what) == NULL)
+            fail_msg("row %zu wants %s\"%s\": %s", i, rows[i].where, rows[i].what, err_text(&e));
+    }
+}
+
+static void only_some_things_change_while_a_site_runs(void **state)
+{
+    struct err e = ERR_INIT;
+    struct config *a, *b;
+
+    (void)state;
+    assert_int_equal(load(TOP ROOTS, &a, &e), 0);
+    assert_int_equal(
+        load(TOP ROOTS "submitters:\n  - {name: a, token_sha256: " HEX64 "}\n", &b, &e), 0);
+    assert_int_equal(config_may_replace(a, b, &e), 0);
+    config_free(b);
+    assert_int_equal(load(TOP ROOTS "data: other\n", &b, &e), 0);
+    assert_int_equal(config_may_replace(a, b, &e), -EINVAL);
+    assert_non_null(strstr(err_text(&e), "\"data\""));
+    config_free(b);
+    config_free(a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_short_configuration_has_its_defaults),
+        cmocka_unit_test(every_mistake_is_named_with_its_place),
+        cmocka_unit_test(only_some_things_change_while_a_site_runs),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
