@@ -168,7 +168,8 @@ static void check_received(struct audit *a, const struct site *to, const struct 
                       "site than was opened");
 }
 
-/* The old site's inventory of the country: told empty once, and never again anything else. */
+/* The old site's inventory of the country: told empty before the close, and nothing else after it.
+ */
 static void check_inventories(struct audit *a, const struct site *s, const struct move *o,
                               const struct move *c)
 {
@@ -179,7 +180,7 @@ static void check_inventories(struct audit *a, const struct site *s, const struc
 
         if (v->country != o->country || v->leaf < o->leaf)
             continue;
-        empty |= v->count == 0 && v->empty_root;
+        empty |= v->leaf < c->leaf && v->count == 0 && v->empty_root;
         if (v->leaf > c->leaf && v->count != 0 && counts_held(a, s, v->country, v->at_size) == 0)
             claims_broken(a, CLAIM_RELOCATION, s, v->leaf,
                           "%llu copies of %s are left at the old site after the move was closed",
