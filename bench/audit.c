@@ -1,0 +1,253 @@
+/* bench-audit DIR SUBMISSIONS: every claim over a generated history of two sites with that many
+ * submissions of each of six countries, each scanned, one country moved.
+ *
+ * Three comparisons with SHA-256 over the same leaves and nodes in memory, all in CPU seconds:
+ *   audit             everything, Ed25519 signatures of all submissions included
+ *   audit-tables      the same run with signature checks answered "yes" at once: what reading,
+ *                     hashing, parsing and the claims' tables cost
+ *   audit-limit       everything, against hashing plus the signature checks of the same run alone
+ * The wrapper below is the linker's (--wrap=ed25519_verify): the product has no such switch. */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "betray/history.h"
+#include "claims/audit.h"
+#include "crypto/sha256.h"
+#include "events/leaf.h"
+#include "ledger/tlog_tiles.h"
+#include "measure.h"
+
+#define SITES 2
+
+static _Atomic(uint64_t) verified, verify_us;
+static bool skip;
+
+int __real_ed25519_verify(const struct ed25519_pub *, const void *, size_t,
+                          const struct ed25519_sig *);
+int __wrap_ed25519_verify(const struct ed25519_pub *, const void *, size_t,
+                          const struct ed25519_sig *);
+
+static uint64_t thread_us(void)
+{
+    struct rusage r;
+
+    if (getrusage(RUSAGE_THREAD, &r) != 0)
+        return 0;
+    return (uint64_t)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000U +
+           (uint64_t)(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
+}
+
+int __wrap_ed25519_verify(const struct ed25519_pub *k, const void *p, size_t n,
+                          const struct ed25519_sig *sig)
+{
+    uint64_t begin;
+    int rc;
+
+    atomic_fetch_add_explicit(&verified, 1, memory_order_relaxed);
+    if (skip)
+        return 0;
+    begin = thread_us();
+    rc = __real_ed25519_verify(k, p, n, sig);
+    atomic_fetch_add_explicit(&verify_us, thread_us() - begin, memory_order_relaxed);
+    return rc;
+}
+
+static const char *const sites[SITES] = {"zrh1", "mow1"};
+
+struct memory { /* the leaves of both ledgers, one behind the other */
+    struct buf bytes;
+    uint32_t *length;
+    size_t leaves, cap;
+    uint64_t live; /* copies placed and not removed */
+};
+static struct memory mem[SITES];
+
+static int keep(void *arg, uint64_t index, struct span s, struct err *e)
+{
+    struct memory *m = arg;
+    struct leaf l;
+
+    if (m->leaves == m->cap) {
+        m->cap = m->cap == 0 ? 4096 : m->cap * 2;
+        m->length = reallocarray(m->length, m->cap, sizeof(*m->length));
+        if (m->length == NULL)
+            return -ENOMEM;
+    }
+    m->length[m->leaves++] = (uint32_t)s.n;
+    if (leaf_parse(&l, s) == 0)
+        m->live += (uint64_t)(l.kind == LK_COPY_PLACED) - (uint64_t)(l.kind == LK_COPY_REMOVED);
+    return buf_put(&m->bytes, s.p, s.n);
+}
+
+static void load(struct memory *m, const char *dir)
+{
+    const struct tlog_walk w = {.leaf = keep, .arg = m};
+    struct core_range at = {0};
+    struct tlog_tiles *t;
+    struct err e = ERR_INIT;
+    uint64_t *sizes = NULL;
+    size_t n = 0;
+
+    buf_init(&m->bytes, (size_t)8 << 30);
+    if (tlog_tiles_checkpoints(dir, &sizes, &n, &e) != 0 || n == 0 ||
+        tlog_tiles_open(&t, dir, sizes[n - 1], &e) != 0 ||
+        tlog_tiles_walk(t, &at, sizes[n - 1], &w, &e) != 0)
+        measure_die(dir, &e);
+    tlog_tiles_close(t);
+    free(sizes);
+}
+
+static struct cost hashes(void)
+{
+    struct cost begin = measure_now();
+
+    for (size_t s = 0; s < SITES; s++) {
+        const uint8_t *p = mem[s].bytes.data;
+        struct core_range r = {0};
+        struct digest h;
+
+        for (size_t i = 0; i < mem[s].leaves; i++) {
+            sha256_leaf(p, mem[s].length[i], &h);
+            p += mem[s].length[i];
+            if (core_range_add(&note_crypto, &r, &h) != 0)
+                measure_die("range", NULL);
+        }
+        core_range_root(&note_crypto, &r, &h);
+    }
+    return measure_since(&begin);
+}
+
+struct seen {
+    struct cost cost;
+    double verify; /* CPU seconds */
+    uint64_t signatures, leaves, bytes, records;
+};
+
+static void run(struct seen *out, const struct trust *t, const char *const dirs[SITES])
+{
+    const struct audit_options o = {.threads = 0};
+    struct audit_source src[SITES];
+    struct audit *a = NULL;
+    struct err e = ERR_INIT;
+    struct cost begin = measure_now();
+
+    for (size_t i = 0; i < SITES; i++)
+        src[i] = (struct audit_source){sites[i], dirs[i]};
+    verified = verify_us = 0;
+    if (audit_run(&a, t, src, SITES, &o, &e) != 0)
+        measure_die("audit", &e);
+    out->cost = measure_since(&begin);
+    out->verify = (double)verify_us / 1e6;
+    out->signatures = verified;
+    if (audit_exit(a) != 0)
+        measure_die("a claim over the generated history is not proved: remove the folder of "
+                    "generated data (it may be of an older version) and run again",
+                    NULL);
+    audit_memory(a, &out->bytes, &out->records);
+    out->leaves = 0;
+    for (size_t i = 0; i < audit_ledgers(a); i++)
+        out->leaves += audit_ledger(a, i).size;
+    audit_free(a);
+}
+
+static void make(const char *dir, unsigned submissions)
+{
+    struct history_spec spec = {.submissions = submissions,
+                                .withdrawn = submissions / 100,
+                                .move = true,
+                                .scans = true,
+                                .group = 128,
+                                .checkpoint = 16,
+                                .seed = 1};
+    struct err e = ERR_INIT;
+    char making[4096];
+    struct stat st;
+    int n = snprintf(making, sizeof(making), "%s.new", dir);
+
+    if (n < 0 || (size_t)n >= sizeof(making))
+        measure_die("the path of the folder is too long", NULL);
+    if (stat(dir, &st) == 0)
+        return;
+    measure_remove(making);
+    if (history_make(making, &spec, &e) != 0)
+        measure_die("history", &e);
+    if (rename(making, dir) != 0)
+        measure_die(dir, NULL);
+}
+
+static void print(struct bench *b, const struct seen *last)
+{
+    uint64_t live = mem[0].live + mem[1].live;
+    double each = (double)last->bytes / (double)(live > 0 ? live : 1);
+
+    for (size_t i = 0; i < 3; i++)
+        measure_print(&b[i]);
+    measure_say(b[0].name,
+                "%llu Ed25519 signatures took %.2f of %.2f CPU seconds (%.0f %%), %.0f us each",
+                (unsigned long long)last->signatures, last->verify, last->cost.cpu,
+                100 * last->verify / last->cost.cpu,
+                1e6 * last->verify / (double)(last->signatures > 0 ? last->signatures : 1));
+    measure_say(b[1].name, "ours with every signature check answered yes at once (the linker's "
+                           "--wrap); the peer hashes with one thread, ours too");
+    measure_say(b[2].name, "peer: hashing and the bare signature checks of the same rounds");
+    (void)printf("bench audit-memory ours=%.1f peer=64 ratio=%.3g bar=1 unit=bytes/live-ref "
+                 "records=%llu live=%llu bytes=%llu per_record=%.1f\n",
+                 each, 64 / each, (unsigned long long)last->records, (unsigned long long)live,
+                 (unsigned long long)last->bytes,
+                 (double)last->bytes / (double)(last->records > 0 ? last->records : 1));
+    measure_say("audit-memory", "a live copy has two records, the submission's and the copy's; "
+                                "peer is the design's bar of 64 bytes a live ref");
+}
+
+int main(int argc, char **argv)
+{
+    struct bench b[3] = {{.name = "audit", .unit = "leaves", .by_cpu = true, .bar = 0.25},
+                         {.name = "audit-tables", .unit = "leaves", .by_cpu = true, .bar = 0.25},
+                         {.name = "audit-limit", .unit = "leaves", .by_cpu = true}};
+    char zrh[4096], mow[4096], trust[4096];
+    const char *dirs[SITES] = {zrh, mow};
+    struct trust *t;
+    struct err e = ERR_INIT;
+    struct seen full, tables;
+    size_t rounds = measure_rounds(3);
+
+    if (argc != 3) {
+        (void)fprintf(stderr, "usage: bench-audit FOLDER SUBMISSIONS\n");
+        return 2;
+    }
+    make(argv[1], (unsigned)strtoul(argv[2], NULL, 10));
+    (void)snprintf(zrh, sizeof(zrh), "%s/zrh1", argv[1]);
+    (void)snprintf(mow, sizeof(mow), "%s/mow1", argv[1]);
+    (void)snprintf(trust, sizeof(trust), "%s/trust.yaml", argv[1]);
+    if (trust_load(&t, trust, &e) != 0)
+        measure_die("trust", &e);
+    for (size_t i = 0; i < SITES; i++)
+        load(&mem[i], dirs[i]);
+    for (size_t i = 0; i < rounds; i++) {
+        skip = false;
+        run(&full, t, dirs);
+        skip = true;
+        run(&tables, t, dirs);
+        b[0].ours[i] = b[2].ours[i] = full.cost;
+        b[1].ours[i] = tables.cost;
+        b[0].peer[i] = b[1].peer[i] = b[2].peer[i] = hashes();
+        b[2].peer[i].cpu += full.verify;
+        b[2].peer[i].wall += full.verify;
+    }
+    for (size_t k = 0; k < 3; k++) {
+        b[k].n = rounds;
+        b[k].work = (double)full.leaves;
+    }
+    print(b, &full);
+    trust_free(t);
+    for (size_t i = 0; i < SITES; i++) {
+        buf_free(&mem[i].bytes);
+        free(mem[i].length);
+    }
+    return 0;
+}

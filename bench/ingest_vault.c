@@ -1,0 +1,156 @@
+/* bench-ingest-vault CORPUS DIR: the files of a corpus made durable.
+ *
+ * Ours, in process, one thread: each file is read, hashed, encrypted into the vault; groups of 128
+ * with two leaves and a sealed blob each, one fdatasync a group; catalog index and ledger follow; a
+ * checkpoint a second.  No HTTP, no signature checks: the whole path is bench ingest-http.
+ * Peers: `cp -r` and a sync of the file system (plain files, nothing logged or encrypted); `borg
+ * create` into a fresh repository (repokey, lz4: encrypted, deduplicated, compressed, one commit).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "crypto/secret.h"
+#include "files.h"
+#include "measure.h"
+#include "site.h"
+
+#define GROUP 128
+#define LEAF 420 /* bytes of submission.accepted, nearly; copy.placed is shorter */
+#define BLOB 640 /* openings of eight sealed fields */
+#define FILE_MOST (64 << 20)
+
+static const char *corpus, *folder;
+static struct files files;
+static uint8_t *content;
+
+static const char *fresh(char out[4096], const char *name)
+{
+    (void)snprintf(out, 4096, "%s/%s", folder, name);
+    measure_remove(out);
+    sync();
+    return out;
+}
+
+static void put(struct site *s, struct vault_group *g, const struct file *f, uint64_t number)
+{
+    uint8_t leaf[LEAF], blob[BLOB] = {0};
+    struct vault_put *p;
+    struct id128 ref, sub, object;
+    struct digest sha256;
+    uint64_t size;
+    bool again;
+
+    files_read(f, content);
+    random_bytes(ref.b, sizeof(ref.b));
+    random_bytes(sub.b, sizeof(sub.b));
+    memset(leaf, 'x', sizeof(leaf));
+    memcpy(leaf, &number, sizeof(number));
+    if (vault_put_begin(&p, s->vault) != 0 || vault_put_append(p, content, (size_t)f->size) != 0 ||
+        vault_put_finish(p, &sha256, &size) != 0 ||
+        vault_group_put(g, p, &ref, &sub, span_of(blob, sizeof(blob)), &again, &object) != 0 ||
+        vault_group_leaf(g, span_of(leaf, sizeof(leaf))) != 0 ||
+        vault_group_leaf(g, span_of(leaf, sizeof(leaf) / 2)) != 0)
+        measure_die("putting a file into the vault", NULL);
+}
+
+static struct cost ours(struct site *s)
+{
+    char path[4096];
+    struct cost begin, c;
+
+    site_make(s, fresh(path, "ours"));
+    begin = measure_now();
+    for (size_t i = 0; i < files.n; i += GROUP) {
+        struct vault_group *g;
+
+        if (vault_group_begin(&g, s->vault) != 0)
+            measure_die("group", NULL);
+        for (size_t k = i; k < i + GROUP && k < files.n; k++)
+            put(s, g, &files.v[k], k);
+        site_commit(s, g);
+        site_publish(s, false);
+    }
+    site_publish(s, true);
+    c = measure_since(&begin);
+    site_close(s);
+    measure_remove(path);
+    return c;
+}
+
+static struct cost copied(void)
+{
+    char path[4096];
+    const char *argv[] = {
+        "sh", "-c", "cp -r \"$1\" \"$2\" && sync -f \"$2\"", "sh", corpus, fresh(path, "cp"), NULL};
+    struct cost c = measure_command(argv, NULL);
+
+    measure_remove(path);
+    return c;
+}
+
+static struct cost borg(void)
+{
+    char path[4096], archive[4200], base[4096];
+    const char *init[] = {"borg", "--error", "init", "--encryption=repokey", fresh(path, "borg"),
+                          NULL};
+    const char *create[] = {
+        "borg",  "--error", "create", "--compression=lz4", "--files-cache=disabled",
+        archive, corpus,    NULL};
+    struct cost c;
+
+    (void)setenv("BORG_PASSPHRASE", "bench", 1);
+    (void)setenv("BORG_BASE_DIR", fresh(base, "borg-home"), 1);
+    (void)snprintf(archive, sizeof(archive), "%s::a", path);
+    (void)measure_command(init, NULL);
+    c = measure_command(create, NULL);
+    measure_remove(path);
+    measure_remove(base);
+    return c;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench b[4] = {{.name = "ingest-vault-cp", .unit = "files", .bar = 0.8},
+                         {.name = "ingest-vault-borg", .unit = "files", .bar = 1.5},
+                         {.name = "ingest-vault-cp-cpu", .unit = "files", .by_cpu = true},
+                         {.name = "ingest-vault-borg-cpu", .unit = "files", .by_cpu = true}};
+    size_t rounds = measure_rounds(3);
+    struct site s;
+
+    if (argc != 3) {
+        (void)fprintf(stderr, "usage: bench-ingest-vault CORPUS FOLDER\n");
+        return 2;
+    }
+    corpus = argv[1];
+    folder = argv[2];
+    files_list(&files, (const char *const[]){corpus, NULL}, 0, FILE_MOST);
+    content = malloc(FILE_MOST);
+    if (content == NULL || files.n == 0)
+        measure_die("the corpus is empty", NULL);
+    for (size_t i = 0; i < files.n; i++) /* the page cache is warm */
+        files_read(&files.v[i], content);
+    for (size_t i = 0; i < rounds; i++) {
+        b[0].ours[i] = ours(&s);
+        b[0].peer[i] = copied();
+        b[1].peer[i] = borg();
+        b[1].ours[i] = b[2].ours[i] = b[3].ours[i] = b[0].ours[i];
+        b[2].peer[i] = b[0].peer[i];
+        b[3].peer[i] = b[1].peer[i];
+    }
+    for (size_t i = 0; i < ARRAY_LEN(b); i++) {
+        b[i].n = rounds;
+        b[i].work = (double)files.n;
+        measure_print(&b[i]);
+    }
+    measure_say("ingest-vault", "%zu files, %.0f MB; %zu groups, %zu checkpoints in the last round",
+                files.n, (double)files.bytes / 1e6, s.groups, s.publications);
+    measure_say("ingest-vault", "not the whole path: no HTTP, no client, no signature checks; cp "
+                                "neither encrypts nor logs and syncs once; borg compresses");
+    free(content);
+    files_free(&files);
+    return 0;
+}

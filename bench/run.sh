@@ -1,0 +1,129 @@
+#!/usr/bin/env bash
+# run.sh BUILD: the benches; every figure is a ratio to a well-known program or to the machine's own
+# floor, measured in turns.  docs/performance.md says what each compares and what was not equal.
+#
+#   BENCH_ONLY="scan audit"  only these of: ledger-append ledger-check audit ingest-vault scan
+#   BENCH_ROUNDS=n           rounds of each instead of the usual number
+#   BENCH_SCALE=n            hundredths of the usual amount of work (default 100)
+#   BENCH_SECONDS=n          no bench runs longer than this (default 240)
+#   BENCH_TESSERA=PROGRAM    the peer of ledger-append, see bench/ledger_append.c
+#
+# Results: build/bench.txt (the lines "bench NAME ours=... peer=... ratio=... bar=..." and, behind
+# '#', the machine).  Input is made once under build/bench-data.  Exit: 0 measured (missed bars are
+# told, they are no failure), 3 something could not be measured.
+set -euo pipefail
+export LC_ALL=C
+
+build=${1:?usage: bench/run.sh BUILD}
+cd "$(dirname "$0")/.."
+build=$(realpath "$build")
+top=$(dirname "$build")
+data=$top/bench-data
+out=$top/bench.txt
+scale=${BENCH_SCALE:-100}
+limit=${BENCH_SECONDS:-240}
+all="ledger-append ledger-check audit ingest-vault scan"
+only=${BENCH_ONLY:-$all}
+failed=0
+
+for name in $only; do
+    case " $all " in
+    *" $name "*) ;;
+    *) echo "make bench: there is no bench \"$name\"; there are: $all" >&2; exit 2 ;;
+    esac
+done
+scaled() { # NUMBER: so many at the chosen scale, at least 10
+    local n=$(($1 * scale / 100))
+    echo $((n < 10 ? 10 : n))
+}
+wanted() { case " $only " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
+
+# A build folder from before this tree had benches does not know the target yet.
+if ! ninja -C "$build" -t query bench-programs >/dev/null 2>&1; then
+    meson setup --reconfigure "$build" >/dev/null
+fi
+ninja -C "$build" bench-programs >"$top/bench-build.log" 2>&1 || { cat "$top/bench-build.log" >&2; exit 3; }
+bin=$build/bench
+
+mkdir -p "$data"
+work=$(mktemp -d "$data/work-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+space=$(df --output=avail -k "$data" | tail -n 1)
+if [ "$space" -lt 16000000 ]; then
+    echo "make bench: $data needs up to 16 GB of disk, $((space / 1000000)) GB are free" >&2
+    exit 3
+fi
+
+{
+    echo "# $(date -u +%Y-%m-%dT%H:%M:%SZ) $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r)"
+    echo "# $(sed -n 's/^MemTotal: *//p' /proc/meminfo) of memory; file system: $(stat -f -c %T "$data"); load before: $(cut -d' ' -f1-3 /proc/loadavg)"
+    echo "# ratio: the median of the rounds' ratios, higher is better; range: the rounds' least and greatest"
+} | tee "$out"
+
+# Makes NAME with a command that gets a folder in the making; a half-made one is never used.
+made() {
+    local name=$1
+    shift
+    [ -e "$data/$name" ] && return 0
+    echo "making build/bench-data/$name ..." >&2
+    rm -rf "$data/$name.new"
+    mkdir "$data/$name.new"
+    "$@" "$data/$name.new"
+    mv "$data/$name.new" "$data/$name"
+}
+measure() { # NAME PROGRAM ARGUMENT...
+    local name=$1 rc=0
+    shift
+    timeout --kill-after=10 "$limit" "$@" >"$work/line" || rc=$?
+    tee -a "$out" <"$work/line"
+    if [ "$rc" != 0 ]; then
+        echo "make bench: $name could not be measured (exit $rc; 124 is BENCH_SECONDS)" | tee -a "$work/failed" >&2
+        failed=1
+    fi
+}
+
+if wanted ledger-append; then
+    measure ledger-append "$bin/bench-ledger-append" "$work" "$(scaled 200000)"
+fi
+if wanted ledger-check; then
+    n=$(scaled 1000000)
+    measure ledger-check "$bin/bench-ledger-check" "$data/ledger-$n" "$n"
+fi
+if wanted audit; then
+    n=$(scaled 50000)
+    [ -e "$data/history-$n" ] || echo "making build/bench-data/history-$n, six times $n submissions ..." >&2
+    measure audit "$bin/bench-audit" "$data/history-$n" "$n"
+fi
+if wanted ingest-vault; then
+    n=$(scaled 20000)
+    corpus() { "$bin/bench-corpus" files "$1" "$n"; }
+    made "files-$n" corpus
+    measure ingest-vault "$bin/bench-ingest-vault" "$data/files-$n" "$work"
+fi
+if wanted scan; then
+    n=$(scaled 5000)
+    copies() { "$bin/bench-corpus" copies "$1" "$n"; }
+    made "copies-$n" copies
+    release() {
+        cp rules/demo/*.yar "$1/"
+        "$bin/bench-corpus" rules "$1/generated.yar" 3000 "$data/copies-$n"
+    }
+    made "release-$n" release
+    yarac -w "$data/release-$n"/*.yar "$work/rules.yarc"
+    measure scan "$bin/bench-scan" "$build/engines/yara/glarus-engine-yara" "$data/release-$n" \
+        "$work/rules.yarc" "$data/copies-$n" "$work"
+fi
+
+echo
+printf '%-26s %14s %14s  %-16s %8s %6s\n' "" ours peer unit ratio bar
+awk '$1 == "bench" {
+    for (i = 3; i <= NF; i++) { split($i, p, "="); v[p[1]] = p[2] }
+    verdict = v["bar"] == "-" || v["ratio"] == "-" ? "" : v["ratio"] + 0 >= v["bar"] + 0 ? "held" : "missed"
+    printf "%-26s %14s %14s  %-16s %8s %6s %s\n", $2, v["ours"], v["peer"], v["unit"], v["ratio"], v["bar"], verdict
+    delete v
+}' "$out"
+echo
+echo "The lines are in ${out#"$PWD"/}; ratios from one run in turns, other load on the machine included."
+if [ "$failed" != 0 ]; then
+    exit 3
+fi

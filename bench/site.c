@@ -1,0 +1,113 @@
+#include "site.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "measure.h"
+
+#define PUBLISH_EVERY 1.0
+
+static void hold(int rc, const char *what, struct err *e)
+{
+    if (rc == 0)
+        return;
+    if (e->code == 0)
+        (void)err_sys(e, rc, "%s", "failed");
+    measure_die(what, e);
+}
+
+/* A folder of ours, or an argument of our caller: short. */
+static const char *under(char out[4096], const char *dir, const char *name)
+{
+    if (snprintf(out, 4096, "%s/%s", dir, name) >= 4096)
+        measure_die("the path of the folder is too long", NULL);
+    return out;
+}
+
+void site_make(struct site *s, const char *dir)
+{
+    struct vault_config c = {0};
+    struct vault_report report;
+    struct vault_group *g;
+    struct err e = ERR_INIT;
+    char path[4096];
+    uint64_t epoch;
+
+    memset(s, 0, sizeof(*s));
+    if (mkdir(dir, 0700) != 0)
+        hold(-errno, dir, &e);
+    hold(store_dir_open(&s->store, under(path, dir, "vault"), &e), "store", &e);
+    hold(keyring_file_open(&s->keys, under(path, dir, "keys"), &e), "keys", &e);
+    hold(catalog_open(&s->catalog, under(path, dir, "catalog.db"), &e), "catalog", &e);
+    hold(ledger_open(&s->ledger, under(path, dir, "ledger"), &e), "ledger", &e);
+    c.store = s->store;
+    c.keys = s->keys;
+    c.index = catalog_index(s->catalog);
+    hold(vault_open(&s->vault, &c, &report, &e), "vault", &e);
+    hold(vault_replay(s->vault, 0, 0, NULL, NULL, &e), "replay", &e);
+    hold(vault_group_begin(&g, s->vault), "group", &e);
+    hold(vault_turn_begin(g, &epoch, &e), "epoch", &e);
+    hold(vault_group_commit(g, NULL, NULL, &e), "epoch", &e);
+    hold(ed25519_generate(&s->key), "key", &e);
+    hold(note_signer_init(&s->log, "bench.example/ledger", VKEY_ED25519, s->key, &e), "key", &e);
+    hold(signer_open(&s->signer, under(path, dir, "signer.state"), &s->log, true, &e), "signer",
+         &e);
+    s->publish_due = measure_now().wall + PUBLISH_EVERY;
+}
+
+void site_close(struct site *s)
+{
+    signer_close(s->signer);
+    ed25519_free(s->key);
+    vault_close(s->vault);
+    ledger_close(s->ledger);
+    catalog_close(s->catalog);
+    keyring_free(s->keys);
+    store_free(s->store);
+}
+
+static int apply(void *arg, const struct vault_group_view *g)
+{
+    struct site *s = arg;
+    int rc = ledger_append(s->ledger, g->leaves, g->n_leaves, NULL);
+
+    if (rc == 0)
+        rc = catalog_set_applied(s->catalog, g->seq);
+    s->apply_failed = rc;
+    return 0;
+}
+
+void site_commit(struct site *s, struct vault_group *g)
+{
+    struct err e = ERR_INIT;
+
+    hold(vault_group_commit(g, apply, s, &e), "group", &e);
+    hold(s->apply_failed, "ledger or catalog", &e);
+    s->groups++;
+}
+
+void site_publish(struct site *s, bool now)
+{
+    struct digest root, path[CORE_PROOF_MAX];
+    struct err e = ERR_INIT;
+    struct buf note;
+    size_t n = 0;
+    uint64_t size = ledger_size(s->ledger);
+
+    if ((!now && measure_now().wall < s->publish_due) || size == s->published)
+        return;
+    buf_init(&note, CORE_NOTE_MAX);
+    hold(ledger_flush(s->ledger, &e), "flush", &e);
+    ledger_root(s->ledger, &root);
+    if (s->published != 0)
+        hold(ledger_consistency(s->ledger, s->published, size, path, &n, &e), "consistency", &e);
+    hold(signer_sign(s->signer, size, &root, path, n, &note, &e), "sign", &e);
+    hold(ledger_publish(s->ledger, buf_span(&note), &e), "publish", &e);
+    buf_free(&note);
+    s->published = size;
+    s->publications++;
+    s->publish_due = measure_now().wall + PUBLISH_EVERY;
+}
