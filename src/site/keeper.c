@@ -581,6 +581,7 @@ static int keeper_open(struct keeper *k, struct err *e)
         (rc = open_stores(k, e)) != 0 || (rc = catch_up(k, e)) != 0 ||
         (rc = found_site(k, e)) != 0 || (rc = keeper_load_documents(k, e)) != 0)
         return rc;
+    k->round_due = clock_mono(); /* health counts the witnesses' minute from here */
     k->epoch_began = clock_now();
     k->inventory_at = k->epoch_began + (unix_time)k->c->inventory;
     return keeper_move_resume(k, e);
