@@ -236,6 +236,87 @@ static void a_malformed_leaf_breaks_the_ledger_at_its_place(void **state)
     audit_free(a);
 }
 
+/* The history of a scene with everything from a site's first leaf of a kind on so many days late.
+ */
+static struct audit *delayed(const struct scene *s, int site, enum leaf_kind kind, int days)
+{
+    struct audit *a;
+    struct tale t;
+
+    scene_tale(s, site, &t);
+    assert_int_equal(tale_delay(&t, tale_find(&t, kind, 0), (int64_t)days * 86400, NULL), 0);
+    a = scene_audit_with(s, site, &t);
+    tale_free(&t);
+    return a;
+}
+
+static void broken_saying(const struct audit *a, const char *claim, const char *says)
+{
+    expect(a, claim, AUDIT_BROKEN);
+    if (strstr(result(a, claim)->sentence, says) == NULL)
+        fail_msg("%s: %s", claim, result(a, claim)->sentence);
+}
+
+static void what_comes_too_late_is_broken(void **state)
+{
+    struct audit *a = delayed(scene, ZRH, LK_SUBMISSION_ERASED, 31); /* promised: 30 */
+
+    (void)state;
+    broken_saying(a, "intake.consent", "erased later than the 30 days");
+    broken_saying(a, "vault.erasure", "too late for the order");
+    audit_free(a);
+    a = delayed(scene, ZRH, LK_SUBMISSION_ERASED, 28); /* with a day to spare for the epoch */
+    expect(a, "intake.consent", AUDIT_PROVED);
+    expect(a, "vault.erasure", AUDIT_PROVED);
+    audit_free(a);
+    a = delayed(scene, ZRH, LK_SCAN_DONE, 2); /* scan_within: 24h */
+    broken_saying(a, "detect.explained", "minutes after it was stored");
+    audit_free(a);
+    a = delayed(scene, ZRH, LK_EPOCH_DESTROYED, 3); /* epoch_within: 2 days */
+    broken_saying(a, "vault.erasure", "within 48 hours");
+    audit_free(a);
+}
+
+static void a_country_that_never_moves_is_missed_after_its_move_by(void **state)
+{
+    static const struct history_spec stays = {.submissions = 1, .scans = true};
+    struct scene s;
+    struct audit *a;
+
+    (void)state;
+    scene_make(&s, &stays);
+    a = scene_audit(&s, NULL); /* four hours before move_by */
+    expect(a, "residency.relocation", AUDIT_EMPTY);
+    audit_free(a);
+    a = delayed(&s, MOW, LK_EPOCH_DESTROYED, 1);
+    broken_saying(a, "residency.relocation", "1 submissions of CA are still here");
+    audit_free(a);
+    scene_remove(&s);
+}
+
+/* Later than the last leaf, but earlier than a witness saw the ledger without it. */
+static void a_leaf_may_not_be_older_than_the_checkpoint_before_it(void **state)
+{
+    struct leaf_builder b;
+    struct audit *a;
+    struct tale t;
+    unix_time last;
+
+    (void)state;
+    scene_tale(scene, ZRH, &t);
+    last = tale_leaf(&t, t.leaves - 1).time;
+    t.mark[t.marks - 1].when = last + 170;
+    leaf_begin(&b, LK_EPOCH_OPENED, last - 120, "zrh1");
+    leaf_set_int(&b, LF_EPOCH, 3);
+    assert_int_equal(tale_add(&t, &b, NULL), 0);
+    assert_int_equal(tale_publish(&t, last + 175), 0);
+    a = scene_audit_with(scene, ZRH, &t);
+    broken_saying(a, "ledger.time", "a witness saw the ledger without it");
+    assert_int_equal(result(a, "ledger.time")->leaf, t.leaves - 1);
+    audit_free(a);
+    tale_free(&t);
+}
+
 /* The auditor kept the checkpoint of an earlier audit: a prefix is fine, another tree is not. */
 static void a_remembered_checkpoint_is_compared_at_its_own_size(void **state)
 {
@@ -341,6 +422,9 @@ int main(void)
         cmocka_unit_test(a_missing_document_is_named),
         cmocka_unit_test(a_leaf_of_tomorrow_makes_unknown_what_it_could_touch),
         cmocka_unit_test(a_malformed_leaf_breaks_the_ledger_at_its_place),
+        cmocka_unit_test(what_comes_too_late_is_broken),
+        cmocka_unit_test(a_country_that_never_moves_is_missed_after_its_move_by),
+        cmocka_unit_test(a_leaf_may_not_be_older_than_the_checkpoint_before_it),
         cmocka_unit_test(a_remembered_checkpoint_is_compared_at_its_own_size),
         cmocka_unit_test(receipts_are_verified_and_their_copies_found),
         cmocka_unit_test(an_auditors_mistakes_are_told_before_anything_is_read),

@@ -264,6 +264,10 @@ static void only_one_spelling_is_a_leaf(void **state)
          "{\"key\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=\",\"kind\":\"key.bound\","
          "\"person\":\"" ID "\",\"site\":\"zrh1\",\"time\":\"2026-11-23T20:51Z\",\"v\":1}",
          -EBADMSG},
+        {"the other spare bit of base64",
+         "{\"key\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAC=\",\"kind\":\"key.bound\","
+         "\"person\":\"" ID "\",\"site\":\"zrh1\",\"time\":\"2026-11-23T20:51Z\",\"v\":1}",
+         -EBADMSG},
         {"an order by its submitter, unsigned",
          "{\"ground\":\"withdrawn\",\"kind\":\"erase.ordered\",\"site\":\"zrh1\",\"sub\":\"" ID
          "\",\"time\":\"2026-11-23T20:51Z\",\"v\":1}",
