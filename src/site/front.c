@@ -186,6 +186,7 @@ static int serve(struct front *f)
             log_info("front drains");
             http_server_drain(f->server, DRAIN_MS);
             told = true;
+            continue; /* that may have been the last connection */
         }
         rc = turn(f, epoll, &writes);
     }
