@@ -49,8 +49,8 @@ mkdir -p "$data"
 work=$(mktemp -d "$data/work-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 space=$(df --output=avail -k "$data" | tail -n 1)
-if [ "$space" -lt 16000000 ]; then
-    echo "make bench: $data needs up to 16 GB of disk, $((space / 1000000)) GB are free" >&2
+if [ "$space" -lt 32000000 ]; then
+    echo "make bench: $data needs up to 32 GB of disk for a while, $((space / 1000000)) GB are free" >&2
     exit 3
 fi
 
@@ -76,6 +76,7 @@ measure() { # NAME PROGRAM ARGUMENT...
     shift
     timeout --kill-after=10 "$limit" "$@" >"$work/line" || rc=$?
     tee -a "$out" <"$work/line"
+    rm -rf "$work"/*-[0-9]*
     if [ "$rc" != 0 ]; then
         echo "make bench: $name could not be measured (exit $rc; 124 is BENCH_SECONDS)" | tee -a "$work/failed" >&2
         failed=1
