@@ -98,6 +98,23 @@ static void base64_has_one_spelling(void **state)
     assert_int_equal(text_unbase64_exact(span_str("Zm9v"), out, 3), 0);
 }
 
+/* RFC 4648 table 1 has 64 signs; no other byte stands for anything, in any place. */
+static void base64_has_no_other_signs(void **state)
+{
+    static const char signs[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint8_t quad[4], out[3];
+
+    (void)state;
+    for (unsigned byte = 0; byte < 256; byte++)
+        for (size_t place = 0; place < 3; place++) { /* '=' may stand in the last */
+            bool sign = byte != 0 && strchr(signs, (int)byte) != NULL;
+
+            memset(quad, 'A', sizeof(quad));
+            quad[place] = (uint8_t)byte;
+            assert_int_equal(text_unbase64_exact(span_of(quad, 4), out, 3), sign ? 0 : -EBADMSG);
+        }
+}
+
 static void every_byte_survives_both_encodings(void **state)
 {
     uint8_t all[256], back[256];
@@ -266,6 +283,7 @@ int main(void)
         cmocka_unit_test(numbers_are_decimal_in_one_spelling),
         cmocka_unit_test(the_vectors_of_rfc_4648_come_out_both_ways),
         cmocka_unit_test(base64_has_one_spelling),
+        cmocka_unit_test(base64_has_no_other_signs),
         cmocka_unit_test(every_byte_survives_both_encodings),
         cmocka_unit_test(hex_is_lower_case_and_of_the_right_length),
         cmocka_unit_test(utf8_is_judged_at_every_boundary),
