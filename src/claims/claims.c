@@ -32,8 +32,9 @@ int claims_grow(void **v, size_t *cap, size_t n, size_t size)
 }
 
 /* Replaces what the result says, control characters by '?'. */
-static void say(struct audit_result *r, enum audit_verdict v, const struct site *s, uint64_t leaf,
-                const char *fmt, va_list ap)
+__attribute__((format(printf, 5, 0))) static void say(struct audit_result *r, enum audit_verdict v,
+                                                      const struct site *s, uint64_t leaf,
+                                                      const char *fmt, va_list ap)
 {
     r->verdict = v;
     r->leaf = leaf;

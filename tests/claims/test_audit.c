@@ -294,6 +294,29 @@ static void a_country_that_never_moves_is_missed_after_its_move_by(void **state)
     scene_remove(&s);
 }
 
+/* Nothing was erased in it, so no order misses it: the epoch itself is late. */
+static void an_epoch_that_is_never_destroyed_is_missed(void **state)
+{
+    static const struct history_spec quiet = {.submissions = 1, .scans = true};
+    struct audit *a;
+    struct scene s;
+    struct tale t;
+
+    (void)state;
+    scene_make(&s, &quiet);
+    scene_tale(&s, MOW, &t);
+    tale_delete(&t, tale_find(&t, LK_EPOCH_DESTROYED, 0));
+    a = scene_audit_with(&s, MOW, &t); /* two days are not over */
+    expect(a, "vault.erasure", AUDIT_EMPTY);
+    audit_free(a);
+    assert_int_equal(tale_delay(&t, tale_last(&t, LK_INVENTORY_SITE), 2 * 86400, NULL), 0);
+    a = scene_audit_with(&s, MOW, &t);
+    broken_saying(a, "vault.erasure", "epoch 1 was not destroyed within 48 hours");
+    audit_free(a);
+    tale_free(&t);
+    scene_remove(&s);
+}
+
 /* Later than the last leaf, but earlier than a witness saw the ledger without it. */
 static void a_leaf_may_not_be_older_than_the_checkpoint_before_it(void **state)
 {
@@ -424,6 +447,7 @@ int main(void)
         cmocka_unit_test(a_malformed_leaf_breaks_the_ledger_at_its_place),
         cmocka_unit_test(what_comes_too_late_is_broken),
         cmocka_unit_test(a_country_that_never_moves_is_missed_after_its_move_by),
+        cmocka_unit_test(an_epoch_that_is_never_destroyed_is_missed),
         cmocka_unit_test(a_leaf_may_not_be_older_than_the_checkpoint_before_it),
         cmocka_unit_test(a_remembered_checkpoint_is_compared_at_its_own_size),
         cmocka_unit_test(receipts_are_verified_and_their_copies_found),
