@@ -1,0 +1,43 @@
+/* client_receipt.h - a receipt, opened: its proof checked against a trust file, its openings
+ * against its leaf, and its leaf against the site whose ledger signed.  docs/formats.md, "Receipt".
+ */
+#ifndef CLI_CLIENT_RECEIPT_H
+#define CLI_CLIENT_RECEIPT_H
+
+#include "claims/trust.h"
+#include "events/receipt_extra.h"
+#include "ledger/tlog_proof.h"
+
+struct client_receipt {
+    struct buf text, extra; /* what the spans below point into */
+    struct core_proof proof;
+    struct receipt_extra x;
+    struct leaf leaf;
+    struct tlog_verdict verdict;   /* verdict.quorum: final, else pending */
+    const struct trust_site *site; /* lent from the trust file */
+};
+/* text is copied.  0: it verifies; -EBADMSG it does not; -ENOTSUP, -EPROTONOSUPPORT: the leaf is of
+ * a kind or version this program does not know.  Release it either way. */
+MUST_CHECK int client_receipt_open(struct client_receipt *r, struct span text,
+                                   const struct trust *t, struct err *e);
+MUST_CHECK int client_receipt_load(struct client_receipt *r, const char *path,
+                                   const struct trust *t, struct err *e);
+void client_receipt_done(struct client_receipt *r); /* zeroed is fine */
+
+/* What a file is known by. */
+struct client_file {
+    struct digest sha256;
+    uint64_t size;
+};
+/* Reads from the beginning to the end, leaving the offset alone. */
+MUST_CHECK int client_file_read(struct client_file *out, int fd, struct err *e);
+/* 0 if the receipt opens sha256 and size, and they are the file's; -EBADMSG says what differs. */
+MUST_CHECK int client_receipt_covers(const struct client_receipt *r, const struct client_file *f,
+                                     struct err *e);
+
+/* For a person, several lines; or one JSON object. */
+MUST_CHECK int client_receipt_text(const struct client_receipt *r, const struct trust *t,
+                                   struct buf *out);
+MUST_CHECK int client_receipt_json(const struct client_receipt *r, const struct trust *t,
+                                   struct buf *out);
+#endif

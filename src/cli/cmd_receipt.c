@@ -1,0 +1,213 @@
+/* cmd_receipt.c - receipts, read and shortened without any network. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "cli/cli.h"
+#include "cli/client_receipt.h"
+#include "events/seal.h"
+
+#define OUT_MAX ((size_t)1 << 20)
+
+struct verify {
+    const struct command *c;
+    struct trust *trust;
+    const char *file;
+    bool json;
+};
+
+static int covered(const struct verify *v, const struct client_receipt *r, struct err *e)
+{
+    struct client_file f;
+    int fd, rc;
+
+    if ((fd = open(v->file, O_RDONLY | O_CLOEXEC)) < 0)
+        return err_sys(e, -errno, "opening \"%s\"", v->file);
+    if ((rc = client_file_read(&f, fd, e)) == 0)
+        rc = client_receipt_covers(r, &f, e);
+    io_close(&fd);
+    return rc == 0 ? 0 : err_prefix(e, "\"%s\"", v->file);
+}
+
+static int verify_one(const struct verify *v, const char *path)
+{
+    struct client_receipt r;
+    struct err e = ERR_INIT;
+    struct buf out;
+    int code;
+
+    buf_init(&out, OUT_MAX);
+    if (client_receipt_load(&r, path, v->trust, &e) != 0 ||
+        (v->file != NULL && covered(v, &r, &e) != 0) ||
+        (e.code = v->json ? client_receipt_json(&r, v->trust, &out)
+                          : client_receipt_text(&r, v->trust, &out)) != 0) {
+        code = cli_fail(v->c, &e);
+    } else {
+        if (!v->json)
+            (void)printf("%s\n", path);
+        (void)fwrite(out.data, 1, out.len, stdout);
+        if (v->file != NULL && !v->json)
+            (void)printf("It is the receipt of \"%s\": hash and size are the opened ones.\n",
+                         v->file);
+        (void)printf("\n");
+        code = r.verdict.quorum ? EXIT_HELD : EXIT_PENDING;
+    }
+    client_receipt_done(&r);
+    buf_free(&out);
+    return code;
+}
+
+static const struct option verify_options[] = {{"trust", required_argument, NULL, 't'},
+                                               {"file", required_argument, NULL, 'f'},
+                                               {"json", no_argument, NULL, 'j'},
+                                               {"help", no_argument, NULL, 'h'},
+                                               {NULL, 0, NULL, 0}};
+
+/* A receipt that does not verify weighs more than trouble, that more than a pending one. */
+static int worse(int a, int b)
+{
+    static const int weight[] = {[EXIT_HELD] = 0,
+                                 [EXIT_FALSE] = 4,
+                                 [EXIT_USAGE] = 3,
+                                 [EXIT_TROUBLE] = 2,
+                                 [EXIT_PENDING] = 1};
+
+    return weight[a] >= weight[b] ? a : b;
+}
+
+static int receipt_verify(const struct command *c, int argc, char **argv)
+{
+    struct verify v = {.c = c};
+    const char *trust = NULL;
+    struct err e = ERR_INIT;
+    int o, code = EXIT_HELD;
+
+    while ((o = cli_getopt(c, argc, argv, "t:f:jh", verify_options)) != -1) {
+        if (o == 't')
+            trust = optarg;
+        else if (o == 'f')
+            v.file = optarg;
+        else if (o == 'j')
+            v.json = true;
+    }
+    if (optind == argc || trust == NULL)
+        return cli_usage(c, "name a receipt and --trust");
+    if (v.file != NULL && optind + 1 != argc)
+        return cli_usage(c, "--file goes with one receipt");
+    if (trust_load(&v.trust, trust, &e) != 0)
+        return cli_fail(c, &e);
+    if (trust_expired(v.trust, clock_now()))
+        (void)fprintf(stderr, "glarus %s: warning: \"%s\" has expired; get a new one out of band\n",
+                      c->words, trust);
+    for (int i = optind; i < argc; i++)
+        code = worse(code, verify_one(&v, argv[i]));
+    trust_free(v.trust);
+    return code;
+}
+
+/* ---- redact ---------------------------------------------------------------------------------- */
+
+static int drop_one(struct receipt_extra *x, const char *name, struct err *e)
+{
+    enum leaf_field f;
+
+    if (seal_field(span_str(name), &f) == 0) {
+        for (size_t i = 0; i < x->openings; i++) {
+            if (x->opening[i].field != f)
+                continue;
+            memmove(&x->opening[i], &x->opening[i + 1],
+                    (x->openings - i - 1) * sizeof(x->opening[0]));
+            x->openings--;
+            return 0;
+        }
+    }
+    return err_set(e, -EINVAL, "the receipt has no opening \"%s\"", name);
+}
+
+static int drop_all(struct receipt_extra *x, const char *list, struct err *e)
+{
+    char names[512], *save = NULL;
+    int rc = 0;
+
+    if (strlen(list) >= sizeof(names))
+        return err_set(e, -EINVAL, "the list of names is too long");
+    memcpy(names, list, strlen(list) + 1);
+    for (char *n = strtok_r(names, ",", &save); rc == 0 && n != NULL;
+         n = strtok_r(NULL, ",", &save))
+        rc = drop_one(x, n, e);
+    return rc;
+}
+
+static int redact(const char *path, const char *list, const char *out_path, struct err *e)
+{
+    struct receipt_extra x = {.openings = 0};
+    struct core_proof proof;
+    struct buf text, extra, shorter, out;
+    int rc;
+
+    buf_init(&text, TLOG_PROOF_MAX);
+    buf_init(&extra, RECEIPT_EXTRA_MAX);
+    buf_init(&shorter, RECEIPT_EXTRA_MAX);
+    buf_init(&out, TLOG_PROOF_MAX);
+    if ((rc = io_read_file(AT_FDCWD, path, &text)) != 0)
+        (void)err_sys(e, rc, "reading \"%s\"", path);
+    else if ((rc = tlog_proof_parse(&proof, buf_span(&text), e)) != 0 ||
+             (rc = tlog_proof_extra(&extra, &proof, e)) != 0 ||
+             (rc = receipt_extra_decode(&x, buf_span(&extra), e)) != 0 ||
+             (rc = drop_all(&x, list, e)) != 0 ||
+             (rc = receipt_extra_encode(&x, &shorter, e)) != 0 ||
+             (rc = tlog_proof_format(&out, buf_span(&shorter), proof.index, proof.path, proof.n,
+                                     proof.checkpoint, e)) != 0)
+        rc = err_prefix(e, "\"%s\"", path);
+    else if ((rc = io_create_file(AT_FDCWD, out_path, out.data, out.len, 0644)) != 0)
+        (void)err_sys(e, rc, "writing \"%s\"", out_path);
+    receipt_extra_free(&x);
+    buf_free(&text);
+    buf_free(&extra);
+    buf_free(&shorter);
+    buf_free(&out);
+    return rc;
+}
+
+static const struct option redact_options[] = {{"drop", required_argument, NULL, 'd'},
+                                               {"out", required_argument, NULL, 'o'},
+                                               {"help", no_argument, NULL, 'h'},
+                                               {NULL, 0, NULL, 0}};
+
+static int receipt_redact(const struct command *c, int argc, char **argv)
+{
+    const char *list = NULL, *out = NULL;
+    struct err e = ERR_INIT;
+    int o;
+
+    while ((o = cli_getopt(c, argc, argv, "d:o:h", redact_options)) != -1) {
+        if (o == 'd')
+            list = optarg;
+        else if (o == 'o')
+            out = optarg;
+    }
+    if (optind + 1 != argc || list == NULL || out == NULL)
+        return cli_usage(c, "name one receipt, --drop and --out");
+    return redact(argv[optind], list, out, &e) == 0 ? EXIT_HELD : cli_fail(c, &e);
+}
+
+const struct command cli_receipt[] = {
+    {"receipt verify", "what a receipt proves, checked offline",
+     "RECEIPT... --trust FILE [--file FILE] [--json]",
+     "  -t, --trust FILE   the trust file\n"
+     "  -f, --file FILE    also check that the receipt is of this file\n"
+     "  -j, --json         one JSON object a receipt, one a line\n\n"
+     "Needs no network and no site.  Exit 0: all are final; 4: one is pending; 1: one does not "
+     "verify.\n\n"
+     "Example: glarus receipt verify 6f0c.tlog-proof --trust trust.yaml --file report.pdf\n",
+     receipt_verify},
+    {"receipt redact", "leave openings out of a receipt before it is shown to others",
+     "RECEIPT --drop NAME[,NAME]... --out FILE",
+     "  -d, --drop NAMES   of ref, sha256, size, name, account, sub, country, names\n"
+     "  -o, --out FILE     the shorter receipt; must not exist\n\n"
+     "What is left still verifies.\n\n"
+     "Example: glarus receipt redact a.tlog-proof --drop name,account --out b.tlog-proof\n",
+     receipt_redact},
+    {NULL, NULL, NULL, NULL, NULL}};
