@@ -38,11 +38,14 @@ static bool epoch_leaf(struct keeper *k, enum leaf_kind kind, uint64_t epoch,
 
 static void turn_begin(struct keeper *k)
 {
-    struct vault_group *g = keeper_group_of(k);
+    struct vault_group *g;
     struct err e = ERR_INIT;
     uint64_t epoch;
-    int rc = g == NULL ? -EIO : vault_turn_begin(g, &epoch, &e);
+    int rc;
 
+    keeper_group_commit(k); /* what is pending speaks of the epoch that ends */
+    g = keeper_group_of(k);
+    rc = g == NULL ? -EIO : vault_turn_begin(g, &epoch, &e);
     if (rc != 0) {
         log_warn("the next epoch could not be opened", "why", err_text(&e));
         return;
@@ -53,43 +56,52 @@ static void turn_begin(struct keeper *k)
     keeper_group_commit(k);
 }
 
-/* One step of a turn that has begun.  A group without leaves is allowed to the vault, so the steps
- * that log nothing commit directly. */
+/* The old key is destroyed if nothing needs it any more.  -EAGAIN: something does. */
+static int turn_end(struct keeper *k, struct vault_group *g, struct err *e)
+{
+    const char *attestation;
+    uint64_t epoch;
+    int rc = vault_turn_destroy(g, &epoch, &attestation, e);
+
+    if (rc != 0)
+        return rc;
+    k->group_bad = !epoch_leaf(k, LK_EPOCH_DESTROYED, epoch, attestation);
+    keeper_group_commit(k);
+    keeper_trace_changed(k, NULL);
+    return catalog_scrub(k->catalog, e);
+}
+
+/* Live slots are wrapped under the new key, some at a time; when none is left the old key retires.
+ */
+static int turn_step(struct keeper *k, struct vault_group *g, struct err *e)
+{
+    bool left;
+    int rc = vault_turn_step(g, REWRAP_AT_ONCE, &left, e);
+
+    if (rc == 0 && !left && (rc = vault_turn_retire(g, e)) == -EAGAIN)
+        rc = 0; /* after this group */
+    if (rc != 0)
+        return rc;
+    k->group = NULL;
+    return vault_group_commit(g, keeper_apply_fresh, k, e);
+}
+
 static void turn_on(struct keeper *k)
 {
     struct vault_group *g;
     struct err e = ERR_INIT;
-    const char *attestation;
-    uint64_t epoch;
-    bool left = true;
     int rc;
 
     keeper_group_commit(k); /* what is pending belongs to its own group */
     if ((g = keeper_group_of(k)) == NULL)
         return;
-    rc = vault_turn_step(g, REWRAP_AT_ONCE, &left, &e);
-    if (rc == 0 && !left && (rc = vault_turn_retire(g, &e)) == -EAGAIN)
-        rc = 0;
-    k->group = NULL;
-    if (rc == 0)
-        rc = vault_group_commit(g, keeper_apply_fresh, k, &e);
-    else
-        vault_group_abort(g);
-    if (rc == 0 && !left && (g = keeper_group_of(k)) != NULL) {
-        rc = vault_turn_destroy(g, &epoch, &attestation, &e);
-        if (rc == 0) {
-            k->group_bad = !epoch_leaf(k, LK_EPOCH_DESTROYED, epoch, attestation);
-            keeper_group_commit(k);
-            rc = catalog_scrub(k->catalog, &e);
-            keeper_trace_changed(k, NULL);
-        } else if (rc == -EAGAIN) {
-            vault_group_abort(g);
-            k->group = NULL;
-            rc = 0;
-        }
-    }
-    if (rc != 0)
+    if ((rc = turn_end(k, g, &e)) == -EAGAIN)
+        rc = turn_step(k, g, &e);
+    if (rc != 0) {
         log_warn("a step of the epoch's turn failed and will be repeated", "why", err_text(&e));
+        vault_group_abort(k->group);
+        k->group = NULL;
+    }
     if (rc == -EIO)
         keeper_stop_writer(k, rc, err_text(&e));
 }
