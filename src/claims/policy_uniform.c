@@ -21,7 +21,8 @@ static void fields_agree(struct audit *a, struct site *s, const struct leaf *l,
     if (leaf_has(l, LF_PREV) != (prev != NULL) ||
         (prev != NULL && memcmp(said.b, prev->b, sizeof(said.b)) != 0))
         claims_broken(a, CLAIM_POLICY, s, s->index, "the leaf's prev is not the policy's previous");
-    if (leaf_time(l, LF_VALID_FROM) != policy_valid_from(p))
+    /* the leaf says it to the minute */
+    if (leaf_time(l, LF_VALID_FROM) != policy_valid_from(p) / 60 * 60)
         claims_broken(a, CLAIM_POLICY, s, s->index, "the leaf's valid_from is not the policy's");
 }
 
