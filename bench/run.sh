@@ -5,7 +5,7 @@
 #   BENCH_ONLY="scan audit"  only these of: ledger-append ledger-check audit ingest-vault scan
 #   BENCH_ROUNDS=n           rounds of each instead of the usual number
 #   BENCH_SCALE=n            hundredths of the usual amount of work (default 100)
-#   BENCH_SECONDS=n          no bench runs longer than this (default 240)
+#   BENCH_SECONDS=n          no bench runs longer than this (default 330)
 #   BENCH_TESSERA=PROGRAM    the peer of ledger-append, see bench/ledger_append.c
 #
 # Results: build/bench.txt (the lines "bench NAME ours=... peer=... ratio=... bar=..." and, behind
@@ -21,7 +21,7 @@ top=$(dirname "$build")
 data=$top/bench-data
 out=$top/bench.txt
 scale=${BENCH_SCALE:-100}
-limit=${BENCH_SECONDS:-240}
+limit=${BENCH_SECONDS:-330}
 all="ledger-append ledger-check audit ingest-vault scan"
 only=${BENCH_ONLY:-$all}
 failed=0
