@@ -1,0 +1,186 @@
+/* client_answer.c - the JSON that sites answer with.  Unknown members are not refused: a site may
+ * be newer than its client; what is used is checked. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/client_priv.h"
+
+static json_t *object(struct span s)
+{
+    json_t *j = json_loadb((const char *)s.p, s.n, JSON_REJECT_DUPLICATES, NULL);
+
+    if (j != NULL && !json_is_object(j)) {
+        json_decref(j);
+        j = NULL;
+    }
+    return j;
+}
+
+static int nonsense(struct err *e, const char *what)
+{
+    return err_set(e, -EPROTO, "the site's answer makes no sense: %s", what);
+}
+
+/* A text member of at most cap - 1 bytes without control characters. */
+static int text(const json_t *o, const char *name, char *out, size_t cap)
+{
+    const json_t *v = json_object_get(o, name);
+    size_t n = json_string_length(v);
+
+    out[0] = '\0';
+    if (!json_is_string(v) || n >= cap)
+        return -EPROTO;
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)json_string_value(v)[i] < 0x20)
+            return -EPROTO;
+    memcpy(out, json_string_value(v), n + 1);
+    return 0;
+}
+
+static int number(const json_t *o, const char *name, uint64_t *out)
+{
+    const json_t *v = json_object_get(o, name);
+
+    if (!json_is_integer(v) || json_integer_value(v) < 0)
+        return -EPROTO;
+    *out = (uint64_t)json_integer_value(v);
+    return 0;
+}
+
+int client_answer_ticket(struct client_ticket *out, struct span json, struct err *e)
+{
+    json_t *o = object(json);
+    struct id128 id;
+    int rc = 0;
+
+    if (o == NULL || text(o, "ticket", out->ticket, sizeof(out->ticket)) != 0 ||
+        text_unid(span_str(out->ticket), &id) != 0 || number(o, "max_bytes", &out->max_bytes) != 0)
+        rc = nonsense(e, "no ticket");
+    json_decref(o);
+    return rc;
+}
+
+void client_answer_error(struct client_error *out, int status, struct span json)
+{
+    json_t *o = object(json);
+    const json_t *detail = json_object_get(o, "error");
+
+    memset(out, 0, sizeof(*out));
+    (void)text(detail, "code", out->code, sizeof(out->code));
+    if (text(detail, "message", out->message, sizeof(out->message)) != 0)
+        (void)snprintf(out->message, sizeof(out->message), "the site answered %d", status);
+    (void)text(detail, "cure", out->cure, sizeof(out->cure));
+    (void)text(o, "site", out->site, sizeof(out->site));
+    (void)text(o, "url", out->url, sizeof(out->url));
+    json_decref(o);
+}
+
+static int take_states(struct client_answer_state *a, const json_t *list)
+{
+    const struct {
+        const char *word;
+        bool *flag;
+    } known[] = {{"accepted", &a->accepted},   {"final", &a->final},   {"scanned", &a->scanned},
+                 {"withdrawn", &a->withdrawn}, {"erased", &a->erased}, {"moved", &a->moved},
+                 {"destroyed", &a->destroyed}};
+    const json_t *v;
+    size_t i;
+
+    if (!json_is_array(list))
+        return -EPROTO;
+    json_array_foreach(list, i, v)
+    {
+        if (!json_is_string(v))
+            return -EPROTO;
+        for (size_t k = 0; k < ARRAY_LEN(known); k++)
+            if (strcmp(known[k].word, json_string_value(v)) == 0)
+                *known[k].flag = true;
+    }
+    return 0;
+}
+
+static int take_verdict(struct client_answer_state *a, const json_t *v)
+{
+    static const char *const words[] = {"malicious", "clean", "incomplete"};
+    const json_t *names = json_object_get(v, "names"), *n;
+    bool known = false;
+    size_t i;
+    int rc = 0;
+
+    if (json_is_null(v))
+        return 0;
+    if (text(v, "verdict", a->verdict, sizeof(a->verdict)) != 0 ||
+        text(v, "reason", a->reason, sizeof(a->reason)) != 0 ||
+        text(v, "release", a->release, sizeof(a->release)) != 0 ||
+        number(v, "hits", &a->hits) != 0 || !json_is_array(names))
+        return -EPROTO;
+    for (i = 0; i < ARRAY_LEN(words); i++)
+        known |= strcmp(words[i], a->verdict) == 0;
+    (void)text(v, "time", a->scanned_at, sizeof(a->scanned_at));
+    json_array_foreach(names, i, n)
+    {
+        if (rc == 0 && json_is_string(n) && (i == 0 || (rc = buf_putc(&a->names, '\n')) == 0))
+            rc = text_plain(&a->names, span_str(json_string_value(n)));
+    }
+    return known ? rc : -EPROTO;
+}
+
+int client_answer_submission(struct client_answer_state *a, const struct id128 *sub,
+                             struct span json, struct err *e)
+{
+    json_t *o = object(json);
+    char got[33], wanted[33];
+    int rc = 0;
+
+    memset(a, 0, sizeof(*a));
+    buf_init(&a->names, 1 << 20);
+    text_id(wanted, sub);
+    if (o == NULL || text(o, "sub", got, sizeof(got)) != 0 || strcmp(got, wanted) != 0)
+        rc = nonsense(e, "not about this submission");
+    else if (take_states(a, json_object_get(o, "states")) != 0 ||
+             number(o, "seen", &a->seen) != 0 || number(o, "size", &a->size) != 0)
+        rc = nonsense(e, "no states");
+    else if (take_verdict(a, json_object_get(o, "verdict")) != 0)
+        rc = nonsense(e, "the verdict");
+    else if (text(o, "country", a->country, sizeof(a->country)) != 0 ||
+             text(o, "site", a->site, sizeof(a->site)) != 0 ||
+             text(o, "url", a->url, sizeof(a->url)) != 0)
+        rc = nonsense(e, "country or site");
+    (void)text(o, "accepted", a->accepted_at, sizeof(a->accepted_at));
+    (void)text(o, "ended", a->ended_at, sizeof(a->ended_at));
+    a->has_epoch = number(o, "final_epoch", &a->final_epoch) == 0;
+    json_decref(o);
+    return rc;
+}
+
+void client_answer_state_done(struct client_answer_state *a)
+{
+    buf_free(&a->names);
+}
+
+int client_answer_ordered(struct client_ordered *out, struct span json, struct err *e)
+{
+    json_t *o = object(json);
+    const json_t *receipt = json_object_get(o, "receipt");
+    int rc = 0;
+
+    memset(out, 0, sizeof(*out));
+    buf_init(&out->receipt, TLOG_PROOF_MAX);
+    if (o == NULL || text(o, "state", out->state, sizeof(out->state)) != 0 ||
+        number(o, "final_epoch", &out->final_epoch) != 0 ||
+        text(o, "final_by", out->final_by, sizeof(out->final_by)) != 0 || !json_is_string(receipt))
+        rc = nonsense(e, "not the answer to an order");
+    else if ((rc = buf_put(&out->receipt, json_string_value(receipt),
+                           json_string_length(receipt))) != 0)
+        (void)nonsense(e, "the receipt is too large");
+    json_decref(o);
+    return rc;
+}
+
+void client_ordered_done(struct client_ordered *o)
+{
+    buf_free(&o->receipt);
+}

@@ -1,0 +1,77 @@
+/* client_priv.h - what the files of the client share. */
+#ifndef CLI_CLIENT_PRIV_H
+#define CLI_CLIENT_PRIV_H
+
+#include "claims/trust.h"
+#include "cli/client.h"
+#include "cli/client_receipt.h"
+#include "cli/client_state.h"
+#include "http/client.h"
+#include "intake/submitter.h"
+#include "residency/placement.h"
+
+struct client_site {
+    char name[17];
+    char *url; /* without a slash at its end */
+};
+
+struct client {
+    uint8_t *secret; /* SUBMITTER_SECRET bytes of secret memory */
+    char *token, *receipts, *state_path, *policy_path;
+    char country[3];
+    struct digest statement;
+    struct placement *placement;
+    struct trust *trust;
+    struct client_site site[CLIENT_SITES];
+    size_t sites;
+    unsigned in_flight;
+    struct client_state *state;
+    struct http_client *http;
+};
+
+/* The site for a new submission now; NULL with e if the policy or the configuration has none. */
+const struct client_site *client_home(const struct client *c, struct err *e);
+const struct client_site *client_site_named(const struct client *c, const char *name);
+/* "Authorization: Submission TIME:SIG" for now. */
+#define CLIENT_AUTH_MAX 160
+MUST_CHECK int client_auth(const struct client *c, const struct id128 *sub,
+                           char out[CLIENT_AUTH_MAX]);
+/* <receipts>/<sub><suffix>; suffix ".tlog-proof". Written whole or not at all. */
+MUST_CHECK int client_keep(const struct client *c, const struct id128 *sub, const char *suffix,
+                           struct span text, struct err *e);
+
+/* ---- client_answer.c: the JSON of answers (docs/openapi.yaml).  -EPROTO with a sentence. ------
+ */
+
+#define CLIENT_TEXT 480
+struct client_ticket {
+    char ticket[33];
+    uint64_t max_bytes;
+};
+struct client_error {
+    char code[40], message[CLIENT_TEXT], cure[CLIENT_TEXT];
+    char site[17], url[256]; /* of 421 */
+};
+struct client_answer_state {
+    bool accepted, final, scanned, withdrawn, erased, moved, destroyed;
+    uint64_t seen, size, final_epoch, hits;
+    char verdict[16], reason[16], release[65], country[3], site[17], url[256];
+    char accepted_at[24], ended_at[24], scanned_at[24];
+    bool has_epoch;
+    struct buf names; /* joined by line feeds */
+};
+struct client_ordered {
+    char state[16], final_by[24];
+    uint64_t final_epoch;
+    struct buf receipt;
+};
+MUST_CHECK int client_answer_ticket(struct client_ticket *out, struct span json, struct err *e);
+/* Never fails: what is not understood becomes a message. */
+void client_answer_error(struct client_error *out, int status, struct span json);
+MUST_CHECK int client_answer_submission(struct client_answer_state *out, const struct id128 *sub,
+                                        struct span json, struct err *e);
+void client_answer_state_done(struct client_answer_state *a);
+MUST_CHECK int client_answer_ordered(struct client_ordered *out, struct span json, struct err *e);
+void client_ordered_done(struct client_ordered *o);
+
+#endif
