@@ -32,6 +32,7 @@ struct ledger {
     bool broken; /* an error touched the disk: only open can tell what is there */
     struct slots slots;
     struct tlog_tiles *tiles; /* reads what is flushed */
+    struct tlog_tiles *ahead; /* reads full tiles that were written since, too */
     uint64_t flushed, published;
     bool has_checkpoint;
 
@@ -382,8 +383,10 @@ static int load_edge(struct ledger *l, uint64_t size, const struct digest *root,
     int rc;
 
     tlog_tiles_close(l->tiles);
-    l->tiles = NULL;
-    if ((rc = tlog_tiles_open(&l->tiles, l->dir, size, e)) != 0)
+    tlog_tiles_close(l->ahead);
+    l->tiles = l->ahead = NULL;
+    if ((rc = tlog_tiles_open(&l->tiles, l->dir, size, e)) != 0 ||
+        (rc = tlog_tiles_open(&l->ahead, l->dir, size, e)) != 0)
         return rc;
     l->size = size;
     for (unsigned level = 0; level < LEVELS; level++) {
@@ -532,6 +535,7 @@ void ledger_close(struct ledger *l)
         return;
     slots_close(&l->slots);
     tlog_tiles_close(l->tiles);
+    tlog_tiles_close(l->ahead);
     buf_free(&l->bundle);
     io_close(&l->dirfd);
     free(l->dir);
@@ -576,7 +580,7 @@ static int edge_subtree(void *arg, unsigned level, uint64_t index, struct digest
     int rc;
 
     if (first / FULL != tiles / FULL &&
-        (rc = tlog_tiles_hashes(l->tiles, row, first / FULL, &h, &width, a->e)) != 0)
+        (rc = tlog_tiles_hashes(l->ahead, row, first / FULL, &h, &width, a->e)) != 0)
         return rc;
     core_fold(&note_crypto, &h[first % FULL], (size_t)1 << up, out);
     return 0;
@@ -588,7 +592,7 @@ static int look_to_edge(struct ledger *l, uint64_t size, struct err *e)
     if (size > l->size)
         return err_set(e, -EINVAL, "the ledger \"%s\" has %" PRIu64 " leaves, not %" PRIu64, l->dir,
                        l->size, size);
-    return tlog_tiles_grow(l->tiles, l->size, e);
+    return tlog_tiles_grow(l->ahead, l->size, e);
 }
 
 int ledger_consistency(struct ledger *l, uint64_t old_size, uint64_t size,
@@ -632,7 +636,7 @@ int ledger_leaf(struct ledger *l, uint64_t index, struct buf *out, struct err *e
                        index, l->size);
     if (index / FULL < l->size / FULL) {
         if ((rc = look_to_edge(l, l->size, e)) != 0 ||
-            (rc = tlog_tiles_leaf(l->tiles, index, &leaf, e)) != 0)
+            (rc = tlog_tiles_leaf(l->ahead, index, &leaf, e)) != 0)
             return rc;
     } else {
         if ((rc = tlog_tiles_split(buf_span(&l->bundle), width, true, leaves)) != 0)

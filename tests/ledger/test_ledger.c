@@ -261,6 +261,27 @@ static void proofs_and_leaves_need_no_flush(void **state)
     ledger_close(l);
 }
 
+/* Leaves go on coming between a flush and the witnesses' answers to its checkpoint. */
+static void a_flushed_size_is_published_after_proofs_of_a_larger_one(void **state)
+{
+    static const uint64_t step[] = {24, 40, 255, 257, 300, 511, 513, 900};
+    const char *dir = *state;
+    struct digest path[CORE_PROOF_MAX];
+    struct ledger *l;
+    size_t n;
+
+    assert_int_equal(ledger_open(&l, dir, NULL), 0);
+    for (size_t i = 0; i + 1 < ARRAY_LEN(step); i++) {
+        assert_int_equal(append_to(l, step[i]), 0);
+        assert_int_equal(ledger_flush(l, NULL), 0);
+        assert_int_equal(append_to(l, step[i + 1]), 0);
+        assert_int_equal(ledger_inclusion(l, step[i], step[i + 1], path, &n, NULL), 0);
+        assert_int_equal(publish(l, step[i]), 0);
+        check_folder(dir, step[i]);
+    }
+    ledger_close(l);
+}
+
 static bool exists(const char *dir, const char *name)
 {
     char path[300];
@@ -596,6 +617,7 @@ int main(void)
         T(a_reopened_ledger_continues_the_same_tree),
         T(proofs_between_flushed_sizes_verify),
         T(proofs_and_leaves_need_no_flush),
+        T(a_flushed_size_is_published_after_proofs_of_a_larger_one),
         T(partial_tiles_stay_until_the_full_one_is_durable),
         T(only_flushed_growing_true_checkpoints_are_published),
         T(a_second_writer_is_kept_out),
