@@ -1,0 +1,80 @@
+#!/bin/sh
+# offline.sh GLARUS MAKE-HISTORY: receipts, ledgers and audits of a generated history; and what is
+# forged is found.
+set -eu
+glarus=$1 make=$2
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+h=$tmp/h t=$tmp/h/trust.yaml r=$tmp/h/receipts/CH.tlog-proof
+"$make" "$h"
+
+expect() {
+    want=$1
+    shift
+    got=0
+    "$@" >"$tmp/out" 2>&1 || got=$?
+    if [ "$got" -ne "$want" ]; then
+        echo "exit $got, not $want: $*"
+        cat "$tmp/out"
+        exit 1
+    fi
+}
+says() {
+    grep -q -e "$1" "$tmp/out" || { echo "not said: $1"; cat "$tmp/out"; exit 1; }
+}
+
+expect 0 "$glarus" receipt verify "$r" --trust "$t"
+says '^FINAL'
+says 'witnessed by'
+expect 0 "$glarus" receipt verify "$r" --trust "$t" --json
+says '"status":"final"'
+expect 1 "$glarus" receipt verify "$r" --trust "$t" --file "$0"
+says 'does not open'
+expect 0 "$glarus" receipt redact "$r" --drop ref --out "$tmp/short.tlog-proof"
+expect 0 "$glarus" receipt verify "$tmp/short.tlog-proof" --trust "$t"
+says 'ref  *(sealed, not opened here)'
+expect 2 "$glarus" receipt redact "$r" --drop nothing --out "$tmp/x"
+
+# the log's line alone: pending; another index: a lie
+head -n -1 "$r" >"$tmp/pending.tlog-proof"
+expect 4 "$glarus" receipt verify "$tmp/pending.tlog-proof" --trust "$t"
+says '^PENDING'
+awk '/^index / { $2 = $2 + 1 } { print }' "$r" >"$tmp/lie.tlog-proof"
+expect 1 "$glarus" receipt verify "$tmp/lie.tlog-proof" "$r" --trust "$t"
+
+expect 0 "$glarus" ledger check "$h/zrh1" --trust "$t"
+says 'cosignatures verified'
+expect 0 "$glarus" ledger prove "$h/zrh1" 0 --out "$tmp/leaf0.tlog-proof"
+expect 0 "$glarus" receipt verify "$tmp/leaf0.tlog-proof" --trust "$t"
+says 'site.opened'
+expect 2 "$glarus" ledger prove "$h/zrh1" 99999999
+expect 0 "$glarus" audit "$h/zrh1" "mow1=$h/mow1" --trust "$t" --receipts "$h/receipts"
+says 'ledger.append-only'
+
+# a country in the leaves themselves
+find "$h/zrh1/tile/entries" -type f -exec sed -i 's/"country":"CH"/"country":"DE"/' {} +
+expect 1 "$glarus" ledger check "$h/zrh1" --trust "$t"
+expect 1 "$glarus" audit "$h/zrh1" "$h/mow1" --trust "$t"
+says 'BROKEN'
+
+# a witness
+cat >"$tmp/witness.yaml" <<EOF
+format: witness/v1
+name: witness.example/w9
+key: witness.pem
+state: state
+listen: 127.0.0.1:0
+logs: []
+EOF
+expect 0 "$glarus" ledger witness --config "$tmp/witness.yaml" --init
+says '^witness.example/w9+'
+expect 3 "$glarus" ledger witness --config "$tmp/witness.yaml" --init
+"$glarus" ledger witness --config "$tmp/witness.yaml" >"$tmp/witness.out" 2>&1 &
+pid=$!
+for _ in $(seq 100); do
+    ! grep -q listening "$tmp/witness.out" || break
+    sleep 0.05
+done
+grep -q 'listening on 127.0.0.1:' "$tmp/witness.out"
+kill -TERM $pid
+wait $pid
