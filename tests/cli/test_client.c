@@ -265,6 +265,10 @@ static void an_unfinished_line_of_the_state_is_cut_off(void **state)
     io_close(&fd);
     submit(s);
     assert_int_equal(s->before, 3);
+    put(s, "files/odd", "changed"); /* what is appended now begins a line */
+    submit(s);
+    submit(s);
+    assert_int_equal(s->before, 3);
     put(s, "state", "not a state\n");
     struct client *c = NULL;
     struct err e = ERR_INIT;
@@ -297,6 +301,19 @@ static void another_site_is_not_followed_against_the_policy(void **state)
     assert_non_null(strstr(s->why, "not followed"));
     assert_int_equal(s->site.announces, 3);
     assert_int_equal(s->site.puts, 0);
+}
+
+static void a_forced_site_that_refuses_is_not_left_for_the_right_one(void **state)
+{
+    struct scene *s = *state;
+    char url[96];
+
+    (void)snprintf(s->site.wrong_site, sizeof(s->site.wrong_site), "zrh1");
+    (void)snprintf(url, sizeof(url), "http://%s", s->site.rig.address);
+    submit_with(s, (struct client_submit){.wait = 1, .site_url = url});
+    assert_int_equal(s->fate[CLIENT_REFUSED], 3);
+    assert_non_null(strstr(s->why, "the policy says the same"));
+    assert_int_equal(s->site.announces, 3);
 }
 
 static void a_country_whose_zone_has_no_address_is_sent_nowhere(void **state)
@@ -399,6 +416,7 @@ int main(void)
         T(an_unfinished_line_of_the_state_is_cut_off),
         T(a_refusal_is_told_and_not_repeated),
         T(another_site_is_not_followed_against_the_policy),
+        T(a_forced_site_that_refuses_is_not_left_for_the_right_one),
         T(a_country_whose_zone_has_no_address_is_sent_nowhere),
         T(a_receipt_that_does_not_verify_is_refused),
         T(without_verdict_or_cosignature_it_stays_pending),
