@@ -261,7 +261,7 @@ int main(int argc, char **argv)
         measure_die("rules", &e);
     loaded = start(&engine, argv[1]);
     (void)peer(argv[3], argv[4], out); /* the page cache is warm */
-    for (size_t n = measure_rounds(3); b.n < n; b.n++) {
+    for (size_t n = measure_rounds(5); b.n < n; b.n++) {
         b.ours[b.n] = ours(&mine, &engine);
         b.peer[b.n] = peer(argv[3], argv[4], out);
         read_lines(&theirs, out);
