@@ -236,6 +236,7 @@ static void take_config(struct keeper *k, int fd)
         (rc = config_may_replace(k->c, c, &e)) == 0 && k->tickets == NULL) {
         config_free(k->c);
         k->c = c;
+        memset(k->quota, 0, sizeof(k->quota));
         c = NULL;
         log_info("configuration taken over");
     } else {

@@ -139,6 +139,10 @@ struct keeper {
     struct ticket *tickets;
     size_t n_uploads, n_tickets;
     struct waiter *waiters;
+    struct quota { /* of each submitter of the configuration */
+        uint64_t used;
+        unix_time counted; /* when the catalog was asked; 0: never */
+    } quota[CONFIG_SUBMITTERS_MAX];
 
     /* scanning */
     struct release *release;

@@ -15,6 +15,7 @@
 #define CLAIM_MAX 64
 #define LEASE_SECONDS 300
 #define IDLE_MS 200
+#define BATCHES 4 /* at the engine; more would only hold plaintext in memory */
 #define ATTEMPTS_MAX 3
 
 /* A cookie of a batch names a job by its ref, kept here until the finding comes. */
@@ -185,8 +186,27 @@ static int add_job(struct keeper *k, struct detect_batch *b, const struct catalo
     return rc;
 }
 
+/* The engine did not take the batch: nothing of it will be answered. */
+static void forget_jobs(struct keeper *k, uint64_t after)
+{
+    for (struct scan_job **at = &k->scans; *at != NULL;) {
+        struct scan_job *j = *at;
+
+        if (j->cookie <= after) {
+            at = &j->next;
+            continue;
+        }
+        if (j->job != 0 && catalog_scan_release(k->catalog, j->job) != 0)
+            log_warn("a scan job could not be put back; its lease ends by itself");
+        *at = j->next;
+        k->scans_out--;
+        free(j);
+    }
+}
+
 static bool next_batch(struct keeper *k)
 {
+    uint64_t before = k->next_id;
     struct catalog_scan jobs[CLAIM_MAX];
     struct detect_batch *b = NULL;
     unix_time now = clock_now();
@@ -208,8 +228,12 @@ static bool next_batch(struct keeper *k)
     for (; i < n; i++)
         if (catalog_scan_release(k->catalog, jobs[i].job) != 0)
             log_warn("a scan job could not be put back; its lease ends by itself");
-    if (b != NULL && detect_batch_count(b) > 0 && detect_client_submit(k->detect, b) == 0)
-        return true;
+    if (b != NULL && detect_batch_count(b) > 0) {
+        if (detect_client_submit(k->detect, b) == 0)
+            return true;
+        forget_jobs(k, before);
+        n = 0;
+    }
     detect_batch_free(b);
     return n > 0;
 }
@@ -300,6 +324,7 @@ void keeper_scan_step(struct keeper *k, mono_ms now)
         log_rules(k);
         return; /* the leaf comes before the first scan.done */
     }
-    if (now >= k->scan_due && !next_batch(k))
-        k->scan_due = now + IDLE_MS;
+    while (now >= k->scan_due && detect_client_counts(k->detect).in_flight < BATCHES)
+        if (!next_batch(k))
+            k->scan_due = now + IDLE_MS;
 }
