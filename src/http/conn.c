@@ -48,6 +48,17 @@ static void end_request(struct conn *c)
     server_pool_give(&c->s->reqs, r);
 }
 
+/* What came in one packet with a head is in here as well. */
+static void forget_input(struct conn *c)
+{
+    if (c->in == NULL)
+        return;
+    explicit_bzero(c->in, c->in_len);
+    server_pool_give(&c->s->ins, c->in);
+    c->in = NULL;
+    c->in_len = c->in_off = 0;
+}
+
 void conn_kill(struct conn *c)
 {
     if (c->phase == CONN_DEAD)
@@ -55,9 +66,7 @@ void conn_kill(struct conn *c)
     end_request(c);
     c->phase = CONN_DEAD;
     io_close(&c->fd);
-    if (c->in != NULL)
-        server_pool_give(&c->s->ins, c->in);
-    c->in = NULL;
+    forget_input(c);
     server_release(c);
 }
 
@@ -71,14 +80,14 @@ static enum step die(struct conn *c)
  * ------------------------------------------------------------------------------------*/
 
 /* Bytes received; 0: nothing now; -1: the client has ended or broken the connection. */
-static ssize_t receive(struct conn *c, void *p, size_t n)
+static ssize_t receive_with(struct conn *c, void *p, size_t n, int flags, uint64_t *count)
 {
     ssize_t got;
 
     if (!c->readable)
         return 0;
     do
-        got = recv(c->fd, p, n, 0);
+        got = recv(c->fd, p, n, flags);
     while (got < 0 && errno == EINTR);
     if (got < 0 && errno == EAGAIN) {
         c->readable = false;
@@ -88,8 +97,21 @@ static ssize_t receive(struct conn *c, void *p, size_t n)
         return -1;
     if ((size_t)got < n && !c->half_closed)
         c->readable = false; /* drained: epoll tells of the next byte */
-    c->s->stats.bytes_in += (uint64_t)got;
+    *count += (uint64_t)got;
     return got;
+}
+
+static ssize_t receive(struct conn *c, void *p, size_t n)
+{
+    return receive_with(c, p, n, 0, &c->s->stats.bytes_in);
+}
+
+/* Of a body that was refused no byte may be held: with MSG_TRUNC TCP drops it inside the kernel and
+ * scratch stays as it was, see tcp(7). */
+static ssize_t discard(struct conn *c)
+{
+    return receive_with(c, c->s->scratch, c->s->limits.chunk, MSG_TRUNC,
+                        &c->s->stats.bytes_discarded);
 }
 
 /* --- the head
@@ -437,6 +459,7 @@ static enum step answer_done(struct conn *c)
     end_request(c);
     if (!linger)
         return die(c);
+    forget_input(c);
     (void)shutdown(c->fd, SHUT_WR);
     c->phase = CONN_LINGER;
     server_due(c, clock_mono() + c->s->limits.linger_ms);
@@ -474,7 +497,7 @@ static enum step step_linger(struct conn *c)
 
     if (c->discarded >= LINGER_BYTES)
         return WAIT;
-    got = receive(c, c->s->scratch, c->s->limits.chunk);
+    got = discard(c);
     if (got < 0)
         return die(c);
     c->discarded += (uint64_t)got;

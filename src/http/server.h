@@ -32,7 +32,8 @@
  *
  * HEAD is served by the GET route, without a body.  After an answer to a request whose body was not
  * read, the sending side is shut and what the client still sends is thrown away for
- * limits.linger_ms, so that a client in the middle of its upload can read the answer.  A client
+ * limits.linger_ms, so that a client in the middle of its upload can read the answer; it never
+ * reaches this process's memory (TCP), and what came with the head is wiped.  A client
  * that shuts its sending side during a long poll counts as having left.
  *
  * libmicrohttpd is not used: what it hides of the raw bytes is what a gate must see. */
@@ -92,6 +93,7 @@ struct http_stats { /* counts since http_server_new, except active and parked */
     uint64_t timeouts;   /* 408, late and stalled */
     uint64_t answers[6]; /* by first digit of the status; [0] unused */
     uint64_t bytes_in, bytes_out;
+    uint64_t bytes_discarded; /* of refused bodies, thrown away unread while lingering */
 };
 
 /* routes (n of them, ended by nothing) are lent and must outlive the server; arg is handed to every

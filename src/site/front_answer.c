@@ -335,6 +335,8 @@ static int put_own_metrics(const struct front *f, struct buf *b)
         {"over_limit", "counter", "Connections turned away", s.over_limit},
         {"timeouts", "counter", "Requests that were too slow", s.timeouts},
         {"bytes_in", "counter", "Bytes received", s.bytes_in},
+        {"bytes_discarded", "counter", "Bytes of refused bodies, dropped unread",
+         s.bytes_discarded},
         {"bytes_out", "counter", "Bytes sent", s.bytes_out},
         {"uploads", "gauge", "Uploads under way", f->uploads_now},
         {"uploads_aborted", "counter", "Uploads whose client left", f->aborted},
