@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "crypto/sha256.h"
 #include "events/receipt_extra.h"
 #include "site/keeper_intake.h"
 #include "site/keeper_notes.h"
@@ -301,6 +302,14 @@ static void ticket_new(struct keeper *k, uint64_t id, const struct pm_open *m,
     opened(k, id, t);
 }
 
+/* The same of what was accepted long ago: all that its key signed, and it is still kept. */
+static bool same_submission(const struct catalog_submission *a, const struct pm_open *m)
+{
+    return memcmp(a->sub_key, m->sub_key, 32) == 0 && a->state == CATALOG_LIVE &&
+           memcmp(a->country, m->country, 2) == 0 && digest_eq(&a->statement, &m->statement) &&
+           a->kind == CATALOG_FILE + m->kind && a->scope == CATALOG_FILE + m->scope;
+}
+
 /* The same sub once more: its first opener may have it again, nobody else. */
 static bool same_opening(const struct pm_open *a, const struct pm_open *b)
 {
@@ -342,8 +351,7 @@ void keeper_intake_open(struct keeper *k, uint64_t id, const struct pm_open *m)
             keeper_refuse(k, id, PRF_CONFLICT, "this sub is being used for something else");
         return;
     }
-    if (catalog_submission_get(k->catalog, &m->sub, &known) == 0 &&
-        memcmp(known.sub_key, m->sub_key, 32) != 0) {
+    if (catalog_submission_get(k->catalog, &m->sub, &known) == 0 && !same_submission(&known, m)) {
         keeper_refuse(k, id, PRF_CONFLICT, "this sub belongs to another submission");
         return;
     }
