@@ -175,7 +175,7 @@ enum proto_receipt {
     PROTO_RECEIPT_ERASED,
     PROTO_RECEIPTS
 };
-enum proto_sub_state { /* grows only */
+enum proto_sub_state { /* grows, but for SCANNED and WITHDRAWN, forgotten once ERASED or MOVED */
                        SUB_ACCEPTED = 1,
                        SUB_FINAL = 2, /* the acceptance is cosigned */
                        SUB_SCANNED = 4,
