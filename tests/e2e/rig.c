@@ -1,0 +1,515 @@
+#include "rig.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "crypto/secret.h"
+#include "crypto/sha256.h"
+#include "http/server.h"
+#include "ledger/tlog_witness.h"
+#include "rig_priv.h"
+#include "site/init.h"
+
+#define WITNESS_UID 64120
+
+static const char *glarusd, *engine, *rules;
+
+void rig_args(int argc, char **argv)
+{
+    if (argc != 4) {
+        (void)fprintf(stderr, "usage: %s GLARUSD ENGINE RULES\n", argv[0]);
+        exit(2);
+    }
+    glarusd = argv[1];
+    engine = argv[2];
+    rules = argv[3];
+}
+
+unsigned rig_rounds(unsigned otherwise)
+{
+    const char *s = getenv("SOAK_ROUNDS");
+    uint64_t n;
+
+    return s != NULL && text_u64(span_str(s), 1000000, &n) == 0 ? (unsigned)n : otherwise;
+}
+
+/* --- children --- */
+
+/* What a child does first: it ends with its parent. */
+static void die_with_parent(pid_t parent)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(127);
+}
+
+static void reap(pid_t *pid)
+{
+    if (*pid > 0) {
+        (void)kill(*pid, SIGKILL);
+        (void)waitpid(*pid, NULL, 0);
+    }
+    *pid = 0;
+}
+
+static void remove_tree(const char *dir)
+{
+    const char *argv[] = {"rm", "-rf", dir, NULL};
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        (void)execvp("rm", (char *const *)argv);
+        _exit(127);
+    }
+    (void)waitpid(pid, NULL, 0);
+}
+
+/* --- the witness: an outsider with a process, a uid and a folder of its own --- */
+
+static struct tlog_witness *witness;
+
+static void add_checkpoint(struct http_req *req, void *arg)
+{
+    struct tlog_answer a;
+
+    tlog_answer_init(&a);
+    tlog_witness_add(witness, http_body(req), clock_now(), &a);
+    http_answer(req, a.status, a.content_type, buf_span(&a.body));
+    tlog_answer_free(&a);
+}
+
+static const struct http_route witness_routes[] = {{HTTP_POST, "/add-checkpoint", HTTP_BODY_WHOLE,
+                                                    TLOG_WITNESS_BODY_MAX, add_checkpoint, NULL,
+                                                    NULL, NULL, NULL, NULL}};
+
+static int witness_serve(const struct rig *r, const struct note_signer *self, const char *dir,
+                         int fd)
+{
+    struct http_server *server;
+    struct err e = ERR_INIT;
+    struct vkey log;
+
+    if (tlog_witness_open(&witness, dir, self, &e) != 0)
+        return 1;
+    for (size_t i = 0; i < r->sites; i++)
+        if (note_vkey_parse(&log, span_str(r->site[i].vkey), &e) != 0 ||
+            tlog_witness_trust(witness, &log, &e) != 0)
+            return 1;
+    if (http_server_new(&server, witness_routes, ARRAY_LEN(witness_routes), NULL, NULL, &e) != 0 ||
+        http_server_listen(server, fd, &e) != 0)
+        return 1;
+    for (;;) {
+        struct pollfd p = {.fd = http_server_fd(server), .events = POLLIN};
+
+        (void)poll(&p, 1, http_server_wait(server));
+        if (http_server_run(server) != 0)
+            return 1;
+    }
+}
+
+/* Its key and address are needed before the sites are founded, its logs are known only after. */
+static void witness_prepare(struct rig *r, struct note_signer *self, int *fd)
+{
+    struct err e = ERR_INIT;
+    struct ed25519_key *key;
+    char address[48];
+
+    rig_ok(ed25519_generate(&key), &e); /* lives as long as the test */
+    rig_ok(note_signer_init(self, "witness.example/w1", VKEY_COSIGNATURE, key, &e), &e);
+    note_vkey_format(&self->key, r->witness_vkey);
+    rig_ok(http_listen(fd, "127.0.0.1:0", &e), &e);
+    rig_ok(http_listen_name(*fd, address, sizeof(address)), &e);
+    (void)snprintf(r->witness_url, sizeof(r->witness_url), "http://%.39s", address);
+}
+
+static void witness_start(struct rig *r, const struct note_signer *self, int fd)
+{
+    char dir[96];
+    pid_t parent = getpid();
+
+    (void)snprintf(dir, sizeof(dir), "%s/witness", r->dir);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    if (geteuid() == 0)
+        assert_int_equal(chown(dir, WITNESS_UID, WITNESS_UID), 0);
+    r->witness = fork();
+    assert_true(r->witness >= 0);
+    if (r->witness == 0) {
+        if (geteuid() == 0 && (setresgid(WITNESS_UID, WITNESS_UID, WITNESS_UID) != 0 ||
+                               setresuid(WITNESS_UID, WITNESS_UID, WITNESS_UID) != 0))
+            _exit(1);
+        die_with_parent(parent);
+        _exit(witness_serve(r, self, dir, fd));
+    }
+    io_close(&fd);
+}
+
+/* --- founding --- */
+
+static unsigned free_port(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(a);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, n), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+    io_close(&fd);
+    return ntohs(a.sin_port);
+}
+
+static void put_token(struct buf *b, const char *name, const char *token, const char *more)
+{
+    struct digest d;
+    char hex[65];
+
+    sha256_of(token, strlen(token), &d);
+    text_digest(hex, &d);
+    assert_int_equal(
+        buf_printf(b, "  - {name: %s, token_sha256: %s, in_flight: 256%s}\n", name, hex, more), 0);
+}
+
+static void put_peer(const struct rig *r, const struct rig_site *p, struct buf *b)
+{
+    assert_int_equal(buf_printf(b,
+                                "peers:\n  - site: %s\n    zone: %s\n    url: %s\n"
+                                "    move_key: '%s'\n    policy: |\n      log %s\n"
+                                "      witness w1 %s\n      quorum w1\n",
+                                p->name, p->zone, p->url, p->move_key, p->vkey, r->witness_vkey),
+                     0);
+}
+
+static void put_roots(const struct rig *r, struct buf *b)
+{
+    char a[TEXT_BASE64_LEN(32) + 1], c[TEXT_BASE64_LEN(32) + 1];
+    struct ed25519_pub pub;
+
+    ed25519_public(r->root[0], &pub);
+    text_base64(a, pub.b, 32);
+    ed25519_public(r->root[1], &pub);
+    text_base64(c, pub.b, 32);
+    assert_int_equal(buf_printf(b, "roots: {threshold: 2, keys: ['%s', '%s']}\n", a, c), 0);
+}
+
+static void write_config(const struct rig *r, const struct rig_site *s, const struct rig_site *peer)
+{
+    struct buf b;
+    struct err e = ERR_INIT;
+
+    buf_init(&b, 32768);
+    assert_int_equal(
+        buf_printf(&b,
+                   "format: site/v1\nsite: %s\nzone: %s\norigin: %s.example/ledger\nurl: %s\n"
+                   "listen: %s\ndata: %s\nadmin: %s\n"
+                   "keys: {ledger: %s/ledger.pem, epochs: %s/epochs, move: %s/move.key}\n"
+                   "epoch: 1h\ninventory: 1h\n"
+                   "limits: {object: %u, segment: %llu, checkpoint_ms: 200}\n",
+                   s->name, s->zone, s->name, s->url, s->url + strlen("http://"), s->data, s->admin,
+                   s->keys, s->keys, s->keys, RIG_OBJECT_MAX,
+                   (unsigned long long)(r->plan.segment ? r->plan.segment : 4U << 20)),
+        0);
+    if (geteuid() == 0)
+        assert_int_equal(buf_puts(&b, "run_as: {front: 64101, keeper: 64102, signer: 64103, "
+                                      "courier: 64104, reader: 64105, engine: 64106}\n"),
+                         0);
+    assert_int_equal(buf_printf(&b, "quorum: |\n  witness w1 %s %s\n  quorum w1\n", r->witness_vkey,
+                                r->witness_url),
+                     0);
+    put_roots(r, &b);
+    if (r->plan.scanning)
+        assert_int_equal(
+            buf_printf(&b, "engine: {program: %s, rules: %s, seconds: 30s}\n", engine, rules), 0);
+    if (peer != NULL)
+        put_peer(r, peer, &b);
+    assert_int_equal(buf_puts(&b, "submitters:\n"), 0);
+    put_token(&b, "all", RIG_TOKEN, "");
+    put_token(&b, "swiss", RIG_TOKEN_CH, ", countries: ['CH']");
+    rig_ok(io_replace_file(AT_FDCWD, s->file, b.data, b.len, 0644), &e);
+    buf_free(&b);
+}
+
+static void found(struct rig *r, struct rig_site *s)
+{
+    uint8_t pub[32];
+    struct err e = ERR_INIT;
+
+    rig_ok(config_load(&s->config, s->file, &e), &e);
+    rig_ok(site_init(s->config, &e), &e);
+    rig_ok(site_init_vkey(s->config, s->vkey, &e), &e);
+    rig_ok(site_init_move_key(s->config, pub, &e), &e);
+    text_base64(s->move_key, pub, sizeof(pub));
+}
+
+static void name_site(struct rig *r, size_t i, const char *name, const char *zone)
+{
+    struct rig_site *s = &r->site[i];
+    char dir[sizeof(r->dir)];
+
+    memcpy(dir, r->dir, sizeof(dir));
+    (void)snprintf(s->name, sizeof(s->name), "%s", name);
+    (void)snprintf(s->zone, sizeof(s->zone), "%s", zone);
+    (void)snprintf(s->data, sizeof(s->data), "%s/%s", dir, name);
+    (void)snprintf(s->keys, sizeof(s->keys), "%s/%s.keys", dir, name);
+    (void)snprintf(s->file, sizeof(s->file), "%s/%s.yaml", dir, name);
+    (void)snprintf(s->log, sizeof(s->log), "%s/%s.log", dir, name);
+    (void)snprintf(s->admin, sizeof(s->admin), "%s/%s.sock", dir, name);
+    (void)snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%u", free_port());
+}
+
+static void found_sites(struct rig *r)
+{
+    struct note_signer self;
+    int fd;
+
+    name_site(r, RIG_ZRH, "zrh1", "CH");
+    name_site(r, RIG_MOW, "mow1", "RU");
+    witness_prepare(r, &self, &fd);
+    for (size_t i = 0; i < r->sites; i++) {
+        write_config(r, &r->site[i], NULL);
+        found(r, &r->site[i]);
+    }
+    for (size_t i = 0; i < r->sites && r->sites == 2; i++)
+        write_config(r, &r->site[i], &r->site[1 - i]); /* now they know each other's keys */
+    witness_start(r, &self, fd);
+}
+
+static void write_trust(struct rig *r)
+{
+    struct err e = ERR_INIT;
+    struct buf b;
+
+    buf_init(&b, 16384);
+    assert_int_equal(buf_puts(&b, "format: trust/v1\nexpires: 2099-01-01T00:00Z\n"
+                                  "tolerance: 120s\npolicy: |\n"),
+                     0);
+    for (size_t i = 0; i < r->sites; i++)
+        assert_int_equal(buf_printf(&b, "  log %s\n", r->site[i].vkey), 0);
+    assert_int_equal(buf_printf(&b, "  witness w1 %s\n  quorum w1\nsites:\n", r->witness_vkey), 0);
+    for (size_t i = 0; i < r->sites; i++)
+        assert_int_equal(buf_printf(&b, "  - {site: %s, zone: %s, origin: %s.example/ledger}\n",
+                                    r->site[i].name, r->site[i].zone, r->site[i].name),
+                         0);
+    put_roots(r, &b);
+    assert_int_equal(buf_puts(&b, "outsiders: [w1]\n"), 0);
+    rig_ok(trust_parse(&r->trust, "trust.yaml", buf_span(&b), &e), &e);
+    buf_free(&b);
+}
+
+/* --- starting and ending --- */
+
+void rig_wait_healthy(struct rig *r, size_t site)
+{
+    mono_ms until = clock_mono() + RIG_SOON;
+    struct http_call call = {.method = HTTP_GET, .total_ms = 3000};
+    char url[80];
+    int status = 0;
+
+    (void)snprintf(url, sizeof(url), "%s/healthz", r->site[site].url);
+    call.url = url;
+    while (status != 200) {
+        struct http_result a;
+        struct err e = ERR_INIT;
+
+        if (clock_mono() > until)
+            fail_msg("%s does not become healthy (last answer: %d); its log is %s",
+                     r->site[site].name, status, r->site[site].log);
+        status = http_client_do(r->http, &call, &a, &e) == 0 ? a.status : 0;
+        http_result_free(&a);
+        if (status != 200)
+            rig_nap(30);
+    }
+}
+
+void rig_start(struct rig *r, size_t site)
+{
+    struct rig_site *s = &r->site[site];
+    pid_t parent = getpid();
+
+    s->pid = fork();
+    assert_true(s->pid >= 0);
+    if (s->pid == 0) {
+        int log = open(s->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+
+        die_with_parent(parent);
+        if (log < 0 || dup2(log, STDERR_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0)
+            _exit(127);
+        (void)execl(glarusd, "glarusd", "--config", s->file, (char *)NULL);
+        _exit(127);
+    }
+    rig_wait_healthy(r, site);
+}
+
+void rig_stop(struct rig *r, size_t site)
+{
+    struct rig_site *s = &r->site[site];
+    mono_ms until = clock_mono() + RIG_SOON;
+    int status = 0;
+    pid_t got;
+
+    if (s->pid == 0)
+        return;
+    assert_int_equal(kill(s->pid, SIGTERM), 0);
+    while ((got = waitpid(s->pid, &status, WNOHANG)) == 0) {
+        if (clock_mono() > until)
+            fail_msg("%s does not end", s->name);
+        rig_nap(20);
+    }
+    s->pid = 0;
+    assert_true(got > 0);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        fail_msg("%s did not end in order (%d)", s->name, status);
+}
+
+static pid_t parent_of(pid_t pid)
+{
+    char path[32], text[512], *at;
+    int fd, parent = 0;
+    ssize_t n;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        return 0;
+    n = read(fd, text, sizeof(text) - 1);
+    io_close(&fd);
+    text[n < 0 ? 0 : n] = '\0';
+    if ((at = strrchr(text, ')')) == NULL || sscanf(at, ") %*c %d", &parent) != 1)
+        return 0;
+    return parent;
+}
+
+/* Of the first n processes at out, which grows: all their children. */
+static size_t add_children(pid_t *out, size_t n, size_t max)
+{
+    DIR *d = opendir("/proc");
+    const struct dirent *f;
+    size_t before = n;
+
+    assert_non_null(d);
+    while ((f = readdir(d)) != NULL) {
+        pid_t pid = (pid_t)strtol(f->d_name, NULL, 10), parent = pid > 0 ? parent_of(pid) : 0;
+        bool mine = false;
+
+        for (size_t i = 0; i < before; i++) {
+            mine = mine || (parent > 0 && parent == out[i]);
+            parent = pid == out[i] ? 0 : parent;
+        }
+        for (size_t i = 0; i < n; i++)
+            mine = mine && pid != out[i];
+        if (mine && n < max)
+            out[n++] = pid;
+    }
+    (void)closedir(d);
+    return n;
+}
+
+size_t rig_processes(const struct rig *r, size_t site, pid_t *out, size_t max)
+{
+    size_t n = 1, before = 0;
+
+    out[0] = r->site[site].pid;
+    while (n > before) {
+        before = n;
+        n = add_children(out, n, max);
+    }
+    return n;
+}
+
+void rig_process_name(pid_t pid, char out[32])
+{
+    static const char *const names[] = {"front", "keeper", "signer", "courier", "reader"};
+    char path[32], text[1024];
+    ssize_t n = 0;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) >= 0)
+        n = read(fd, text, sizeof(text));
+    io_close(&fd);
+    (void)snprintf(out, 32, "engine");
+    if (n > 7 && memmem(text, (size_t)n, "glarusd", 7) != NULL)
+        (void)snprintf(out, 32, "supervisor");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (n > 0 && memmem(text, (size_t)n, names[i], strlen(names[i]) + 1) != NULL &&
+            memmem(text, (size_t)n, "--part", 6) != NULL)
+            (void)snprintf(out, 32, "%s", names[i]);
+}
+
+void rig_kill_all(struct rig *r, size_t site)
+{
+    pid_t all[64];
+    size_t n = r->site[site].pid == 0 ? 0 : rig_processes(r, site, all, ARRAY_LEN(all));
+
+    if (n > 0)
+        (void)kill(all[0], SIGSTOP); /* so that it starts nobody meanwhile */
+    for (size_t i = n; i-- > 0;)
+        (void)kill(all[i], SIGKILL);
+    if (n > 0)
+        (void)waitpid(all[0], NULL, 0);
+    /* the address is free when the last of them is gone */
+    for (size_t i = 1; i < n; i++)
+        for (int tries = 0; tries < 500 && kill(all[i], 0) == 0 && parent_of(all[i]) > 1; tries++)
+            rig_nap(2);
+    r->site[site].pid = 0;
+}
+
+struct rig *rig_open(const struct rig_plan *plan)
+{
+    struct rig *r = calloc(1, sizeof(*r));
+    struct err e = ERR_INIT;
+
+    assert_non_null(r);
+    r->plan = *plan;
+    r->sites = plan->sites;
+    (void)snprintf(r->dir, sizeof(r->dir), "/tmp/e2e-XXXXXX");
+    assert_non_null(mkdtemp(r->dir));
+    assert_int_equal(chmod(r->dir, 0755), 0);
+    random_bytes(r->secret, sizeof(r->secret));
+    for (size_t i = 0; i < RIG_PERSONS; i++) {
+        rig_ok(ed25519_generate(&r->person[i]), &e);
+        r->person_id[i] = random_id();
+    }
+    rig_ok(ed25519_generate(&r->root[0]), &e);
+    rig_ok(ed25519_generate(&r->root[1]), &e);
+    rig_ok(http_client_new(&r->http, NULL, &e), &e);
+    found_sites(r);
+    write_trust(r);
+    for (size_t i = 0; i < r->sites; i++)
+        rig_start(r, i);
+    rig_publish_documents(r);
+    return r;
+}
+
+void rig_close(struct rig *r)
+{
+    if (r == NULL)
+        return;
+    for (size_t i = 0; i < r->sites; i++) {
+        rig_kill_all(r, i);
+        config_free(r->site[i].config);
+    }
+    reap(&r->witness);
+    for (size_t i = 0; i < RIG_PERSONS; i++)
+        ed25519_free(r->person[i]);
+    ed25519_free(r->root[0]);
+    ed25519_free(r->root[1]);
+    http_client_free(r->http);
+    trust_free(r->trust);
+    if (getenv("E2E_KEEP") == NULL)
+        remove_tree(r->dir);
+    free(r);
+}
