@@ -12,12 +12,14 @@
 
 static volatile int *volatile nowhere;
 
+static void *volatile eaten; /* or a compiler sees that nobody needs the memory */
+
 static void eat(void)
 {
     size_t step = (size_t)1 << 30;
 
     while (step >= 16)
-        if (malloc(step) == NULL)
+        if ((eaten = malloc(step)) == NULL)
             step /= 2;
 }
 
