@@ -134,6 +134,8 @@ MUST_CHECK int catalog_scan_done(struct catalog *c, uint64_t job);              
 MUST_CHECK int catalog_scan_done_ref(struct catalog *c, const struct id128 *ref); /* 0 if gone */
 MUST_CHECK int catalog_scan_release(struct catalog *c,
                                     uint64_t job); /* free again, attempts stay */
+MUST_CHECK int catalog_scan_unclaim(struct catalog *c,
+                                    uint64_t job); /* it was never tried: attempts as before */
 MUST_CHECK int catalog_scan_pending(struct catalog *c, uint64_t *n);
 
 /* --- verdicts --- */

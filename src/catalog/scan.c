@@ -119,6 +119,11 @@ int catalog_scan_release(struct catalog *c, uint64_t job)
     return run_job(c, SQL_SCAN_RELEASE, job);
 }
 
+int catalog_scan_unclaim(struct catalog *c, uint64_t job)
+{
+    return run_job(c, SQL_SCAN_UNCLAIM, job);
+}
+
 int catalog_scan_done_ref(struct catalog *c, const struct id128 *ref)
 {
     sqlite3_stmt *st;

@@ -186,6 +186,13 @@ static int add_job(struct keeper *k, struct detect_batch *b, const struct catalo
     return rc;
 }
 
+/* No engine has tried it: the attempt does not count. */
+static void unclaim(struct keeper *k, uint64_t job)
+{
+    if (catalog_scan_unclaim(k->catalog, job) != 0)
+        log_warn("a scan job could not be put back; its lease ends by itself");
+}
+
 /* The engine did not take the batch: nothing of it will be answered. */
 static void forget_jobs(struct keeper *k, uint64_t after)
 {
@@ -196,8 +203,8 @@ static void forget_jobs(struct keeper *k, uint64_t after)
             at = &j->next;
             continue;
         }
-        if (j->job != 0 && catalog_scan_release(k->catalog, j->job) != 0)
-            log_warn("a scan job could not be put back; its lease ends by itself");
+        if (j->job != 0)
+            unclaim(k, j->job);
         *at = j->next;
         k->scans_out--;
         free(j);
@@ -226,8 +233,7 @@ static bool next_batch(struct keeper *k)
             log_warn("a file could not be given to the engine", "why", strerror(-rc));
     }
     for (; i < n; i++)
-        if (catalog_scan_release(k->catalog, jobs[i].job) != 0)
-            log_warn("a scan job could not be put back; its lease ends by itself");
+        unclaim(k, jobs[i].job);
     if (b != NULL && detect_batch_count(b) > 0) {
         if (detect_client_submit(k->detect, b) == 0)
             return true;

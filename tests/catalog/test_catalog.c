@@ -263,6 +263,11 @@ static void a_claim_is_of_one_account_and_runs_out(void **state)
     assert_int_equal(catalog_scan_claim(f->c, 100, 200, s, 8, &n), 0);
     assert_int_equal(n, 1);
     assert_int_equal(s[0].ref.b[0], 6);
+    assert_int_equal(catalog_scan_unclaim(f->c, s[0].job), 0); /* it was never tried */
+    assert_int_equal(catalog_scan_claim(f->c, 100, 200, s, 8, &n), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(s[0].ref.b[0], 6);
+    assert_int_equal(s[0].attempts, 1);
     assert_int_equal(catalog_scan_claim(f->c, 199, 300, s, 8, &n), 0);
     assert_int_equal(n, 0);
     assert_int_equal(catalog_scan_claim(f->c, 200, 300, s, 8, &n), 0);
