@@ -38,8 +38,8 @@ static int load_list(struct keeper *k, const char *key, unsigned *n, struct err 
     *n = 0;
     buf_init(&b, 16);
     rc = catalog_value_get(k->catalog, key, &b);
-    if (rc == 0 && b.len == 1)
-        *n = b.data[0];
+    if (rc == 0 && b.len == 2)
+        *n = (unsigned)b.data[0] << 8 | b.data[1];
     buf_free(&b);
     return rc == 0 || rc == -ENOENT ? 0 : err_sys(e, rc, "reading the catalog");
 }
@@ -381,6 +381,7 @@ static void tick(struct keeper *k, mono_ms now)
 
     keeper_intake_tick(k, t);
     keeper_trace_tick(k, now);
+    keeper_receive_tick(k, now);
     keeper_epoch_tick(k, t);
     maybe_checkpoint(k);
 }
@@ -537,7 +538,7 @@ static int open_channels(struct keeper *k, struct err *e)
 
 static int open_rules(struct keeper *k, struct err *e)
 {
-    struct detect_limits limits = {(uint32_t)(k->c->scan_seconds * 1000), 0, 0};
+    struct detect_limits limits = {(uint32_t)(k->c->scan_seconds * 1000), 0, 0}; /* 8 batches */
     int rc;
 
     if (k->c->rules == NULL)
@@ -569,8 +570,8 @@ static int found_site(struct keeper *k, struct err *e)
         return err_set(e, rc, "the ledger's first leaf cannot be built");
     }
     keeper_group_add(k, a);
-    keeper_group_commit(k);
-    return k->stopped == 0 ? 0 : err_set(e, k->stopped, "%s", k->stopped_why);
+    rc = keeper_group_commit(k);
+    return rc == 0 ? 0 : err_sys(e, rc, "writing the ledger's first leaf");
 }
 
 static int keeper_open(struct keeper *k, struct err *e)
@@ -601,6 +602,7 @@ static void keeper_close(struct keeper *k)
         keeper_act_free(a);
     }
     keeper_receive_close_all(k);
+    keeper_move_close_all(k);
     if (k->stopped == 0 && k->vault != NULL && ledger_flush(k->ledger, &e) == 0 &&
         catalog_sync(k->catalog) == 0 && vault_checkpoint(k->vault, &e) != 0)
         log_warn("no checkpoint at the end", "why", err_text(&e));

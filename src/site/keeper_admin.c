@@ -122,6 +122,20 @@ static const struct digest *predecessor(const struct keeper *k, uint32_t what)
     return NULL;
 }
 
+static void published(struct keeper *k, struct act *a, int rc);
+
+/* What the reader checks against must still be in force when its answer comes: one at a time. */
+static bool another_is_checked(const struct keeper *k)
+{
+    for (const struct admin *a = k->admins; a != NULL; a = a->next)
+        if (a->read_id != 0)
+            return true;
+    for (const struct act *a = k->acts; a != NULL; a = a->next)
+        if (a->done == published)
+            return true;
+    return false;
+}
+
 /* Hands the document, the register in force and the predecessor to the reader. */
 static int to_reader(struct keeper *k, struct admin *a, uint32_t what, struct err *e)
 {
@@ -130,6 +144,8 @@ static int to_reader(struct keeper *k, struct admin *a, uint32_t what, struct er
     struct buf all;
     int fd = -1, rc;
 
+    if (another_is_checked(k))
+        return err_set(e, -EBUSY, "another document is being checked; try again in a moment");
     memset(&m, 0, sizeof(m));
     buf_init(&all, 4 * DSSE_MAX_BYTES);
     m.what = what;
@@ -148,6 +164,8 @@ static int to_reader(struct keeper *k, struct admin *a, uint32_t what, struct er
         a->read_id = ++k->next_id;
         a->read_what = what;
         rc = msg_send(k->reader, PR_READ, a->read_id, span_of(&m, sizeof(m)), &fd);
+        if (rc != 0)
+            a->read_id = 0;
     }
     io_close(&fd);
     buf_free(&all);
@@ -219,7 +237,7 @@ static int publish_register(struct keeper *k, struct act *a, const struct digest
     if (rc != 0)
         return rc;
     doc_leaf(&b, LK_REGISTER_PUBLISHED, k->c->site, doc, r.has_previous, &r.previous, r.serial);
-    rc = keeper_act_leaf(a, &b);
+    rc = r.serial > KEEPER_REGISTERS_MAX ? -E2BIG : keeper_act_leaf(a, &b);
     for (size_t i = 0; i < r.n && rc == 0; i++)
         rc = change_leaf(k, a, &r.change[i]);
     read_register_done(&r);
@@ -287,16 +305,26 @@ static void ctx_free(struct act *a)
     free(a->ctx);
 }
 
+static int most(uint32_t what)
+{
+    return what == READ_POLICY     ? KEEPER_POLICIES_MAX
+           : what == READ_REGISTER ? KEEPER_REGISTERS_MAX
+                                   : KEEPER_STATEMENTS_MAX;
+}
+
 static int publish(struct keeper *k, struct admin *ad, const struct pm_read_is *m,
                    struct span record, struct err *e)
 {
     struct note_document n = {(uint8_t)m->what, m->doc, record};
-    struct act *a = keeper_act_new();
+    struct act *a;
     struct publishing *p = calloc(1, sizeof(*p));
     struct digest stored;
     struct buf *note;
-    int rc = a == NULL || p == NULL ? -ENOMEM : 0;
+    int rc;
 
+    (void)keeper_group_commit(k); /* what was admitted before stands in the ledger before */
+    a = keeper_act_new();
+    rc = a == NULL || p == NULL ? -ENOMEM : 0;
     /* the artifact is there before the leaf that names it */
     if (rc == 0)
         rc = ledger_put_artifact(k->ledger, buf_span(&ad->document), &stored, e);
@@ -314,7 +342,10 @@ static int publish(struct keeper *k, struct admin *ad, const struct pm_read_is *
     if (rc != 0) {
         free(p);
         keeper_act_free(a);
-        return rc;
+        return e->text[0] != '\0' ? rc
+               : rc == -E2BIG
+                   ? err_set(e, rc, "this site takes at most %d such documents", most(m->what))
+                   : err_sys(e, rc, "publishing the document");
     }
     p->admin = ad->no;
     p->doc = m->doc;
@@ -323,6 +354,7 @@ static int publish(struct keeper *k, struct admin *ad, const struct pm_read_is *
     a->free = ctx_free;
     a->done = published;
     keeper_group_add(k, a);
+    (void)keeper_group_commit(k); /* published() is told */
     return 0;
 }
 
@@ -346,7 +378,7 @@ void keeper_admin_read_answer(struct keeper *k, uint64_t id, const struct pm_rea
                               struct span record)
 {
     struct err e = ERR_INIT;
-    struct admin *a = k->admins;
+    struct admin *a = id == 0 ? NULL : k->admins; /* 0: none is at the reader */
     int rc;
 
     while (a != NULL && a->read_id != id)
@@ -393,7 +425,9 @@ static void withdraw_statement(struct keeper *k, struct admin *ad, const struct 
     a->free = ctx_free;
     a->done = published;
     if (keeper_act_leaf(a, &b) == 0 && keeper_note_put_withdrawn(note, doc) == 0) {
+        (void)keeper_group_commit(k); /* what was admitted before stands in the ledger before */
         keeper_group_add(k, a);
+        (void)keeper_group_commit(k); /* and nothing after: published() reads what is in force */
     } else {
         keeper_act_free(a);
         keeper_admin_say(k, ad->no, true, -ENOMEM, 0, 0, "out of memory");

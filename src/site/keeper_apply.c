@@ -78,6 +78,7 @@ static int apply_document(struct keeper *k, const struct note *n)
     char name[80];
     struct buf value;
     uint64_t serial = 0;
+    uint8_t count[2];
     char hex[65];
     int rc;
 
@@ -87,12 +88,14 @@ static int apply_document(struct keeper *k, const struct note *n)
 
         buf_init(&value, 16);
         rc = catalog_value_get(k->catalog, key, &value);
-        if (rc == 0 && value.len == 1)
-            serial = value.data[0];
+        if (rc == 0 && value.len == 2)
+            serial = (uint64_t)value.data[0] << 8 | value.data[1];
         buf_free(&value);
         (void)snprintf(name, sizeof(name), "%s.%03u", key, (unsigned)serial);
         serial++;
-        if ((rc = catalog_value_put(k->catalog, key, span_of(&(uint8_t){(uint8_t)serial}, 1))) != 0)
+        count[0] = (uint8_t)(serial >> 8);
+        count[1] = (uint8_t)serial;
+        if ((rc = catalog_value_put(k->catalog, key, span_of(count, sizeof(count)))) != 0)
             return rc;
     } else {
         (void)snprintf(name, sizeof(name), "statement.%.40s", hex);
@@ -116,7 +119,10 @@ static int apply_withdrawn(struct keeper *k, const struct note *n)
 
 static int apply_move(struct keeper *k, const struct note *n)
 {
-    return catalog_move_put(k->catalog, &n->move);
+    struct catalog_move row = n->move;
+
+    row.leaf = n->leaf; /* receipts of move.opened and move.received are made from it */
+    return catalog_move_put(k->catalog, &row);
 }
 
 static int apply_note(struct keeper *k, const struct vault_note_view *v)

@@ -194,8 +194,8 @@ int keeper_epoch_inventory(struct keeper *k, const char *also, struct err *e)
         return err_sys(e, rc, "taking the inventory");
     }
     keeper_group_add(k, a);
-    keeper_group_commit(k);
-    return k->stopped;
+    rc = keeper_group_commit(k);
+    return rc == 0 ? 0 : err_sys(e, rc, "logging the inventory");
 }
 
 /* --- retention --- */

@@ -333,7 +333,7 @@ static int build(struct keeper *k, struct buf *destroyed, struct err *e)
     return put_notes(k, e);
 }
 
-void keeper_group_commit(struct keeper *k)
+int keeper_group_commit(struct keeper *k)
 {
     struct err e = ERR_INIT;
     struct buf destroyed;
@@ -341,7 +341,7 @@ void keeper_group_commit(struct keeper *k)
     int rc;
 
     if (list == NULL && !k->group_bad)
-        return;
+        return k->stopped;
     buf_init(&destroyed, LEAF_MAX);
     if ((rc = build(k, &destroyed, &e)) == 0) {
         rc = commit_and_apply(k, &e);
@@ -358,4 +358,5 @@ void keeper_group_commit(struct keeper *k)
     else if (rc != 0)
         log_warn("a group failed; its requests are refused", "why", err_text(&e));
     end_acts(k, list, rc);
+    return rc != 0 ? rc : k->stopped;
 }

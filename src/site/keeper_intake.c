@@ -16,6 +16,7 @@
 #include "site/keeper_intake.h"
 #include "site/keeper_notes.h"
 #include "site/keeper_priv.h"
+#include "site/move_stream.h"
 
 #define TICKET_SECONDS 600
 #define TICKETS_MAX 65536
@@ -496,7 +497,7 @@ void keeper_intake_put_data(struct keeper *k, uint64_t id, const struct pm_put_d
 
     if (u != NULL) {
         u->got += m->len;
-        rc = u->got > k->c->object_max + (u->object != NULL ? u->got >> 10 : 0)
+        rc = u->got > k->c->object_max + (u->object != NULL ? MOVE_HEAD_MAX + (u->got >> 10) : 0)
                  ? -E2BIG
                  : ring_each(k->ring, m->slot, m->len, append_block, u);
     }

@@ -24,9 +24,13 @@
 #include "site/keeper_notes.h"
 #include "site/move_stream.h"
 
-#define MOVE_MAX 50000 /* files of one approval */
+#define MOVE_MAX                                                                                   \
+    VAULT_GROUP_PUTS /* files of one approval: the destination takes all in one group */
 #define MOVE_IN_FLIGHT 4
 #define MOVE_RETRY_MS 1000
+/* The id of a question about one file says which move and which file. */
+#define ITEM_QUESTION (UINT64_C(1) << 63)
+#define ITEM_ID(m, i) (ITEM_QUESTION | (uint64_t)(m)->no << 32 | (i))
 
 struct item {
     struct id128 sub, ref;
@@ -38,6 +42,7 @@ struct move_out {
     struct catalog_move row;
     uint64_t admin; /* who is told; 0: nobody */
     uint32_t peer;
+    uint32_t no; /* of this process; stands in the ids of its files' questions */
     struct item *item;
     size_t n, over, out;
     enum { M_PUBLISHING, M_OPENING, M_SENDING, M_CLOSING, M_PROVING, M_ENDING } step;
@@ -100,13 +105,13 @@ static void later(struct move_out *m)
 /* --- the set --- */
 
 /* The salt of a move's items: known to whoever holds this epoch's key, gone with it. */
-static int salt_of(struct keeper *k, const struct id128 *move, struct digest *salt)
+static int salt_of(struct keeper *k, uint64_t epoch, const struct id128 *move, struct digest *salt)
 {
     uint8_t msg[12 + 16];
 
     memcpy(msg, "move-salt/v1", 12);
     memcpy(msg + 12, move->b, 16);
-    return k->keys->ops->mac(k->keys, vault_epoch(k->vault), span_of(msg, sizeof(msg)), salt);
+    return k->keys->ops->mac(k->keys, epoch, span_of(msg, sizeof(msg)), salt);
 }
 
 static int take_item(void *arg, const struct catalog_submission *s)
@@ -132,10 +137,13 @@ static int set_of(struct keeper *k, struct move_out *m, struct err *e)
     struct vault_slot_info info;
     int rc;
 
-    if ((rc = salt_of(k, &m->row.move, &m->row.salt)) != 0)
+    if ((rc = salt_of(k, m->row.epoch, &m->row.move, &m->row.salt)) != 0)
         return err_sys(e, rc, "deriving the salt of the move");
     if ((rc = catalog_submissions(k->catalog, m->row.country, take_item, m)) != 0)
-        return err_sys(e, rc, "listing the files of \"%s\"", m->row.country);
+        return rc == -E2BIG
+                   ? err_set(e, rc, "%s has more than %d files here, the most that one move takes",
+                             m->row.country, MOVE_MAX)
+                   : err_sys(e, rc, "listing the files of \"%s\"", m->row.country);
     items = calloc(m->n + 1, sizeof(*items));
     if (items == NULL)
         return err_sys(e, -ENOMEM, "listing the files of \"%s\"", m->row.country);
@@ -205,6 +213,28 @@ static int peer_index(const struct keeper *k, const char *site, uint32_t *out)
     return -ENOENT;
 }
 
+/* A move of the catalog goes on from its opening.  Its count and root are what was logged; what is
+ * left of the set here may be less, when a crash came between its end and move.closed. */
+static int go_on(struct keeper *k, struct move_out *m, struct err *e)
+{
+    struct digest logged = m->row.set_root;
+    uint64_t count = m->row.count;
+    int rc;
+
+    if (peer_index(k, m->row.to, &m->peer) != 0)
+        return err_set(e, -EINVAL,
+                       "a move to \"%s\" is under way, but it is not among the peers; add it to "
+                       "the configuration",
+                       m->row.to);
+    if ((rc = set_of(k, m, e)) != 0)
+        return rc;
+    if (!digest_eq(&logged, &m->row.set_root))
+        log_warn("a move that was interrupted goes on with what is left of its set");
+    m->row.set_root = logged;
+    m->row.count = count;
+    return 0;
+}
+
 void keeper_move_begin(struct keeper *k, uint64_t admin, const struct read_move *r,
                        const struct digest *doc)
 {
@@ -212,6 +242,7 @@ void keeper_move_begin(struct keeper *k, uint64_t admin, const struct read_move 
     struct catalog_submission probe;
     struct catalog_move known;
     struct err e = ERR_INIT;
+    bool again = false;
     int rc = m == NULL ? err_sys(&e, -ENOMEM, "beginning the move") : 0;
 
     memset(&probe, 0, sizeof(probe));
@@ -227,12 +258,27 @@ void keeper_move_begin(struct keeper *k, uint64_t admin, const struct read_move 
         rc = err_set(&e, -EBUSY, "files of %s are on their way already", r->country);
     if (rc == 0 && vault_epoch_oldest(k->vault) != vault_epoch(k->vault))
         rc = err_set(&e, -EAGAIN, "the epoch is turning; try again in a moment");
-    if (rc == 0 && catalog_move_get(k->catalog, &r->move, &known) == 0)
-        rc = err_set(&e, -EEXIST,
-                     "this approval has been carried out; a new move needs a new approval");
+    if (rc == 0 && catalog_move_get(k->catalog, &r->move, &known) == 0) {
+        again = known.state == CATALOG_MOVE_OPENED;
+        if (!again)
+            rc = err_set(&e, -EEXIST,
+                         "this approval has been carried out; a new move needs a new approval");
+        else
+            m->row = known; /* it stopped, or the keeper did: it goes on */
+    }
+    if (rc == 0)
+        rc = keeper_group_commit(k);
     if (rc == 0) {
-        keeper_group_commit(k);
         m->admin = admin;
+        m->no = (uint32_t)(++k->next_id & INT32_MAX);
+    }
+    if (rc == 0 && again && (rc = go_on(k, m, &e)) == 0) {
+        m->next = k->moves_out;
+        k->moves_out = m;
+        keeper_admin_say(k, admin, false, 0, 0, m->n, "the move goes on: %zu files are here", m->n);
+        return;
+    }
+    if (rc == 0) {
         m->row.move = r->move;
         memcpy(m->row.country, r->country, 3);
         (void)snprintf(m->row.from, sizeof(m->row.from), "%s", r->from);
@@ -242,6 +288,7 @@ void keeper_move_begin(struct keeper *k, uint64_t admin, const struct read_move 
         m->row.doc = *doc;
         m->row.cut = vault_ledger_size(k->vault);
         m->row.opened = clock_now();
+        m->row.epoch = vault_epoch(k->vault);
         rc = set_of(k, m, &e);
     }
     if (rc == 0) {
@@ -250,8 +297,10 @@ void keeper_move_begin(struct keeper *k, uint64_t admin, const struct read_move 
         if ((rc = open_act(k, m)) == 0)
             return;
         k->moves_out = m->next;
+        rc = err_sys(&e, rc, "writing move.opened");
     }
-    keeper_admin_say(k, admin, true, rc, 0, 0, "%s", err_text(&e));
+    keeper_admin_say(k, admin, true, rc, 0, 0, "%s",
+                     e.text[0] != '\0' ? err_text(&e) : strerror(-rc));
     move_free(m);
 }
 
@@ -395,8 +444,7 @@ static int send_item(struct keeper *k, struct move_out *m, size_t i)
         c.what = CARRY_MOVE_PUT;
         c.move = m->row.move;
         c.sub = m->item[i].sub;
-        rc =
-            msg_send(k->courier, PC_CARRY_FILE, UINT64_C(1) << 63 | i, span_of(&c, sizeof(c)), &fd);
+        rc = msg_send(k->courier, PC_CARRY_FILE, ITEM_ID(m, i), span_of(&c, sizeof(c)), &fd);
     }
     io_close(&fd);
     if (rc == 0) {
@@ -480,8 +528,9 @@ static void end_move(struct keeper *k, struct move_out *m)
             rc = 0;
     }
     k->group_bad = rc != 0;
-    keeper_group_commit(k);
-    if (rc == 0 && k->stopped == 0)
+    if (keeper_group_commit(k) != 0 && rc == 0)
+        rc = -EAGAIN; /* nothing is closed before the slots are gone */
+    if (rc == 0)
         rc = keeper_epoch_inventory(k, m->row.country, &e);
     a = rc == 0 ? keeper_act_new() : NULL;
     note = a == NULL ? NULL : keeper_act_note_new(a, NULL, 0);
@@ -510,9 +559,21 @@ static void end_move(struct keeper *k, struct move_out *m)
 static struct move_out *move_of(struct keeper *k, uint64_t id)
 {
     for (struct move_out *m = k->moves_out; m != NULL; m = m->next)
-        if ((id >> 63 != 0 && m->step == M_SENDING) || (m->asked && m->id == id))
+        if ((id & ITEM_QUESTION) != 0 ? (id >> 32 & INT32_MAX) == m->no : m->asked && m->id == id)
             return m;
     return NULL;
+}
+
+/* The destination has forgotten the move: from its opening.  Files that are out stay so until their
+ * answers come. */
+static void begin_anew(struct move_out *m)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (m->item[i].state == ITEM_OVER)
+            m->item[i].state = ITEM_WAITS;
+    m->over = 0;
+    m->step = M_OPENING;
+    later(m);
 }
 
 static void item_carried(struct keeper *k, struct move_out *m, size_t i, const struct pm_carried *c)
@@ -520,24 +581,20 @@ static void item_carried(struct keeper *k, struct move_out *m, size_t i, const s
     if (i >= m->n || m->item[i].state != ITEM_OUT)
         return;
     m->out--;
-    if (c->status / 100 == 2) {
+    if (m->step != M_SENDING) { /* the move began anew meanwhile: what this one says is stale */
+        m->item[i].state = ITEM_WAITS;
+    } else if (c->status / 100 == 2) {
         m->item[i].state = ITEM_OVER;
         m->over++;
         keeper_admin_say(k, m->admin, false, 0, m->over, m->n, "moving");
-        return;
-    }
-    m->item[i].state = ITEM_WAITS;
-    if (c->status == 404) { /* it has forgotten the move: from the start */
-        for (size_t j = 0; j < m->n; j++)
-            if (m->item[j].state == ITEM_OVER)
-                m->item[j].state = ITEM_WAITS;
-        m->over = 0;
-        m->step = M_OPENING;
-        later(m);
+    } else if (c->status == 404) {
+        m->item[i].state = ITEM_WAITS;
+        begin_anew(m);
     } else if (c->status == 0 || c->status >= 500 || c->status == 429) {
+        m->item[i].state = ITEM_WAITS;
         later(m);
     } else {
-        move_fail(k, m, -EPROTO, c->text);
+        move_fail(k, m, -EPROTO, c->text[0] != '\0' ? c->text : "the destination refuses a file");
     }
 }
 
@@ -549,8 +606,8 @@ void keeper_move_carried(struct keeper *k, uint64_t id, const struct pm_carried 
 
     if (m == NULL)
         return;
-    if (id >> 63 != 0) {
-        item_carried(k, m, (size_t)(id & (UINT64_MAX >> 1)), c);
+    if ((id & ITEM_QUESTION) != 0) {
+        item_carried(k, m, (size_t)(id & UINT32_MAX), c);
         return;
     }
     m->asked = false;
@@ -561,17 +618,16 @@ void keeper_move_carried(struct keeper *k, uint64_t id, const struct pm_carried 
         m->id = ++k->next_id;
         if (keeper_read_proof(k, m->id, k->c->peer[m->peer].policy, tail, &e) == 0)
             m->asked = true;
-        else
+        else { /* the closing is asked for once more */
+            m->step = M_CLOSING;
             later(m);
+        }
     } else if (c->status == 404 && m->step == M_CLOSING) {
-        m->step = M_OPENING;
-        for (size_t j = 0; j < m->n; j++)
-            m->item[j].state = ITEM_WAITS;
-        m->over = 0;
+        begin_anew(m);
     } else if (c->status == 0 || c->status >= 500 || c->status == 202 || c->status == 429) {
         later(m);
     } else {
-        move_fail(k, m, -EPROTO, c->text);
+        move_fail(k, m, -EPROTO, c->text[0] != '\0' ? c->text : "the destination refuses the move");
     }
 }
 
@@ -587,6 +643,7 @@ static bool is_received(const struct move_out *m, struct span bytes)
     id = leaf_id(&l, LF_MOVE);
     return memcmp(&id, &m->row.move, sizeof(id)) == 0 && digest_eq(&root, &m->row.set_root) &&
            leaf_int(&l, LF_COUNT) == m->row.count && span_is(leaf_text(&l, LF_SITE), m->row.to) &&
+           span_is(leaf_text(&l, LF_FROM), m->row.from) &&
            span_is(leaf_text(&l, LF_COUNTRY), m->row.country);
 }
 
@@ -609,11 +666,7 @@ bool keeper_move_proof_read(struct keeper *k, uint64_t id, int rc, const char *t
 
 void keeper_move_published(struct keeper *k)
 {
-    for (struct move_out *m = k->moves_out; m != NULL; m = m->next)
-        if (m->step == M_PUBLISHING && m->row.leaf != 0 &&
-            m->row.leaf < ledger_published(k->ledger))
-            m->step = M_OPENING;
-    keeper_receive_published(k);
+    keeper_receive_published(k); /* what leaves looks by itself: keeper_move_step */
 }
 
 void keeper_move_step(struct keeper *k, mono_ms now)
@@ -621,12 +674,15 @@ void keeper_move_step(struct keeper *k, mono_ms now)
     struct move_out *m, *next;
     int rc = 0;
 
-    for (m = k->moves_out; m != NULL; m = next) {
+    for (m = k->moves_out; m != NULL; m = next, rc = 0) {
         next = m->next;
         if (m->asked || now < m->retry_at || k->stopped != 0)
             continue;
         switch (m->step) {
-        case M_PUBLISHING:
+        case M_PUBLISHING: /* leaf 0 is the site's own: move.opened is not logged yet */
+            if (m->row.leaf != 0 && m->row.leaf < ledger_published(k->ledger))
+                m->step = M_OPENING;
+            break;
         case M_PROVING:
             break;
         case M_OPENING:
@@ -659,6 +715,7 @@ static int take_open(void *arg, const struct catalog_move *row)
     if (m == NULL)
         return -ENOMEM;
     m->row = *row;
+    m->no = (uint32_t)(++k->next_id & INT32_MAX);
     m->next = k->moves_out;
     k->moves_out = m;
     return 0;
@@ -666,19 +723,25 @@ static int take_open(void *arg, const struct catalog_move *row)
 
 int keeper_move_resume(struct keeper *k, struct err *e)
 {
-    struct digest logged;
+    struct move_out *m, *next;
+    struct err why = ERR_INIT;
     int rc = catalog_moves(k->catalog, take_open, k);
 
-    for (struct move_out *m = k->moves_out; m != NULL && rc == 0; m = m->next) {
-        logged = m->row.set_root;
-        if ((rc = peer_index(k, m->row.to, &m->peer)) != 0)
-            return err_set(e, -EINVAL,
-                           "a move to \"%s\" is under way, but it is not among the peers",
-                           m->row.to);
-        if ((rc = set_of(k, m, e)) == 0 && !digest_eq(&logged, &m->row.set_root))
-            log_warn(
-                "a move that was interrupted has ended here in part; it goes on with what is left");
-        m->row.set_root = logged;
+    if (rc != 0)
+        return err_sys(e, rc, "reading the moves from the catalog");
+    for (m = k->moves_out; m != NULL; m = next) {
+        next = m->next;
+        rc = go_on(k, m, &why);
+        if (rc == -EINVAL)
+            return err_set(e, rc, "%s", err_text(&why));
+        if (rc != 0)
+            move_fail(k, m, rc, err_text(&why));
     }
-    return rc;
+    return 0;
+}
+
+void keeper_move_close_all(struct keeper *k)
+{
+    while (k->moves_out != NULL)
+        move_drop(k, k->moves_out);
 }

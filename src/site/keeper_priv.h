@@ -25,6 +25,7 @@
 #define ACT_LEAVES_MAX 8
 #define KEEPER_STATEMENTS_MAX 64
 #define KEEPER_POLICIES_MAX 64
+#define KEEPER_REGISTERS_MAX 65535
 #define KEEPER_WITNESSES_MAX 16
 
 struct keeper;
@@ -188,8 +189,8 @@ MUST_CHECK int keeper_act_destroy(struct keeper *k, struct act *a, const struct 
 struct vault_group *keeper_group_of(struct keeper *k);
 /* The act joins the open group; a is the keeper's from here on. */
 void keeper_group_add(struct keeper *k, struct act *a);
-/* Ends the turn: commits what is pending.  Errors stop the writer or fail the group's acts. */
-void keeper_group_commit(struct keeper *k);
+/* Ends the turn: commits what is pending; 0, or why its acts failed.  -EIO stops the writer. */
+int keeper_group_commit(struct keeper *k);
 bool keeper_group_pending(const struct keeper *k);
 void keeper_stop_writer(struct keeper *k, int rc, const char *why);
 /* A random opening salt for a field of a leaf, derived from the submission's seed. */
@@ -278,6 +279,7 @@ void keeper_move_carried(struct keeper *k, uint64_t id, const struct pm_carried 
 bool keeper_move_proof_read(struct keeper *k, uint64_t id, int rc, const char *text,
                             struct span leaf);
 MUST_CHECK int keeper_move_resume(struct keeper *k, struct err *e); /* at start */
+void keeper_move_close_all(struct keeper *k);
 /* Where a country's files are now; NULL if not at a peer. */
 const struct config_peer *keeper_move_peer_of(struct keeper *k,
                                               const struct catalog_submission *row);
@@ -292,6 +294,7 @@ void keeper_receive_close(struct keeper *k, uint64_t id, const struct pm_move *m
 bool keeper_receive_proof_read(struct keeper *k, uint64_t id, int rc, const char *text,
                                struct span leaf);
 void keeper_receive_published(struct keeper *k);
+void keeper_receive_tick(struct keeper *k, mono_ms now);
 void keeper_receive_close_all(struct keeper *k);
 
 #endif

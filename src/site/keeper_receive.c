@@ -16,8 +16,9 @@
 #include "site/keeper_notes.h"
 #include "site/move_stream.h"
 
-#define RECEIVE_MAX 50000
-#define RECEIVES 4 /* moves at once */
+#define RECEIVE_MAX VAULT_GROUP_PUTS /* all of a move are one group */
+#define RECEIVES 4                   /* moves at once */
+#define IDLE_MS (30 * 60 * 1000)     /* of a move nobody sends for; its sender starts it anew */
 
 struct held {
     struct id128 sub;
@@ -30,7 +31,10 @@ struct move_in {
     struct catalog_move row;
     struct digest salt;
     struct held *held;
+    struct id128 *sub; /* of held, apart: looked through for each file that begins */
     size_t n, cap;
+    uint64_t no; /* ours, never used twice */
+    mono_ms touched;
     uint64_t open_id; /* the front's FK_MOVE_OPEN while the reader looks at the proof */
     uint64_t read_id;
     uint64_t close_id; /* the front's FK_MOVE_CLOSE until move.received is final */
@@ -38,15 +42,16 @@ struct move_in {
 };
 
 struct move_object {
-    struct move_in *in;
+    uint64_t in; /* its move's no: the move may go while its files come */
     struct id128 sub;
     struct move_receiver *receiver;
 };
 
+/* The move whose opening is proved; one that is being proved counts for nothing yet. */
 static struct move_in *in_of(struct keeper *k, const struct id128 *move)
 {
     for (struct move_in *m = k->moves_in; m != NULL; m = m->next)
-        if (memcmp(&m->row.move, move, sizeof(*move)) == 0)
+        if (m->proved && memcmp(&m->row.move, move, sizeof(*move)) == 0)
             return m;
     return NULL;
 }
@@ -64,6 +69,7 @@ static void in_drop(struct keeper *k, struct move_in *m)
         secret_wipe(m->held, m->n * sizeof(*m->held));
     secret_wipe(&m->salt, sizeof(m->salt));
     free(m->held);
+    free(m->sub);
     free(m);
 }
 
@@ -112,7 +118,7 @@ void keeper_receive_open(struct keeper *k, uint64_t id, const struct pm_move *as
 {
     const struct config_peer *peer = peer_of_proof(k, proof);
     struct catalog_move known;
-    struct move_in *m = in_of(k, &ask->move);
+    struct move_in *m;
     struct err e = ERR_INIT;
     size_t n = 0;
 
@@ -127,8 +133,6 @@ void keeper_receive_open(struct keeper *k, uint64_t id, const struct pm_move *as
         keeper_refuse(k, id, PRF_PROOF, "the proof is of no ledger of this site's peers");
         return;
     }
-    if (m != NULL)
-        in_drop(k, m); /* the sender starts anew */
     m = n >= RECEIVES ? NULL : calloc(1, sizeof(*m));
     if (m == NULL) {
         keeper_refuse(k, id, PRF_BUSY, "other moves are arriving");
@@ -137,7 +141,8 @@ void keeper_receive_open(struct keeper *k, uint64_t id, const struct pm_move *as
     m->row.move = ask->move;
     (void)snprintf(m->row.from, sizeof(m->row.from), "%s", peer->site);
     m->open_id = id;
-    m->read_id = ++k->next_id;
+    m->read_id = m->no = ++k->next_id;
+    m->touched = clock_mono();
     m->next = k->moves_in;
     k->moves_in = m;
     if (open_salt(k, m, sealed) != 0) {
@@ -162,17 +167,34 @@ static const char *wrong(struct keeper *k, const struct move_in *m, const struct
         return "the move is not from that site to this one";
     (void)snprintf(country, sizeof(country), "%.2s",
                    country_table[leaf_country(l, LF_COUNTRY)].code);
-    if (p == NULL || placement_zone(p, country, clock_now()) != placement_zone_index(p, k->c->zone))
+    if (p == NULL || placement_zone(p, country, clock_now()) < 0 ||
+        placement_zone(p, country, clock_now()) != placement_zone_index(p, k->c->zone))
         return "by the policy in force here the country does not belong to this zone";
     if (leaf_int(l, LF_COUNT) > RECEIVE_MAX)
         return "more files than a move may have";
     return NULL;
 }
 
+/* Anybody can show the proof of a public leaf: what has arrived goes only when the opening is
+ * proved and names another salt.  true: there was such a move already, and it stays. */
+static bool opened_again(struct keeper *k, struct move_in *m)
+{
+    struct move_in *old = in_of(k, &m->row.move);
+
+    if (old == NULL)
+        return false;
+    if (secret_eq(old->salt.b, m->salt.b, sizeof(m->salt.b))) {
+        old->touched = clock_mono();
+        return true;
+    }
+    in_drop(k, old);
+    return false;
+}
+
 bool keeper_receive_proof_read(struct keeper *k, uint64_t id, int rc, const char *text,
                                struct span bytes)
 {
-    struct move_in *m = k->moves_in;
+    struct move_in *m = id == 0 ? NULL : k->moves_in; /* 0: none is at the reader */
     struct leaf l;
     const char *why;
 
@@ -186,6 +208,11 @@ bool keeper_receive_proof_read(struct keeper *k, uint64_t id, int rc, const char
                                        : wrong(k, m, &l);
     if (why != NULL) {
         keeper_refuse(k, m->open_id, PRF_PROOF, "%s", why);
+        in_drop(k, m);
+        return true;
+    }
+    if (opened_again(k, m)) {
+        go(k, m->open_id);
         in_drop(k, m);
         return true;
     }
@@ -204,24 +231,48 @@ bool keeper_receive_proof_read(struct keeper *k, uint64_t id, int rc, const char
 
 /* --- files --- */
 
+static bool is_held(const struct move_in *m, const struct id128 *sub)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (memcmp(&m->sub[i], sub, sizeof(*sub)) == 0)
+            return true;
+    return false;
+}
+
+static void here_already(struct keeper *k, uint64_t id)
+{
+    const struct pm_receipt done = {1, 0};
+
+    keeper_answer(k, FK_PUT_DONE, id, &done, sizeof(done), span_of(NULL, 0), NULL);
+}
+
 bool keeper_receive_object_new(struct keeper *k, uint64_t id, const struct id128 *move,
                                const struct id128 *sub, struct move_object **out)
 {
     struct move_in *m = in_of(k, move);
+    struct catalog_submission known;
+    struct catalog_move row;
     struct move_object *o;
 
     *out = NULL;
-    if (m == NULL || !m->proved) {
+    if (m == NULL && catalog_move_get(k->catalog, move, &row) == 0 &&
+        row.state == CATALOG_MOVE_RECEIVED) { /* a sender that restarted before it was told */
+        here_already(k, id);
+        return false;
+    }
+    if (m == NULL) {
         keeper_refuse(k, id, PRF_UNKNOWN, "no such move is arriving; open it first");
         return false;
     }
-    for (size_t i = 0; i < m->n; i++)
-        if (memcmp(&m->held[i].sub, sub, sizeof(*sub)) == 0) {
-            struct pm_receipt done = {1, 0};
-
-            keeper_answer(k, FK_PUT_DONE, id, &done, sizeof(done), span_of(NULL, 0), NULL);
-            return false;
-        }
+    m->touched = clock_mono();
+    if (is_held(m, sub)) {
+        here_already(k, id);
+        return false;
+    }
+    if (catalog_submission_get(k->catalog, sub, &known) == 0) {
+        keeper_refuse(k, id, PRF_CONFLICT, "this site knows that submission already");
+        return false;
+    }
     o = m->n >= m->row.count ? NULL : calloc(1, sizeof(*o));
     if (o == NULL || move_receiver_new(&o->receiver, k->move_key, move, sub) != 0) {
         keeper_refuse(k, id, m->n >= m->row.count ? PRF_CONFLICT : PRF_BUSY,
@@ -229,7 +280,7 @@ bool keeper_receive_object_new(struct keeper *k, uint64_t id, const struct id128
         free(o);
         return false;
     }
-    o->in = m;
+    o->in = m->no;
     o->sub = *sub;
     *out = o;
     return true;
@@ -254,30 +305,42 @@ void keeper_receive_object_free(struct move_object *o)
     free(o);
 }
 
-static int hold(struct keeper *k, struct move_in *m, struct move_object *o, struct vault_put *put)
+static int room_for_one(struct move_in *m)
+{
+    size_t cap = m->cap == 0 ? 64 : m->cap * 2;
+    struct held *held;
+    struct id128 *sub;
+
+    if (m->n < m->cap)
+        return 0;
+    if ((held = reallocarray(m->held, cap, sizeof(*held))) == NULL)
+        return -ENOMEM;
+    m->held = held;
+    if ((sub = reallocarray(m->sub, cap, sizeof(*sub))) == NULL)
+        return -ENOMEM;
+    m->sub = sub;
+    m->cap = cap;
+    return 0;
+}
+
+static int hold(struct move_in *m, struct move_object *o, struct vault_put *put)
 {
     const struct move_meta *meta;
     struct digest sha;
     uint64_t size;
-    struct held *more;
     int rc;
 
-    (void)k;
     if ((rc = move_receiver_end(o->receiver, &meta)) != 0 ||
         (rc = vault_put_finish(put, &sha, &size)) != 0)
         return rc;
     if (!digest_eq(&sha, &meta->sha256) || size != meta->size ||
         memcmp(meta->country, m->row.country, 2) != 0)
         return -EBADMSG;
-    if (m->n == m->cap) {
-        size_t cap = m->cap == 0 ? 64 : m->cap * 2;
-
-        more = reallocarray(m->held, cap, sizeof(*more));
-        if (more == NULL)
-            return -ENOMEM;
-        m->held = more;
-        m->cap = cap;
-    }
+    if (m->n >= m->row.count)
+        return -EBADMSG; /* others came first while this one was on its way */
+    if ((rc = room_for_one(m)) != 0)
+        return rc;
+    m->sub[m->n] = o->sub;
     m->held[m->n].sub = o->sub;
     m->held[m->n].meta = *meta;
     m->held[m->n++].put = put;
@@ -291,10 +354,16 @@ void keeper_receive_object_end(struct keeper *k, uint64_t id, struct move_object
     struct move_in *m = k->moves_in;
     int rc;
 
-    while (m != NULL && m != o->in)
+    while (m != NULL && m->no != o->in)
         m = m->next;
-    rc = m == NULL ? -ENOENT : hold(k, m, o, *put);
+    if (m != NULL && is_held(m, &o->sub)) { /* sent twice at once: the first one counts */
+        here_already(k, id);
+        keeper_receive_object_free(o);
+        return;
+    }
+    rc = m == NULL ? -ENOENT : hold(m, o, *put);
     if (rc == 0) {
+        m->touched = clock_mono();
         *put = NULL;
         keeper_answer(k, FK_PUT_DONE, id, &done, sizeof(done), span_of(NULL, 0), NULL);
     } else {
@@ -451,25 +520,55 @@ void keeper_receive_close(struct keeper *k, uint64_t id, const struct pm_move *a
         proof_again(k, id, known.leaf);
         return;
     }
-    if (m == NULL || !m->proved) {
+    if (m == NULL) {
         keeper_refuse(k, id, PRF_UNKNOWN, "no such move is arriving");
+        return;
+    }
+    m->touched = clock_mono();
+    if (m->n < m->row.count) { /* anybody may ask for the end; files go on coming */
+        keeper_refuse(k, id, PRF_UNKNOWN, "%zu files of %llu are here; open the move again", m->n,
+                      (unsigned long long)m->row.count);
         return;
     }
     if ((rc = whole(m)) != 0) {
         keeper_refuse(k, id, PRF_PROOF,
-                      "%zu files of %llu are here, or their root is not the one in move.opened",
-                      m->n, (unsigned long long)m->row.count);
+                      "the root of the %zu files that are here is not the one in move.opened",
+                      m->n);
         in_drop(k, m);
         return;
     }
     m->close_id = id;
-    keeper_group_commit(k);
+    rc = keeper_group_commit(k);
     for (size_t i = 0; i < m->n && rc == 0; i++)
         rc = place(k, m, &m->held[i], now);
     if (rc == 0)
         rc = received_act(k, m, now);
-    k->group_bad = rc != 0;
-    keeper_group_commit(k);
+    if (rc == 0) {
+        (void)keeper_group_commit(k); /* received() is told */
+        return;
+    }
+    k->group_bad = true;
+    (void)keeper_group_commit(k);
+    keeper_refuse(k, id, rc == -ENOSPC ? PRF_FULL : PRF_BUSY, "the move could not be logged: %s",
+                  strerror(-rc));
+    in_drop(k, m); /* part of its files is gone with the group: the sender starts anew */
+}
+
+/* Moves that nobody sends for any more. */
+void keeper_receive_tick(struct keeper *k, mono_ms now)
+{
+    struct move_in *m, *next;
+
+    for (m = k->moves_in; m != NULL; m = next) {
+        next = m->next;
+        if (m->proved && m->row.state != CATALOG_MOVE_RECEIVED && now > m->touched + IDLE_MS) {
+            log_warn("a move that was arriving is given up; its sender can start it anew");
+            in_drop(k, m);
+        } else if (k->stopped != 0 && m->close_id != 0) {
+            keeper_refuse(k, m->close_id, PRF_STOPPED, "the site's writer has stopped");
+            m->close_id = 0;
+        }
+    }
 }
 
 /* A checkpoint was published: closings that it covers are answered. */
