@@ -307,7 +307,7 @@ int keeper_receipt(struct keeper *k, uint64_t index, struct span extra, struct b
     } else {
         size = k->sign.signed_size;
         note = buf_span(&k->sign.signed_note);
-        rc = size > index ? 0 : -EAGAIN;
+        rc = size > index ? 0 : err_set(e, -EAGAIN, "the ledger has yet to sign its leaf");
     }
     if (rc == 0 && (rc = ledger_inclusion(k->ledger, index, size, path, &n, e)) == 0)
         rc = tlog_proof_format(out, extra, index, path, n, note, e);
