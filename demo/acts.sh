@@ -294,7 +294,7 @@ act_2() {
     local d=$VAR/documents there
     act "Act 2: Canada's files move from mow1 to zrh1"
     timeline
-    say "Two steps after Europe's, the policy wants Canada's files in zone CH. Two movers approve; the old" \
+    say "One step after Europe's, the policy wants Canada's files in zone CH. Two movers approve; the old" \
         "site may destroy nothing before the new one has proved, in its witnessed ledger, that it has it all."
     log_inventories "inventory of CA before"
     there=$(inventory mow1 CA)
