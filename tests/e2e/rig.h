@@ -92,6 +92,8 @@ int rig_admin(struct rig *r, size_t site, const struct pm_admin *ask, const stru
 void rig_turn_epoch(struct rig *r, size_t site); /* returns when the old key is destroyed */
 /* How many submissions the vault holds bytes for, by scrubbing it; fails if one is damaged. */
 uint64_t rig_slots(struct rig *r, size_t site);
+/* The vault's object behind a submission, from a copy of the catalog: while nothing is written. */
+struct id128 rig_object_of(struct rig *r, size_t site, const struct id128 *sub);
 /* Signs by person 0 and 1 and carries out the move of a country from one site to another. */
 void rig_relocate(struct rig *r, const char *country, size_t from, size_t to);
 /* A number of /metrics; fails if there is no such line. */

@@ -1,5 +1,6 @@
 /* rig_operator.c - documents and the admin socket, metrics, the audit. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -9,6 +10,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
+#include "catalog/catalog.h"
 #include "crypto/secret.h"
 #include "events/country.h"
 #include "people/document.h"
@@ -301,6 +303,31 @@ uint64_t rig_slots(struct rig *r, size_t site)
     if (rc != 0)
         fail_msg("%s: scrub: %s", r->site[site].name, text);
     return n;
+}
+
+struct id128 rig_object_of(struct rig *r, size_t site, const struct id128 *sub)
+{
+    static const char *const names[] = {"", "-wal"};
+    struct catalog_submission row;
+    struct err e = ERR_INIT;
+    struct catalog *c;
+    char from[160], to[160];
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct buf b;
+
+        buf_init(&b, 64 << 20);
+        (void)snprintf(from, sizeof(from), "%s/catalog.db%s", r->site[site].data, names[i]);
+        (void)snprintf(to, sizeof(to), "%s/copy.db%s", r->dir, names[i]);
+        if (io_read_file(AT_FDCWD, from, &b) == 0)
+            rig_ok(io_replace_file(AT_FDCWD, to, b.data, b.len, 0600), NULL);
+        buf_free(&b);
+    }
+    (void)snprintf(to, sizeof(to), "%s/copy.db", r->dir);
+    rig_ok(catalog_open(&c, to, &e), &e);
+    rig_ok(catalog_submission_get(c, sub, &row), NULL);
+    catalog_close(c);
+    return row.object;
 }
 
 struct audit *rig_audit(struct rig *r)

@@ -3,19 +3,21 @@
  * key. */
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/text.h"
+#include "crypto/aead.h"
 #include "crypto/secret.h"
 #include "crypto/sha256.h"
 #include "rig_client.h"
 #include "rig_priv.h"
 
 #define MOVES_IN 12 /* seconds: Canada's files are sent first of all */
-#define BYTES 150000
+#define BYTES 70000 /* more than one chunk of the vault */
 #define NEEDLES 400
 
 static struct rig *r;
@@ -72,9 +74,21 @@ static void receipt_must_go(const char *what, struct span text)
     rig_receipt_done(&p);
 }
 
+static struct id128 ref_in(struct span text)
+{
+    struct rig_receipt p;
+    struct id128 ref;
+
+    rig_receipt_open(r, &p, text);
+    rig_ok(text_unid(receipt_extra_find(&p.x, LF_SEALED_REF)->value, &ref), NULL);
+    rig_receipt_done(&p);
+    return ref;
+}
+
 struct victim {
     struct rig_sub s;
     size_t site;
+    struct id128 ref, object; /* what the thief knows */
     uint8_t bytes[BYTES];
 };
 
@@ -102,12 +116,14 @@ static void send_in(struct victim *v, const char *country, size_t site, const st
     sha256_of(v->bytes, sizeof(v->bytes), &d);
     secret_must_go("the file's hash", d.b);
     receipt_must_go("a salt of the acceptance", buf_span(&text));
+    v->ref = ref_in(buf_span(&text));
     buf_free(&text);
     rig_await(r, site, &v->s, "scanned", &now);
     rig_settle(r, site);
     assert_int_equal(rig_receipt(r, site, &v->s, "scan", &text), 200);
     receipt_must_go("a salt of the scan", buf_span(&text));
     buf_free(&text);
+    v->object = rig_object_of(r, site, &v->s.sub);
 }
 
 /* The key of the epoch that lasts: 32 bytes behind magic and number, docs/vault.md. */
@@ -149,6 +165,79 @@ static void no_opening_is_given(const struct victim *v)
     buf_free(&text);
 }
 
+/* --- the thief --- */
+
+#define WRAP 132 /* nonce, then slot key, DEK, sha256, size; tag */
+
+static struct {
+    struct aead *key;
+    uint8_t ad[7 + 16 + 16 + 8];
+    size_t tried, opened;
+} thief;
+
+static int try_file(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    static const uint8_t zeros[WRAP];
+    uint8_t out[WRAP];
+    struct buf b;
+
+    if (type != FTW_F || !S_ISREG(st->st_mode))
+        return 0;
+    buf_init(&b, 256 << 20);
+    if (io_read_file(AT_FDCWD, path, &b) != 0)
+        b.len = 0; /* gone meanwhile */
+    for (size_t i = 0; i + WRAP <= b.len; i++) {
+        const uint8_t *p = b.data + i;
+
+        if (p[0] == 0 && memcmp(p, zeros, WRAP) == 0)
+            continue;
+        thief.tried++;
+        thief.opened += aead_open(thief.key, p, span_of(thief.ad, sizeof(thief.ad)), p + AEAD_NONCE,
+                                  WRAP - AEAD_NONCE, out) == 0;
+    }
+    buf_free(&b);
+    return 0;
+}
+
+/* With the key of epoch e of a site, over all files of that site. */
+static void try_key(size_t site, const struct victim *v, uint64_t e, const uint8_t key[32])
+{
+    uint8_t wrap[AEAD_KEY];
+
+    hkdf_sha256(span_of(key, 32), span_of(NULL, 0), span_str("epoch-wrap/v1"), wrap, sizeof(wrap));
+    rig_ok(aead_new(&thief.key, wrap), NULL);
+    memcpy(thief.ad, "wrap/v1", 7);
+    memcpy(thief.ad + 7, v->ref.b, 16);
+    memcpy(thief.ad + 23, v->object.b, 16);
+    for (size_t i = 0; i < 8; i++)
+        thief.ad[39 + i] = (uint8_t)(e >> (56 - 8 * i));
+    assert_int_equal(nftw(r->site[site].data, try_file, 32, FTW_PHYS), 0);
+    aead_free(thief.key);
+}
+
+/* How many wraps of the victim's slot the thief can open with what lies at its site. */
+static size_t stolen(const struct victim *v)
+{
+    size_t keys = 0;
+    char path[160];
+
+    thief.tried = thief.opened = 0;
+    for (uint64_t e = 1; e < 16; e++) {
+        struct buf b;
+
+        buf_init(&b, 4096);
+        (void)snprintf(path, sizeof(path), "%s/epochs/epoch-%llu.key", r->site[v->site].keys,
+                       (unsigned long long)e);
+        if (io_read_file(AT_FDCWD, path, &b) == 0) {
+            try_key(v->site, v, e, b.data + 24);
+            keys++;
+        }
+        buf_free(&b);
+    }
+    assert_true(keys > 0 && thief.tried > BYTES);
+    return thief.opened;
+}
+
 static struct victim canadian, swiss, twin[2], kept;
 
 static void files_are_sent(void **state)
@@ -177,6 +266,9 @@ static void withdrawn_is_erased(void **state)
     nothing_is_found();
     no_opening_is_given(&swiss);
     no_opening_is_given(&twin[0]);
+    assert_int_equal(stolen(&swiss), 0);
+    assert_int_equal(stolen(&twin[0]), 0);
+    assert_true(stolen(&twin[1]) > 0);
     assert_int_equal(rig_trace(r, RIG_ZRH, &twin[1].s, &now), 200);
     assert_int_equal(now.size, BYTES); /* the twin lives on */
 
@@ -185,6 +277,7 @@ static void withdrawn_is_erased(void **state)
     rig_turn_epoch(r, RIG_ZRH);
     nothing_is_found();
     no_opening_is_given(&twin[1]);
+    assert_int_equal(stolen(&twin[1]), 0);
 }
 
 static void moved_is_erased_where_it_was(void **state)
@@ -198,6 +291,7 @@ static void moved_is_erased_where_it_was(void **state)
     rig_turn_epoch(r, RIG_MOW);
     nothing_is_found();
     no_opening_is_given(&canadian);
+    assert_int_equal(stolen(&canadian), 0);
     assert_int_equal(rig_trace(r, RIG_MOW, &canadian.s, &now), 200);
     assert_true(now.moved && now.destroyed);
     assert_int_equal(rig_trace(r, RIG_ZRH, &canadian.s, &now), 200);
@@ -224,6 +318,7 @@ static void the_rest_is_still_there(void **state)
     assert_true(span_is(receipt_extra_find(&p.x, LF_SEALED_SHA256)->value, hex));
     rig_receipt_done(&p);
     buf_free(&text);
+    assert_true(stolen(&kept) > 0);
     assert_int_equal(rig_slots(r, RIG_ZRH), 2); /* this one and the Canadian */
     nothing_is_found();
 }

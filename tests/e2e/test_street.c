@@ -8,7 +8,6 @@
 
 #include "base/io.h"
 #include "base/text.h"
-#include "catalog/catalog.h"
 #include "crypto/secret.h"
 #include "crypto/sha256.h"
 #include "rig_client.h"
@@ -345,32 +344,6 @@ static void eicar_is_malicious_and_a_random_file_clean(void **state)
     rig_sub_free(&s);
 }
 
-/* Reads a copy of zrh1's catalog, taken while nothing is written. */
-static struct id128 object_of(const struct rig_sub *s)
-{
-    static const char *const names[] = {"", "-wal"};
-    struct catalog_submission row;
-    struct err e = ERR_INIT;
-    struct catalog *c;
-    char from[160], to[160];
-
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        struct buf b;
-
-        buf_init(&b, 64 << 20);
-        (void)snprintf(from, sizeof(from), "%s/catalog.db%s", r->site[RIG_ZRH].data, names[i]);
-        (void)snprintf(to, sizeof(to), "%s/copy.db%s", r->dir, names[i]);
-        if (io_read_file(AT_FDCWD, from, &b) == 0)
-            rig_ok(io_replace_file(AT_FDCWD, to, b.data, b.len, 0600), NULL);
-        buf_free(&b);
-    }
-    (void)snprintf(to, sizeof(to), "%s/copy.db", r->dir);
-    rig_ok(catalog_open(&c, to, &e), &e);
-    rig_ok(catalog_submission_get(c, &s->sub, &row), NULL);
-    catalog_close(c);
-    return row.object;
-}
-
 static void the_same_bytes_twice_are_kept_once_until_both_are_withdrawn(void **state)
 {
     uint8_t bytes[40000];
@@ -389,8 +362,8 @@ static void the_same_bytes_twice_are_kept_once_until_both_are_withdrawn(void **s
         assert_int_equal(rig_slots(r, RIG_ZRH), slots + i + 1);
     }
     scans_done(RIG_ZRH);
-    object[0] = object_of(&s[0]);
-    object[1] = object_of(&s[1]);
+    object[0] = rig_object_of(r, RIG_ZRH, &s[0].sub);
+    object[1] = rig_object_of(r, RIG_ZRH, &s[1].sub);
     assert_memory_equal(&object[0], &object[1], sizeof(object[0]));
     for (size_t i = 0; i < 2; i++) {
         s[i].bad_signature = true;
