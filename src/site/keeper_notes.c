@@ -24,7 +24,9 @@ static int take_short(struct cur *c, char *out, size_t cap)
     if (cur_u8(c, &n) != 0 || n >= cap)
         return -EBADMSG;
     out[n] = '\0';
-    return cur_copy(c, out, n);
+    if (cur_copy(c, out, n) != 0)
+        return -EBADMSG;
+    return strlen(out) == n ? 0 : -EBADMSG;
 }
 
 static int take_time(struct cur *c, unix_time *t)
