@@ -464,6 +464,20 @@ const struct config_peer *config_peer(const struct config *c, const char *site)
     return NULL;
 }
 
+static bool same_peers(const struct config *a, const struct config *b)
+{
+    if (a->peers != b->peers)
+        return false;
+    for (size_t i = 0; i < a->peers; i++)
+        if (strcmp(a->peer[i].site, b->peer[i].site) != 0 ||
+            strcmp(a->peer[i].zone, b->peer[i].zone) != 0 ||
+            strcmp(a->peer[i].url, b->peer[i].url) != 0 ||
+            strcmp(a->peer[i].policy, b->peer[i].policy) != 0 ||
+            memcmp(a->peer[i].move_key, b->peer[i].move_key, 32) != 0)
+            return false;
+    return true;
+}
+
 int config_may_replace(const struct config *old, const struct config *new, struct err *e)
 {
     const struct {
@@ -478,6 +492,7 @@ int config_may_replace(const struct config *old, const struct config *new, struc
         {"keys.ledger", old->ledger_key, new->ledger_key},
         {"keys.epochs", old->epoch_keys, new->epoch_keys},
         {"keys.move", old->move_key, new->move_key},
+        {"quorum", old->quorum, new->quorum},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
@@ -487,5 +502,10 @@ int config_may_replace(const struct config *old, const struct config *new, struc
                 "%s: \"%s\" cannot change while the site runs (\"%s\" to \"%s\"); stop it, change "
                 "it, start it",
                 new->file, fixed[i].what, fixed[i].a, fixed[i].b);
+    if (!same_peers(old, new))
+        return err_set(e, -EINVAL,
+                       "%s: \"peers\" cannot change while the site runs, its courier knows the old "
+                       "ones; stop it, change it, start it",
+                       new->file);
     return 0;
 }

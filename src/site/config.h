@@ -81,7 +81,7 @@ MUST_CHECK int config_load(struct config **out, const char *path, struct err *e)
 MUST_CHECK int config_read(struct config **out, const char *path, struct span text, struct err *e);
 void config_free(struct config *c);
 const struct config_peer *config_peer(const struct config *c, const char *site);
-/* What SIGHUP may change (submitters, limits of time, peers); 0 if new differs from old only there.
+/* What SIGHUP may change (submitters, limits of time); 0 if new differs from old only there.
  */
 MUST_CHECK int config_may_replace(const struct config *old, const struct config *new,
                                   struct err *e);

@@ -233,7 +233,8 @@ static void take_config(struct keeper *k, int fd)
     buf_init(&b, 4 << 20);
     if ((rc = io_read_fd(fd, &b)) == 0 &&
         (rc = config_read(&c, k->c->file, buf_span(&b), &e)) == 0 &&
-        (rc = config_may_replace(k->c, c, &e)) == 0 && k->tickets == NULL) {
+        (rc = config_may_replace(k->c, c, &e)) == 0) {
+        keeper_intake_config(k, c);
         config_free(k->c);
         k->c = c;
         memset(k->quota, 0, sizeof(k->quota));
@@ -241,7 +242,7 @@ static void take_config(struct keeper *k, int fd)
         log_info("configuration taken over");
     } else {
         log_warn("the configuration was not taken over", "why",
-                 rc != 0 ? err_text(&e) : "submissions are under way; send SIGHUP again");
+                 e.text[0] != '\0' ? err_text(&e) : strerror(-rc));
     }
     config_free(c);
     buf_free(&b);
@@ -389,7 +390,7 @@ static void tick(struct keeper *k, mono_ms now)
 static int flush_channels(struct keeper *k)
 {
     struct msg_chan *all[] = {k->front, k->signer, k->courier, k->reader, k->control};
-    int wait = TICK_MS;
+    int wait = keeper_admin_flush(k) ? 10 : TICK_MS;
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (msg_wants_write(all[i]) && msg_flush(all[i]) == -EAGAIN)
@@ -495,6 +496,8 @@ static int open_keys(struct keeper *k, struct err *e)
                      k->c->move_key);
     else
         memcpy(k->move_key, b.data, 32);
+    if (b.data != NULL)
+        secret_wipe(b.data, b.len);
     buf_free(&b);
     (void)snprintf(path, sizeof(path), "%s/ledger.vkey", k->c->data);
     if (rc == 0 && (rc = note_vkey_load(&k->log_key, path, e)) == 0)
@@ -584,8 +587,7 @@ static int keeper_open(struct keeper *k, struct err *e)
         (rc = found_site(k, e)) != 0 || (rc = keeper_load_documents(k, e)) != 0)
         return rc;
     k->round_due = clock_mono(); /* health counts the witnesses' minute from here */
-    k->epoch_began = clock_now();
-    k->inventory_at = k->epoch_began + (unix_time)k->c->inventory;
+    keeper_epoch_start(k);
     return keeper_move_resume(k, e);
 }
 
@@ -601,6 +603,7 @@ static void keeper_close(struct keeper *k)
         k->unsigned_ = a->next;
         keeper_act_free(a);
     }
+    keeper_scan_close(k);
     keeper_receive_close_all(k);
     keeper_move_close_all(k);
     if (k->stopped == 0 && k->vault != NULL && ledger_flush(k->ledger, &e) == 0 &&
@@ -618,6 +621,12 @@ static void keeper_close(struct keeper *k)
         placement_free(k->policy[i]);
     buf_free(&k->sign.signed_note);
     buf_free(&k->round.note);
+    msg_close(k->front);
+    msg_close(k->signer);
+    msg_close(k->courier);
+    msg_close(k->reader);
+    msg_close(k->control);
+    ring_close(k->ring);
     secret_wipe(k->move_key, sizeof(k->move_key));
 }
 

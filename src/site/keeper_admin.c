@@ -21,6 +21,7 @@
 #include "site/keeper_priv.h"
 
 #define ADMINS_MAX 16
+#define ASKS 8 /* of one of them in a turn */
 
 struct admin {
     struct admin *next;
@@ -70,9 +71,10 @@ void keeper_admin_say(struct keeper *k, uint64_t admin, bool end, int rc, uint64
     va_start(ap, fmt);
     (void)vsnprintf(m.text, sizeof(m.text), fmt, ap);
     va_end(ap);
+    if (!end && msg_queued(a->chan) > MSG_QUEUE / 2)
+        return; /* progress may be lost, the end may not: there is always room for it */
     if (msg_send(a->chan, PA_SAYS, a->ask_id, span_of(&m, sizeof(m)), NULL) != 0 && !end)
-        return; /* progress may be lost, the end may not: the socket's queue is long enough for it
-                 */
+        return;
     if (end)
         a->busy = false;
 }
@@ -521,7 +523,7 @@ void keeper_admin_event(struct keeper *k, struct admin *a)
     struct msg m;
     int rc;
 
-    while ((rc = msg_recv(a->chan, &m, &e)) == 0) {
+    for (int i = 0; (rc = msg_recv(a->chan, &m, &e)) == 0; i++) {
         struct pm_admin ask;
 
         memcpy(&ask, m.body.p, sizeof(ask));
@@ -532,6 +534,8 @@ void keeper_admin_event(struct keeper *k, struct admin *a)
         a->busy = true;
         a->ask_id = m.id;
         asked(k, a, &ask, m.type->type == PA_ASK_FILE ? m.fd[0] : -1);
+        if (i == ASKS) /* others want the keeper as well; the rest is there next turn */
+            return;
     }
     if (rc != -EAGAIN)
         admin_drop(k, a);
@@ -581,6 +585,16 @@ void keeper_admin_accept(struct keeper *k)
     ev.data.ptr = a;
     if (epoll_ctl(k->epoll, EPOLL_CTL_ADD, msg_fd(a->chan), &ev) != 0)
         admin_drop(k, a);
+}
+
+bool keeper_admin_flush(struct keeper *k)
+{
+    bool waits = false;
+
+    for (struct admin *a = k->admins; a != NULL; a = a->next)
+        if (msg_wants_write(a->chan))
+            waits = msg_flush(a->chan) == -EAGAIN || waits;
+    return waits;
 }
 
 void keeper_admin_close_all(struct keeper *k)

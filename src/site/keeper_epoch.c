@@ -15,6 +15,7 @@
 
 #define REWRAP_AT_ONCE 4096
 #define RETENTION_EVERY 60
+#define RETENTION_LOOK 65536 /* rows a time; the oldest may be of statements that keep longer */
 
 static bool epoch_leaf(struct keeper *k, enum leaf_kind kind, uint64_t epoch,
                        const char *attestation)
@@ -36,6 +37,42 @@ static bool epoch_leaf(struct keeper *k, enum leaf_kind kind, uint64_t epoch,
     return true;
 }
 
+/* Times that a restart must not forget, else a site that is restarted every day never turns its
+ * epoch.  They are lost with the catalog: then time counts from the start. */
+static void remember(struct keeper *k, const char *name, unix_time t)
+{
+    uint8_t v[8];
+
+    for (int i = 0; i < 8; i++)
+        v[i] = (uint8_t)((uint64_t)t >> (56 - 8 * i));
+    if (catalog_value_put(k->catalog, name, span_of(v, sizeof(v))) != 0)
+        log_warn("a time could not be noted in the catalog", "name", name);
+}
+
+static unix_time remembered(struct keeper *k, const char *name, unix_time now)
+{
+    struct buf b;
+    struct cur c;
+    uint64_t v = (uint64_t)now;
+
+    buf_init(&b, 8);
+    if (catalog_value_get(k->catalog, name, &b) == 0) {
+        c = cur_of(buf_span(&b));
+        if (cur_u64(&c, &v) != 0 || v > (uint64_t)now) /* the clock was wrong, then or now */
+            v = (uint64_t)now;
+    }
+    buf_free(&b);
+    return (unix_time)v;
+}
+
+void keeper_epoch_start(struct keeper *k)
+{
+    unix_time now = clock_now();
+
+    k->epoch_began = remembered(k, "epoch.began", now);
+    k->inventory_at = remembered(k, "inventory.taken", now) + (unix_time)k->c->inventory;
+}
+
 static void turn_begin(struct keeper *k)
 {
     struct vault_group *g;
@@ -51,9 +88,11 @@ static void turn_begin(struct keeper *k)
         return;
     }
     k->group_bad = !epoch_leaf(k, LK_EPOCH_OPENED, epoch, NULL);
-    k->epoch_began = clock_now();
+    if (keeper_group_commit(k) != 0)
+        return; /* the next tick tries again */
     k->turn_wanted = false;
-    keeper_group_commit(k);
+    k->epoch_began = clock_now();
+    remember(k, "epoch.began", k->epoch_began);
 }
 
 /* The old key is destroyed if nothing needs it any more.  -EAGAIN: something does. */
@@ -237,7 +276,8 @@ static void retention(struct keeper *k, unix_time now)
     if (d != NULL && k->statements > 0) {
         d->k = k;
         d->now = now;
-        if (catalog_due(k->catalog, now - (unix_time)least * 86400, 1024, take_due, d) != 0)
+        if (catalog_due(k->catalog, now - (unix_time)least * 86400, RETENTION_LOOK, take_due, d) !=
+            0)
             d->n = 0;
         for (size_t i = 0; i < d->n; i++) {
             struct act *a = keeper_act_new();
@@ -269,6 +309,8 @@ void keeper_epoch_tick(struct keeper *k, unix_time now)
         k->inventory_at = now + (unix_time)k->c->inventory;
         if (keeper_epoch_inventory(k, NULL, &e) != 0)
             log_warn("no inventory was taken", "why", err_text(&e));
+        else
+            remember(k, "inventory.taken", now);
     }
     if (now >= k->retention_at) {
         k->retention_at = now + RETENTION_EVERY;

@@ -52,13 +52,15 @@ void keeper_answer(struct keeper *k, uint16_t type, uint64_t id, const void *hea
     struct buf b;
     int rc;
 
-    if (k->front == NULL)
+    if (k->front == NULL || k->quit)
         return;
     buf_init(&b, MSG_BODY_MAX);
     if ((rc = buf_put(&b, head, n)) == 0 && (rc = buf_put(&b, tail.p, tail.n)) == 0)
         rc = msg_send_wait(k->front, type, id, buf_span(&b), fd, 10000);
-    if (rc != 0)
-        log_error("the front does not take an answer", "why", strerror(-rc));
+    if (rc != 0) { /* one that does not listen would hold up everybody, ten seconds an answer */
+        log_error("the front does not take an answer; the keeper ends", "why", strerror(-rc));
+        k->quit = true;
+    }
     buf_free(&b);
 }
 
@@ -518,6 +520,41 @@ void keeper_intake_front_gone(struct keeper *k)
 {
     while (k->uploads != NULL)
         upload_drop(k, k->uploads);
+    while (k->tickets != NULL)
+        ticket_drop(k, k->tickets);
+}
+
+static void drop_uploads_of(struct keeper *k, const struct ticket *t)
+{
+    struct upload *u, *next;
+
+    for (u = k->uploads; u != NULL; u = next) {
+        next = u->next;
+        if (u->ticket == t) {
+            keeper_refuse(k, u->id, PRF_TOKEN, "the token was taken back");
+            upload_drop(k, u);
+        }
+    }
+}
+
+void keeper_intake_config(struct keeper *k, const struct config *c)
+{
+    struct ticket *t, *next;
+
+    for (t = k->tickets; t != NULL; t = next) {
+        const char *name = k->c->submitter[t->submitter].name;
+        size_t i = 0;
+
+        next = t->next;
+        while (i < c->submitters && strcmp(c->submitter[i].name, name) != 0)
+            i++;
+        if (i == c->submitters) {
+            drop_uploads_of(k, t);
+            ticket_drop(k, t);
+        } else {
+            t->submitter = i;
+        }
+    }
 }
 
 void keeper_intake_tick(struct keeper *k, unix_time now)
@@ -728,6 +765,15 @@ static int make_act(struct keeper *k, struct upload *u, struct act *a)
     return rc;
 }
 
+/* What held at the opening must hold when the file is accepted: meanwhile a statement may have been
+ * withdrawn, or a policy have taken effect.  false: has answered. */
+static bool still_admitted(struct keeper *k, const struct upload *u)
+{
+    struct ticket *t = u->ticket;
+
+    return admit_place(k, u->id, &t->open, &t->policy) && admit_consent(k, u->id, &t->open);
+}
+
 void keeper_intake_put_end(struct keeper *k, uint64_t id)
 {
     struct upload *u = upload_of(k, id);
@@ -741,6 +787,13 @@ void keeper_intake_put_end(struct keeper *k, uint64_t id)
         keeper_receive_object_end(k, u->id, u->object, &u->put);
         u->object = NULL;
         upload_drop(k, u);
+        return;
+    }
+    if (!still_admitted(k, u)) {
+        struct ticket *t = u->ticket;
+
+        upload_drop(k, u);
+        ticket_drop(k, t);
         return;
     }
     a = keeper_act_new();

@@ -219,6 +219,8 @@ void keeper_intake_put_data(struct keeper *k, uint64_t id, const struct pm_put_d
 void keeper_intake_put_end(struct keeper *k, uint64_t id);
 void keeper_intake_put_abort(struct keeper *k, uint64_t id);
 void keeper_intake_front_gone(struct keeper *k);
+/* Another configuration is about to be taken over: tickets follow their submitter, or end. */
+void keeper_intake_config(struct keeper *k, const struct config *c);
 void keeper_intake_tick(struct keeper *k, unix_time now);
 void keeper_refuse(struct keeper *k, uint64_t id, enum proto_refusal why, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
@@ -248,8 +250,10 @@ void keeper_files_state(struct keeper *k, uint64_t id);
 
 /* --- keeper_scan.c --- */
 void keeper_scan_step(struct keeper *k, mono_ms now);
+void keeper_scan_close(struct keeper *k);
 
 /* --- keeper_epoch.c --- */
+void keeper_epoch_start(struct keeper *k);
 void keeper_epoch_tick(struct keeper *k, unix_time now);
 /* Logs the inventory of every country that has files here, of `also`, and of the site. */
 MUST_CHECK int keeper_epoch_inventory(struct keeper *k, const char *also, struct err *e);
@@ -262,6 +266,7 @@ void keeper_admin_read_answer(struct keeper *k, uint64_t id, const struct pm_rea
                               struct span tail);
 void keeper_admin_say(struct keeper *k, uint64_t admin, bool end, int rc, uint64_t done,
                       uint64_t total, const char *fmt, ...) PRINTF_LIKE(7, 8);
+bool keeper_admin_flush(struct keeper *k); /* true: somebody's answers wait */
 void keeper_admin_close_all(struct keeper *k);
 MUST_CHECK int keeper_admin_memfd(const struct buf *b, int *out); /* sealed, for the reader */
 

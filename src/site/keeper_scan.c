@@ -314,6 +314,16 @@ static void log_rules(struct keeper *k)
         keeper_act_free(a);
 }
 
+void keeper_scan_close(struct keeper *k)
+{
+    struct scan_job *j;
+
+    while ((j = k->scans) != NULL) {
+        k->scans = j->next;
+        free(j);
+    }
+}
+
 void keeper_scan_step(struct keeper *k, mono_ms now)
 {
     if (k->detect == NULL || k->stopped != 0)

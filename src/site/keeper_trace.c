@@ -490,8 +490,11 @@ static void order_done(struct keeper *k, struct act *a, int rc)
     struct ordered *o = a->ctx;
 
     if (rc != 0) {
-        keeper_refuse(k, o->id, k->stopped != 0 ? PRF_STOPPED : PRF_BUSY, "not erased: %s",
-                      strerror(-rc));
+        keeper_refuse(k, o->id,
+                      k->stopped != 0 ? PRF_STOPPED
+                      : rc == -ENOSPC ? PRF_FULL
+                                      : PRF_BUSY,
+                      "not erased: %s", strerror(-rc));
         return;
     }
     k->n.erased++;

@@ -76,10 +76,25 @@ static void sign_ask(struct keeper *k, uint64_t size, const struct digest *root)
         keeper_stop_writer(k, rc, rc == -EPIPE ? "the signer is gone" : err_text(&e));
 }
 
+/* The writer has stopped: no signature comes any more, but everybody is answered. */
+static void release_all(struct keeper *k)
+{
+    struct act *a;
+
+    while ((a = k->unsigned_) != NULL) {
+        k->unsigned_ = a->next;
+        a->signed_(k, a);
+        keeper_act_free(a);
+    }
+    k->unsigned_end = &k->unsigned_;
+}
+
 void keeper_sign_step(struct keeper *k)
 {
     struct digest root;
 
+    if (k->stopped != 0)
+        release_all(k);
     if (k->sign.out || k->stopped != 0)
         return;
     if (k->round.state == ROUND_SIGNING) {
