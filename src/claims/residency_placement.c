@@ -193,11 +193,16 @@ static int inventory(struct audit *a, struct site *s, const struct leaf *l)
         if ((rc = live(a, s, v.at_size)) != 0)
             return rc;
         v.live = a->scratch.n;
-        if (setroot_ids(a->scratch.v, a->scratch.n, &true_root) != 0 ||
-            memcmp(true_root.b, root.b, sizeof(root.b)) != 0 || v.live != v.count)
+        if (v.live != v.count)
             claims_broken(a, CLAIM_PLACEMENT, s, s->index,
                           "the site's inventory (%llu) is not what the leaves say (%llu copies)",
                           (unsigned long long)v.count, (unsigned long long)v.live);
+        else if (setroot_ids(a->scratch.v, a->scratch.n, &true_root) != 0 ||
+                 memcmp(true_root.b, root.b, sizeof(root.b)) != 0)
+            claims_broken(a, CLAIM_PLACEMENT, s, s->index,
+                          "the site's inventory has the root of other copies than the %llu that "
+                          "the leaves say",
+                          (unsigned long long)v.live);
     }
     if ((rc = VEC_ROOM(&s->inventories)) != 0)
         return rc;
