@@ -173,7 +173,7 @@ struct keeper {
     } n;
 };
 
-/* --- keeper.c --- */
+/* --- keeper_documents.c --- */
 /* The documents in force, from the catalog. */
 MUST_CHECK int keeper_load_documents(struct keeper *k, struct err *e);
 

@@ -244,7 +244,8 @@ static void engine_ended(struct supervisor *s)
     char text[96];
 
     if (proc_reap(&s->engine, false, &why) == 0)
-        log_warn("the engine ended", "how", proc_last_text(&why, text));
+        log_line(s->stopping ? LOG_INFO_ : LOG_WARN_, "the engine ended", "how",
+                 proc_last_text(&why, text), (char *)NULL);
 }
 
 /* --- signals and messages --- */
