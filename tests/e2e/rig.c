@@ -35,9 +35,14 @@ void rig_args(int argc, char **argv)
         (void)fprintf(stderr, "usage: %s GLARUSD ENGINE RULES\n", argv[0]);
         exit(2);
     }
-    glarusd = argv[1];
-    engine = argv[2];
-    rules = argv[3];
+    /* a configuration's paths are relative to its folder, ours to where we were started */
+    glarusd = realpath(argv[1], NULL);
+    engine = realpath(argv[2], NULL);
+    rules = realpath(argv[3], NULL);
+    if (glarusd == NULL || engine == NULL || rules == NULL) {
+        (void)fprintf(stderr, "%s: no such program or folder\n", argv[0]);
+        exit(2);
+    }
 }
 
 unsigned rig_rounds(unsigned otherwise)

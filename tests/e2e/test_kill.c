@@ -161,10 +161,12 @@ static void kill_one(void)
 {
     pid_t pid[64];
     size_t n = rig_processes(r, 0, pid, ARRAY_LEN(pid));
-    pid_t victim = pid[1 + random_below(n - 1)]; /* the supervisor falls with all, see below */
+    pid_t victim;
     char name[32];
 
-    assert_true(n > 5);
+    if (n < 2)
+        return; /* the last death is being noticed just now: nobody is there to be killed */
+    victim = pid[1 + random_below(n - 1)]; /* the supervisor falls with all, see below */
     rig_process_name(victim, name);
     print_message("%s ", name);
     (void)kill(victim, SIGKILL);
