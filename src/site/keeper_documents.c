@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "base/log.h"
 #include "base/text.h"
+#include "crypto/sha256.h"
 #include "ledger/tlog_proof.h"
 #include "site/keeper_priv.h"
 
@@ -140,4 +142,24 @@ int keeper_read_proof(struct keeper *k, uint64_t id, const char *policy, struct 
     io_close(&fd);
     buf_free(&all);
     return rc == 0 ? 0 : err_sys(e, rc, "asking the reader");
+}
+
+bool keeper_proof_holds(const char *policy, struct span proof, struct span leaf)
+{
+    struct tlog_policy *p = NULL;
+    struct tlog_verdict v;
+    struct core_proof parsed;
+    struct digest hash;
+    struct err e = ERR_INIT;
+    bool holds;
+
+    if (tlog_policy_parse(&p, span_str(policy), &e) != 0)
+        return false;
+    sha256_leaf(leaf.p, leaf.n, &hash);
+    holds = tlog_proof_parse(&parsed, proof, &e) == 0 &&
+            tlog_proof_verify(&v, &parsed, p, &hash, &e) == 0 && v.quorum;
+    if (!holds)
+        log_error("the reader let a proof pass that does not verify", "why", err_text(&e));
+    tlog_policy_free(p);
+    return holds;
 }

@@ -49,6 +49,7 @@ struct move_out {
     bool asked;  /* a question of this step is at the courier or the reader */
     uint64_t id; /* of that question */
     mono_ms retry_at;
+    struct buf proof; /* of move.received, while the reader looks at it */
 };
 
 const struct config_peer *keeper_move_peer_of(struct keeper *k,
@@ -74,6 +75,7 @@ static void move_free(struct move_out *m)
     if (m == NULL)
         return;
     secret_wipe(&m->row.salt, sizeof(m->row.salt));
+    buf_free(&m->proof);
     free(m->item);
     free(m);
 }
@@ -616,7 +618,10 @@ void keeper_move_carried(struct keeper *k, uint64_t id, const struct pm_carried 
     } else if (c->status == 200 && m->step == M_CLOSING) {
         m->step = M_PROVING;
         m->id = ++k->next_id;
-        if (keeper_read_proof(k, m->id, k->c->peer[m->peer].policy, tail, &e) == 0)
+        buf_free(&m->proof);
+        buf_init(&m->proof, PROTO_TAIL_MAX);
+        if (buf_put(&m->proof, tail.p, tail.n) == 0 &&
+            keeper_read_proof(k, m->id, k->c->peer[m->peer].policy, tail, &e) == 0)
             m->asked = true;
         else { /* the closing is asked for once more */
             m->step = M_CLOSING;
@@ -655,7 +660,8 @@ bool keeper_move_proof_read(struct keeper *k, uint64_t id, int rc, const char *t
     if (m == NULL || m->step != M_PROVING)
         return false;
     m->asked = false;
-    if (rc != 0 || !is_received(m, leaf)) {
+    if (rc != 0 || !is_received(m, leaf) ||
+        !keeper_proof_holds(k->c->peer[m->peer].policy, buf_span(&m->proof), leaf)) {
         move_fail(k, m, rc != 0 ? rc : -EBADMSG,
                   rc != 0 ? text : "the destination's proof is of another move");
         return true;

@@ -275,6 +275,11 @@ MUST_CHECK int keeper_admin_memfd(const struct buf *b, int *out); /* sealed, for
 MUST_CHECK int keeper_read_proof(struct keeper *k, uint64_t id, const char *policy,
                                  struct span proof, struct err *e);
 
+/* Is this a final receipt of this leaf under this tlog-policy?  Keys are destroyed, and files
+ * taken, on the strength of it: so the keeper looks itself, with the ledger's core, at what the
+ * reader took apart. */
+bool keeper_proof_holds(const char *policy, struct span proof, struct span leaf);
+
 /* --- keeper_move.c: the old site --- */
 void keeper_move_begin(struct keeper *k, uint64_t admin, const struct read_move *m,
                        const struct digest *doc);

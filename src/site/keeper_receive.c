@@ -39,6 +39,7 @@ struct move_in {
     uint64_t read_id;
     uint64_t close_id; /* the front's FK_MOVE_CLOSE until move.received is final */
     bool proved;
+    struct buf proof; /* of move.opened, while the reader looks at it */
 };
 
 struct move_object {
@@ -68,6 +69,7 @@ static void in_drop(struct keeper *k, struct move_in *m)
     if (m->held != NULL)
         secret_wipe(m->held, m->n * sizeof(*m->held));
     secret_wipe(&m->salt, sizeof(m->salt));
+    buf_free(&m->proof);
     free(m->held);
     free(m->sub);
     free(m);
@@ -145,10 +147,12 @@ void keeper_receive_open(struct keeper *k, uint64_t id, const struct pm_move *as
     m->touched = clock_mono();
     m->next = k->moves_in;
     k->moves_in = m;
+    buf_init(&m->proof, PROTO_TAIL_MAX);
     if (open_salt(k, m, sealed) != 0) {
         keeper_refuse(k, id, PRF_PROOF, "the sealed salt is not for this site");
         in_drop(k, m);
-    } else if (keeper_read_proof(k, m->read_id, peer->policy, proof, &e) != 0) {
+    } else if (buf_put(&m->proof, proof.p, proof.n) != 0 ||
+               keeper_read_proof(k, m->read_id, peer->policy, proof, &e) != 0) {
         keeper_refuse(k, id, PRF_BUSY, "%s", err_text(&e));
         in_drop(k, m);
     }
@@ -195,6 +199,7 @@ bool keeper_receive_proof_read(struct keeper *k, uint64_t id, int rc, const char
                                struct span bytes)
 {
     struct move_in *m = id == 0 ? NULL : k->moves_in; /* 0: none is at the reader */
+    const struct config_peer *peer;
     struct leaf l;
     const char *why;
 
@@ -203,7 +208,10 @@ bool keeper_receive_proof_read(struct keeper *k, uint64_t id, int rc, const char
     if (m == NULL)
         return false;
     m->read_id = 0;
-    why = rc != 0                      ? text
+    peer = config_peer(k->c, m->row.from);
+    why = rc != 0 ? text
+          : peer == NULL || !keeper_proof_holds(peer->policy, buf_span(&m->proof), bytes)
+              ? "the proof does not verify"
           : leaf_parse(&l, bytes) != 0 ? "the proof's leaf is malformed"
                                        : wrong(k, m, &l);
     if (why != NULL) {
