@@ -2,7 +2,7 @@
 # run.sh BUILD: the benches; every figure is a ratio to a well-known program or to the machine's own
 # floor, measured in turns.  docs/performance.md says what each compares and what was not equal.
 #
-#   BENCH_ONLY="scan audit"  only these of: ledger-append ledger-check audit ingest-vault scan
+#   BENCH_ONLY="scan audit"  only these of: ledger-append ledger-check audit ingest-vault ingest-http scan
 #   BENCH_ROUNDS=n           rounds of each instead of the usual number
 #   BENCH_SCALE=n            hundredths of the usual amount of work (default 100)
 #   BENCH_SECONDS=n          no bench runs longer than this (default 330)
@@ -22,7 +22,7 @@ data=$top/bench-data
 out=$top/bench.txt
 scale=${BENCH_SCALE:-100}
 limit=${BENCH_SECONDS:-330}
-all="ledger-append ledger-check audit ingest-vault scan"
+all="ledger-append ledger-check audit ingest-vault ingest-http scan"
 only=${BENCH_ONLY:-$all}
 failed=0
 
@@ -95,11 +95,16 @@ if wanted audit; then
     [ -e "$data/history-$n" ] || echo "making build/bench-data/history-$n, six times $n submissions ..." >&2
     measure audit "$bin/bench-audit" "$data/history-$n" "$n"
 fi
+corpus() { "$bin/bench-corpus" files "$1" "$n"; }
 if wanted ingest-vault; then
     n=$(scaled 20000)
-    corpus() { "$bin/bench-corpus" files "$1" "$n"; }
     made "files-$n" corpus
     measure ingest-vault "$bin/bench-ingest-vault" "$data/files-$n" "$work"
+fi
+if wanted ingest-http; then
+    n=$(scaled 20000)
+    made "files-$n" corpus
+    measure ingest-http bench/ingest_http.sh "$build" "$data/files-$n" "$work"
 fi
 if wanted scan; then
     n=$(scaled 5000)

@@ -3,6 +3,17 @@
 
 # --- act 1: founding ---
 
+choose_ports() {
+    UID_FIRST=61000
+    PORT=$((20000 + $$ % 20000))
+    next_port
+    ZRH_PORT=$PORT
+    next_port
+    MOW_PORT=$PORT
+    next_port
+    WITNESS_PORT=$PORT
+}
+
 found_witness() {
     local uid=''
     [ "$(id -u)" -ne 0 ] || uid=$((UID_FIRST + 20))
@@ -52,10 +63,10 @@ start_all() {
     witness_yaml "\"$(cat "$VAR/zrh1/ledger.vkey")\", \"$(cat "$VAR/mow1/ledger.vkey")\"" "$uid" \
         >"$RUN/witness/witness.yaml"
     start witness "$GLARUS" ledger witness --config "$RUN/witness/witness.yaml"
-    for s in zrh1 mow1; do
+    for s in $SITES; do
         start "$s" "$GLARUSD" --config "$VAR/$s.yaml"
     done
-    for s in zrh1 mow1; do
+    for s in $SITES; do
         await 20 "$s starts" "$GLARUS" site status --config "$VAR/$s.yaml"
     done
 }
@@ -79,7 +90,7 @@ sign_documents() {
 
 publish_documents() {
     local s d=$VAR/documents
-    for s in zrh1 mow1; do
+    for s in $SITES; do
         does 0 people publish "$d/register.yaml.dsse" --config "$VAR/$s.yaml"
         does 0 policy publish "$d/policy.yaml.dsse" --config "$VAR/$s.yaml"
         does 0 statement publish "$d/statement.yaml.dsse" --config "$VAR/$s.yaml"
@@ -216,14 +227,7 @@ all_scanned() {
 }
 
 act_1() {
-    UID_FIRST=61000
-    PORT=$((20000 + $$ % 20000))
-    next_port
-    ZRH_PORT=$PORT
-    next_port
-    MOW_PORT=$PORT
-    next_port
-    WITNESS_PORT=$PORT
+    choose_ports
     act "Act 1: files arrive, each in the zone of its country"
     make_people
     found_witness
@@ -276,7 +280,7 @@ settled() {
 
 settle() {
     local s
-    for s in zrh1 mow1; do
+    for s in $SITES; do
         await 20 "the witness cosigns all of $s" settled "$s"
     done
 }

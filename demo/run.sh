@@ -25,6 +25,7 @@ FILES=${DEMO_FILES:-300}
 STEP=${DEMO_STEP:-40}
 SAMPLES=/usr/share/clamav-testfiles
 COUNTRIES='CH DE CA RU KZ ZA' # by the timeline: two at zrh1, one that moves, three that stay at mow1
+SITES='zrh1 mow1'
 MADE='audit.json betray.json documents keys log mow1 mow1.yaml people pids receipts trust.yaml users
 vendor-keys witness.vkey zrh1 zrh1.yaml'
 RUN=''
