@@ -118,7 +118,7 @@ ours() {
     spent "${parts[@]}" >"$RUN/before"
     witness=$(seconds_of "${PIDS[0]}")
     clocked submit_and_settle
-    spent "${parts[@]}" | paste -d' ' - "$RUN/before" | awk '{printf "%s %.2f\n", $1, $2 - $4}' >"$PLACE/parts"
+    spent "${parts[@]}" | paste -d' ' - "$RUN/before" | awk '{printf "%s %.2f\n", ($1 ~ /[.]yaml$/ ? "supervisor" : $1), $2 - $4}' >"$PLACE/parts"
     witness=$(less "$(seconds_of "${PIDS[0]}")" "$witness")
     [ "$(accepted zrh1 CH)" = "$N" ] || stop "the ledger has $(accepted zrh1 CH) submissions of $N"
     [ "$(find "$VAR/receipts" -type f | wc -l)" -ge "$N" ] || stop "not every receipt was kept"
