@@ -3,8 +3,8 @@
  * A message is one of the structs below (fixed size, host order: both ends are one build on one
  * machine), for some kinds followed by a tail of bytes, for some with one descriptor.  jail/msg.h
  * carries them and checks type, length and number of descriptors against the tables of proto.c
- * before anybody looks inside; the receiver checks every enum and every inner length again
- * (proto_*_check). Strings in fixed arrays end with a NUL inside the array.
+ * before anybody looks inside; the receiver checks every enum and every inner length again.
+ * Strings in fixed arrays end with a NUL inside the array.
  *
  * Requests carry an id chosen by the asker (jail/msg.h); each is answered exactly once with the
  * same id, in any order. */
@@ -166,7 +166,7 @@ struct pm_trace {
     uint8_t sig[64];
     uint32_t wait;  /* seconds; answered earlier when the state changes */
     uint32_t seen;  /* the state the client has seen: wait for another */
-    uint32_t which; /* PM_RECEIPT: enum proto_receipt */
+    uint32_t which; /* FK_RECEIPT: enum proto_receipt */
     uint32_t pad;
 };
 enum proto_receipt {
@@ -216,7 +216,7 @@ struct pm_doc {
 };
 struct pm_file_is {
     uint64_t size;
-    struct digest digest; /* PM_DOC_IS */
+    struct digest digest; /* of the answer to FK_DOC */
     uint32_t immutable, pad;
 };
 struct pm_state_is {

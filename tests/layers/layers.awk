@@ -13,7 +13,8 @@ BEGIN {
 
     # A library's headers, and the only place under src/ and engines/ that may include them.
     only("^(gnutls|nettle|hogweed)/", "^src/crypto/")
-    only("^(microhttpd\\.h|curl/)", "^src/http/")
+    only("^curl/", "^src/http/")
+    only("^microhttpd\\.h", "^nowhere/") # docs/http-gate.md
     only("^(sqlite3\\.h|libpq|postgresql/)", "^src/catalog/")
     only("^(seccomp\\.h|linux/(seccomp|landlock|filter|bpf)\\.h)", "^src/jail/")
     only("^yaml\\.h$", "^src/base/yaml\\.c$")

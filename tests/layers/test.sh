@@ -73,6 +73,7 @@ engines/yara/a.c|#include "detect/verdict.h"|engines use base
 src/ledger/a.c|#include <gnutls/crypto.h>|not for this place
 src/ledger/a.c|#include <nettle/sha2.h>|not for this place
 src/intake/a.c|#include <microhttpd.h>|not for this place
+src/http/a.c|#include <microhttpd.h>|not for this place
 src/ledger/a.c|#include <curl/curl.h>|not for this place
 src/vault/a.c|#include <sqlite3.h>|not for this place
 src/vault/a.c|#include <libpq-fe.h>|not for this place
