@@ -9,11 +9,13 @@
 
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
+#include <sodium/crypto_sign_ed25519.h>
 
 #include "base/io.h"
 #include "base/text.h"
 #include "crypto/secret.h"
 #include "crypto/sha256.h"
+#include "crypto/sodium_priv.h"
 
 /* RFC 8410 section 7: PrivateKeyInfo of version 0 with id-Ed25519, up to the seed's 32 bytes */
 static const uint8_t pkcs8_head[16] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06,
@@ -23,11 +25,9 @@ static const uint8_t pkcs8_head[16] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05,
 #define PEM_TAIL "\n-----END PRIVATE KEY-----\n"
 #define PEM_MAX 4096
 
-/* In secret memory.  GnuTLS holds a second copy of the seed on its heap and wipes it on free. */
+/* In secret memory, and nowhere else. */
 struct ed25519_key {
-    uint8_t seed[32];
-    struct ed25519_pub pub;
-    gnutls_privkey_t handle;
+    uint8_t pair[crypto_sign_ed25519_SECRETKEYBYTES]; /* seed || public key */
 };
 
 static void pkcs8_of(uint8_t der[PKCS8_LEN], const uint8_t seed[32])
@@ -36,48 +36,15 @@ static void pkcs8_of(uint8_t der[PKCS8_LEN], const uint8_t seed[32])
     memcpy(der + sizeof(pkcs8_head), seed, 32);
 }
 
-/* The two halves of an imported key, each if wanted. */
-static int halves(gnutls_privkey_t k, uint8_t seed[32], struct ed25519_pub *pub)
-{
-    gnutls_datum_t x = {NULL, 0}, d = {NULL, 0};
-    gnutls_ecc_curve_t curve;
-    int rc = -EBADMSG;
-
-    if (gnutls_privkey_export_ecc_raw2(k, &curve, &x, NULL, &d, 0) != 0)
-        return -EBADMSG;
-    if (curve == GNUTLS_ECC_CURVE_ED25519 && x.size == 32 && d.size == 32) {
-        if (pub != NULL)
-            memcpy(pub->b, x.data, 32);
-        if (seed != NULL)
-            memcpy(seed, d.data, 32);
-        rc = 0;
-    }
-    if (d.data != NULL)
-        secret_wipe(d.data, d.size);
-    gnutls_free(d.data);
-    gnutls_free(x.data);
-    return rc;
-}
-
 int ed25519_from_seed(struct ed25519_key **out, const uint8_t seed[32])
 {
     struct ed25519_key *k = secret_alloc(sizeof(*k));
-    uint8_t der[PKCS8_LEN];
-    gnutls_datum_t d = {der, sizeof(der)};
-    int rc = -ENOMEM;
+    uint8_t pub[32];
 
     if (k == NULL)
         return -ENOMEM;
-    memcpy(k->seed, seed, 32);
-    pkcs8_of(der, seed);
-    if (gnutls_privkey_init(&k->handle) == 0 &&
-        gnutls_privkey_import_x509_raw(k->handle, &d, GNUTLS_X509_FMT_DER, NULL, 0) == 0)
-        rc = halves(k->handle, NULL, &k->pub);
-    secret_wipe(der, sizeof(der));
-    if (rc != 0) {
-        ed25519_free(k);
-        return -ENOMEM; /* every 32 bytes are a seed: only memory can lack */
-    }
+    sodium_ready();
+    (void)crypto_sign_ed25519_seed_keypair(pub, k->pair, seed); /* every 32 bytes are a seed */
     *out = k;
     return 0;
 }
@@ -95,81 +62,40 @@ int ed25519_generate(struct ed25519_key **out)
 
 void ed25519_seed(const struct ed25519_key *k, uint8_t out[32])
 {
-    memcpy(out, k->seed, 32);
+    memcpy(out, k->pair, 32);
 }
 
 void ed25519_free(struct ed25519_key *k)
 {
-    if (k == NULL)
-        return;
-    if (k->handle != NULL)
-        gnutls_privkey_deinit(k->handle);
     secret_free(k, sizeof(*k));
 }
 
 void ed25519_public(const struct ed25519_key *k, struct ed25519_pub *out)
 {
-    *out = k->pub;
-}
-
-/* GnuTLS takes neither const nor NULL, and counts in unsigned. */
-static int datum(gnutls_datum_t *d, const void *p, size_t n)
-{
-    if (n > UINT32_MAX)
-        return -E2BIG;
-    d->data = (uint8_t *)(uintptr_t)(n > 0 ? p : "");
-    d->size = (unsigned)n;
-    return 0;
+    memcpy(out->b, k->pair + 32, sizeof(out->b));
 }
 
 int ed25519_sign(const struct ed25519_key *k, const void *p, size_t n, struct ed25519_sig *out)
 {
-    gnutls_datum_t msg, sig = {NULL, 0};
-    int rc = datum(&msg, p, n);
+    static const uint8_t none[1];
 
-    if (rc != 0)
-        return rc;
-    if (gnutls_privkey_sign_data2(k->handle, GNUTLS_SIGN_EDDSA_ED25519, 0, &msg, &sig) != 0)
+    sodium_ready();
+    if (crypto_sign_ed25519_detached(out->b, NULL, n > 0 ? p : none, n, k->pair) != 0)
         return -EIO;
-    assert(sig.size == sizeof(out->b));
-    memcpy(out->b, sig.data, sizeof(out->b));
-    gnutls_free(sig.data);
     return 0;
 }
 
-/* RFC 8032 section 5.1.7: S, little-endian, must be below the group's order L. */
-static bool s_is_canonical(const struct ed25519_sig *sig)
-{
-    static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58,       0xd6,
-                                      0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10};
-
-    for (int i = 31; i >= 0; i--)
-        if (sig->b[32 + i] != order[i])
-            return sig->b[32 + i] < order[i];
-    return false;
-}
-
+/* The library refuses what RFC 8032 section 5.1.7 refuses (S not below the order, an A that is no
+ * point or not in canonical form, the equation without the cofactor), and points of small order
+ * besides.  The tests hold it to that. */
 int ed25519_verify(const struct ed25519_pub *k, const void *p, size_t n,
                    const struct ed25519_sig *sig)
 {
-    gnutls_datum_t msg, x, s;
-    gnutls_pubkey_t pub = NULL;
-    int rc = datum(&msg, p, n);
+    static const uint8_t none[1];
 
-    if (rc != 0)
-        return rc;
-    if (!s_is_canonical(sig))
-        return -EBADMSG;
-    if (datum(&x, k->b, sizeof(k->b)) != 0 || datum(&s, sig->b, sizeof(sig->b)) != 0)
-        return -E2BIG;
-    if (gnutls_pubkey_init(&pub) != 0)
-        return -ENOMEM;
-    rc = -EBADMSG;
-    if (gnutls_pubkey_import_ecc_raw(pub, GNUTLS_ECC_CURVE_ED25519, &x, NULL) == 0 &&
-        gnutls_pubkey_verify_data2(pub, GNUTLS_SIGN_EDDSA_ED25519, 0, &msg, &s) >= 0)
-        rc = 0;
-    gnutls_pubkey_deinit(pub);
-    return rc;
+    sodium_ready();
+    return crypto_sign_ed25519_verify_detached(sig->b, n > 0 ? p : none, n, k->b) == 0 ? 0
+                                                                                       : -EBADMSG;
 }
 
 /* Reads a key file whole into secret memory of PEM_MAX bytes; struct buf is not for secrets. */
@@ -198,17 +124,38 @@ static int read_pem(const char *path, uint8_t *pem, size_t *n, struct err *e)
     return rc;
 }
 
-static int seed_of_pem(const uint8_t *pem, size_t n, uint8_t seed[32])
+/* The seed of an imported key. */
+static int seed_of(gnutls_privkey_t k, uint8_t seed[32])
 {
-    gnutls_privkey_t k = NULL;
-    gnutls_datum_t d;
+    gnutls_datum_t x = {NULL, 0}, d = {NULL, 0};
+    gnutls_ecc_curve_t curve;
     int rc = -EBADMSG;
 
-    if (datum(&d, pem, n) != 0 || gnutls_privkey_init(&k) != 0)
+    if (gnutls_privkey_export_ecc_raw2(k, &curve, &x, NULL, &d, 0) != 0)
+        return -EBADMSG;
+    if (curve == GNUTLS_ECC_CURVE_ED25519 && d.size == 32) {
+        memcpy(seed, d.data, 32);
+        rc = 0;
+    }
+    if (d.data != NULL)
+        secret_wipe(d.data, d.size);
+    gnutls_free(d.data);
+    gnutls_free(x.data);
+    return rc;
+}
+
+/* pem, at most PEM_MAX bytes, is GnuTLS's to read: it knows PKCS#8. */
+static int seed_of_pem(uint8_t *pem, size_t n, uint8_t seed[32])
+{
+    gnutls_privkey_t k = NULL;
+    gnutls_datum_t d = {pem, (unsigned)n};
+    int rc = -EBADMSG;
+
+    if (gnutls_privkey_init(&k) != 0)
         return -ENOMEM;
     if (gnutls_privkey_import_x509_raw(k, &d, GNUTLS_X509_FMT_PEM, NULL, 0) == 0 &&
         gnutls_privkey_get_pk_algorithm(k, NULL) == GNUTLS_PK_EDDSA_ED25519)
-        rc = halves(k, seed, NULL);
+        rc = seed_of(k, seed);
     gnutls_privkey_deinit(k);
     return rc;
 }
@@ -246,7 +193,7 @@ int ed25519_store(const struct ed25519_key *k, const char *path, struct err *e)
     char *p = pem;
     int rc;
 
-    pkcs8_of(der, k->seed);
+    pkcs8_of(der, k->pair);
     p = stpcpy(p, PEM_HEAD);
     text_base64(p, der, sizeof(der));
     (void)stpcpy(p + strlen(p), PEM_TAIL);

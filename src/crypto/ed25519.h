@@ -1,6 +1,6 @@
-/* ed25519.h - Ed25519 (RFC 8032) by GnuTLS.  Seeds are imported as PKCS#8 (RFC 8410), because
- * GnuTLS 3.7.9's raw import accepts a wrong public half.  Verification refuses non-canonical S (RFC
- * 8032 5.1.7). */
+/* ed25519.h - Ed25519 (RFC 8032) by libsodium; key files by GnuTLS.  Verification is strict: S not
+ * below the group's order (RFC 8032 5.1.7), a public key in another form than the canonical one,
+ * and points of small order are refused; the equation is the one without the cofactor. */
 #ifndef CRYPTO_ED25519_H
 #define CRYPTO_ED25519_H
 

@@ -24,6 +24,7 @@ list | awk '
 BEGIN {
     writable["base/log"] = "the sink of this process"
     writable["crypto/sha256"] = "a hash handle for each thread"
+    writable["crypto/sodium"] = "libsodium begins once"
 }
 {
     room = $1; file = $2; name = $3; class = $4; section = $5

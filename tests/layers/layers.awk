@@ -12,7 +12,7 @@ BEGIN {
     floor("agent web site cli")
 
     # A library's headers, and the only place under src/ and engines/ that may include them.
-    only("^(gnutls|nettle|hogweed)/", "^src/crypto/")
+    only("^(gnutls|nettle|sodium)(/|\\.h)", "^src/crypto/")
     only("^curl/", "^src/http/")
     only("^microhttpd\\.h", "^nowhere/") # docs/http-gate.md
     only("^(sqlite3\\.h|libpq|postgresql/)", "^src/catalog/")

@@ -72,6 +72,8 @@ engines/yara/a.c|#include "ledger/note.h"|engines use base
 engines/yara/a.c|#include "detect/verdict.h"|engines use base
 src/ledger/a.c|#include <gnutls/crypto.h>|not for this place
 src/ledger/a.c|#include <nettle/sha2.h>|not for this place
+src/ledger/a.c|#include <sodium.h>|not for this place
+src/ledger/a.c|#include <sodium/utils.h>|not for this place
 src/intake/a.c|#include <microhttpd.h>|not for this place
 src/http/a.c|#include <microhttpd.h>|not for this place
 src/ledger/a.c|#include <curl/curl.h>|not for this place
