@@ -27,6 +27,8 @@ MUST_CHECK int io_replace_file(int dirfd, const char *path, const void *p, size_
 MUST_CHECK int io_create_file(int dirfd, const char *path, const void *p, size_t n, mode_t mode);
 /* Creates every missing folder of path ("a/b/c": all three) with mode 0755 & ~umask; no sync. */
 MUST_CHECK int io_mkdirs(int dirfd, const char *path);
+/* Removes a folder and all that is in it, or a file; following no link.  0 too if there is none. */
+MUST_CHECK int io_remove_tree(const char *path);
 MUST_CHECK int io_sync_dir(int dirfd, const char *path);
 MUST_CHECK int io_sync_fd(int fd); /* fsync as 0 or -errno */
 MUST_CHECK int io_datasync_fd(int fd);

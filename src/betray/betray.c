@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,19 +24,6 @@ const struct betray_cheat *betray_cheat(size_t i)
 }
 
 /* ------------------------------------------------------------------ folders */
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-    (void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 static int make_tmp(const char *tmp, char *out, size_t n, struct err *e)
 {
@@ -174,7 +160,7 @@ static int play(const struct stage *scene, const struct cheats_entry *c,
     o->played = true;
     if ((rc = write_all(&s, tmp, copies, e)) == 0)
         rc = audit_copies(&s, copies, opt, o, e);
-    remove_tree(tmp);
+    (void)!io_remove_tree(tmp);
 out:
     stage_leave(&s);
     free(copies);

@@ -195,7 +195,12 @@ static int connect(struct catalog *c, struct err *e)
     (void)sqlite3_file_control(c->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
     rc = sqlite3_exec(c->db, pragmas, NULL, NULL, NULL);
     if (rc != SQLITE_OK)
-        return err_sys(e, catalog_errno(rc), "cannot use the catalog \"%s\"", c->path);
+        return catalog_errno(rc) == -EBADMSG
+                   ? err_set(e, -EBADMSG,
+                             "the catalog \"%s\" is damaged: make it anew with \"glarus site "
+                             "rebuild\"",
+                             c->path)
+                   : err_sys(e, catalog_errno(rc), "cannot use the catalog \"%s\"", c->path);
     return catalog_schema(c->db, e);
 }
 

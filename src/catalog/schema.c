@@ -85,7 +85,7 @@ int catalog_schema(sqlite3 *db, struct err *e)
     if (version < 0 || version > (int)ARRAY_LEN(step))
         return err_set(e, -EINVAL,
                        "the catalog has schema %d, this program knows up to %d: use the program "
-                       "that wrote it, or remove the catalog and rebuild it from the vault",
+                       "that wrote it, or make it anew with \"glarus site rebuild\"",
                        version, (int)ARRAY_LEN(step));
     for (int i = version; i < (int)ARRAY_LEN(step); i++)
         if ((rc = take_step(db, i)) != 0)

@@ -1,5 +1,6 @@
 /* cmd_site.c - founding, running and tending a site. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "cli/admin.h"
 #include "cli/cli.h"
 #include "site/init.h"
+#include "site/rebuild.h"
 
 #define CONFIG_DEFAULT "glarusd.yaml"
 
@@ -106,6 +108,47 @@ static int site_inventory(const struct command *c, int argc, char **argv)
     return ask(c, argc, argv, ADMIN_INVENTORY);
 }
 
+static void rebuilding(void *arg, uint64_t done, uint64_t total)
+{
+    struct progress *bar = arg;
+
+    bar->total = total;
+    progress_step(bar, done);
+}
+
+static int site_rebuild_run(const struct command *c, int argc, char **argv)
+{
+    struct rebuild_report r;
+    struct config *config;
+    struct progress bar;
+    struct err e = ERR_INIT;
+    const char *path;
+    int code, rc;
+
+    if (begin(c, argc, argv, &config, &path, &code) != 0)
+        return code;
+    progress_begin(&bar, "site rebuild", "groups", 0);
+    rc = site_rebuild(config, rebuilding, &bar, &r, &e);
+    progress_end(&bar);
+    config_free(config);
+    if (rc != 0)
+        return cli_fail(c, &e);
+    (void)printf("%" PRIu64 " groups of the journal: %" PRIu64 " leaves, %" PRIu64
+                 " submissions that hold bytes\n",
+                 r.groups, r.leaves, r.live);
+    if (r.published > 0)
+        (void)printf("the published checkpoint of %" PRIu64
+                     " leaves is the root of the new tiles\n",
+                     r.published);
+    else
+        (void)printf("no checkpoint is published here: the new tiles were held against nothing\n");
+    if (r.moves > 0)
+        (void)printf("%" PRIu64 " moves are not closed: one that began here cannot go on, its salt "
+                     "was in the lost catalog\n",
+                     r.moves);
+    return EXIT_HELD;
+}
+
 #define CONFIG_HELP "  -c, --config FILE   the site's configuration (default " CONFIG_DEFAULT ")\n"
 
 const struct command cli_site[] = {
@@ -129,4 +172,12 @@ const struct command cli_site[] = {
      CONFIG_HELP
      "\nExit 1 if anything is damaged.\n\nExample: glarus site scrub --config zrh1.yaml\n",
      site_scrub},
+    {"site rebuild", "make catalog and ledger tiles anew from the journal", "[--config FILE]",
+     CONFIG_HELP
+     "\nFor a site that does not run and whose catalog or tiles are lost or damaged.  Everything "
+     "is\n"
+     "made beside what is there, held against the published checkpoint, then put in place.\n"
+     "Checkpoints, artifacts and keys stay as they are.  Killed: run it again.\n\n"
+     "Example: glarus site rebuild --config zrh1.yaml\n",
+     site_rebuild_run},
     {NULL, NULL, NULL, NULL, NULL}};

@@ -488,7 +488,7 @@ static int recover(struct ledger *l, struct err *e)
     }
     if (rc != 0) {
         (void)err_prefix(e, "the ledger is damaged below its checkpoint; restore its files from a "
-                            "mirror");
+                            "mirror, or make them anew with \"glarus site rebuild\"");
         return first;
     }
     if (e != NULL && first != 0)

@@ -19,7 +19,7 @@ static int apply_ledger(struct keeper *k, const struct vault_group_view *g, stru
         return err_set(
             e, -EBADMSG,
             "the ledger ends at leaf %llu, but group %llu begins at %llu: restore the ledger's "
-            "folder, or empty it and run \"glarus site rebuild\"",
+            "folder, or run \"glarus site rebuild\"",
             (unsigned long long)have, (unsigned long long)g->seq,
             (unsigned long long)g->ledger_before);
     skip = have - g->ledger_before;

@@ -379,6 +379,24 @@ static void every_missing_folder_is_made(void **state)
     assert_int_equal(unlinkat(dir, "a", AT_REMOVEDIR), 0);
 }
 
+static void a_tree_is_removed_without_following_its_links(void **state)
+{
+    char path[96];
+
+    assert_int_equal(io_mkdirs(dir, "a/b/c"), 0);
+    assert_int_equal(io_replace_file(dir, "f", "x", 1, 0600), 0);
+    assert_int_equal(io_replace_file(dir, "a/b/g", "y", 1, 0400), 0);
+    assert_int_equal(symlinkat("../../f", dir, "a/b/to-f"), 0);
+    assert_int_equal(symlinkat("..", dir, "a/b/up"), 0);
+    (void)snprintf(path, sizeof(path), "%s/a", where);
+    assert_int_equal(io_remove_tree(path), 0);
+    assert_int_equal(names(), 1);
+    assert_file("f", "x");
+    assert_int_equal(io_remove_tree(path), 0); /* nothing to do */
+    (void)snprintf(path, sizeof(path), "%s/f/g", where);
+    assert_int_equal(io_remove_tree(path), -ENOTDIR);
+}
+
 #define IN_DIR(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
 
 int main(void)
@@ -395,6 +413,7 @@ int main(void)
         IN_DIR(a_folder_is_never_replaced_and_bad_paths_are_refused),
         IN_DIR(what_a_dead_process_left_behind_is_no_obstacle),
         IN_DIR(every_missing_folder_is_made),
+        IN_DIR(a_tree_is_removed_without_following_its_links),
     };
 
     (void)umask(022);
