@@ -12,6 +12,7 @@
 #include "crypto/ed25519.h"
 #include "crypto/secret.h"
 #include "ledger/signer.h"
+#include "site/data_format.h"
 
 #define PATH 4096
 
@@ -145,6 +146,8 @@ int site_init(const struct config *c, struct err *e)
     memcpy(text + strlen(text), "\n", 2);
     if ((rc = io_create_file(AT_FDCWD, vkey, text, strlen(text), 0644)) != 0)
         return err_sys(e, rc, "writing \"%s\"", vkey);
+    if ((rc = data_format_bring(c->data, &data_format_steps, e)) != 0)
+        return rc;
     if ((rc = site_init_move_key(c, pub, e)) != 0)
         return rc;
     text_base64(move, pub, sizeof(pub));

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "ledger/tlog_proof.h"
+#include "site/data_format.h"
 #include "site/keeper_notes.h"
 #include "site/process.h"
 
@@ -320,7 +321,8 @@ static int open_stores(struct keeper *k, struct err *e)
         snprintf(k->ledger_dir, sizeof(k->ledger_dir), "%s/ledger", k->c->data) >=
             (int)sizeof(k->ledger_dir))
         return err_set(e, -ENAMETOOLONG, "the data folder's path is too long");
-    if ((rc = store_dir_open(&k->store, path, e)) != 0 ||
+    if ((rc = data_format_bring(k->c->data, &data_format_steps, e)) != 0 ||
+        (rc = store_dir_open(&k->store, path, e)) != 0 ||
         (rc = keyring_file_open(&k->keys, k->c->epoch_keys, e)) != 0)
         return rc;
     (void)snprintf(path, sizeof(path), "%s/catalog.db", k->c->data);
@@ -451,6 +453,7 @@ static int keeper_open(struct keeper *k, struct err *e)
         (rc = open_stores(k, e)) != 0 || (rc = catch_up(k, e)) != 0 ||
         (rc = found_site(k, e)) != 0 || (rc = keeper_load_documents(k, e)) != 0)
         return rc;
+    k->sign.signer_size = ledger_published(k->ledger); /* at least; it tells if it is more */
     k->round_due = clock_mono(); /* health counts the witnesses' minute from here */
     keeper_epoch_start(k);
     return keeper_move_resume(k, e);

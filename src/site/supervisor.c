@@ -20,6 +20,7 @@
 #include "http/server.h"
 #include "jail/proc.h"
 #include "jail/ring.h"
+#include "site/data_format.h"
 #include "site/process.h"
 #include "site/proto.h"
 
@@ -419,6 +420,18 @@ static int check_uids(const struct config *c, struct err *e)
     return 0;
 }
 
+/* Before anything listens or writes: data of a newer program are not ours to touch. */
+static int check_data(const struct config *c, struct err *e)
+{
+    uint32_t version;
+    int rc = data_format_look(c->data, &version, e);
+
+    if (rc == 0 && version == 0)
+        return err_set(e, -ENOENT, "\"%s\" holds no site; found one with \"glarus site init\"",
+                       c->data);
+    return rc;
+}
+
 int supervisor_run(struct config *c)
 {
     struct supervisor s = {.c = c, .signals = -1, .listen = -1, .admin = -1, .code = -1};
@@ -430,7 +443,8 @@ int supervisor_run(struct config *c)
     s.engine = (struct proc)PROC_NONE;
     if ((s.file = realpath(c->file, NULL)) == NULL)
         rc = err_sys(&e, -errno, "looking up \"%s\"", c->file);
-    else if ((rc = check_uids(c, &e)) == 0 && (rc = open_signals(&s.signals, &e)) == 0 &&
+    else if ((rc = check_uids(c, &e)) == 0 && (rc = check_data(c, &e)) == 0 &&
+             (rc = open_signals(&s.signals, &e)) == 0 &&
              (rc = http_listen(&s.listen, c->listen, &e)) == 0 &&
              (rc = admin_listen(c, &s.admin, &e)) == 0)
         rc = run(&s, &e);
