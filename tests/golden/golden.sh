@@ -40,7 +40,7 @@ refused 'nonsense' 'does not say which format'
 
 # --- killed again and again while it opens the old folder for the first time ---
 start_witness
-for i in 1 2 3 4 5 6 7 8; do
+for _ in 1 2 3 4 5 6 7 8; do
     start_site zrh1
     sleep "0.0$((RANDOM % 90 + 10))"
     kill -9 "${PID[zrh1]}"
@@ -64,7 +64,7 @@ chmod 600 client/secret-*
 declare -A SUB
 while read -r cc sub name sha; do
     SUB[$name]=$sub
-    does 0 trace "$sub" --config client-$cc.yaml --json
+    does 0 trace "$sub" --config "client-$cc.yaml" --json
     case $name in
     f6) want='"destroyed":true' ;;
     f7) want='"erased":true,"moved":false,"destroyed":false' ;;
