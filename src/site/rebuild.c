@@ -15,6 +15,7 @@
 
 #include "base/io.h"
 #include "crypto/sha256.h"
+#include "site/data_format.h"
 #include "site/keeper_priv.h"
 #include "site/process.h"
 
@@ -60,8 +61,11 @@ static int remove_database(int dir, const char *name)
 static int open_old(struct rebuild *r, const struct config *c, struct err *e)
 {
     char path[PATH];
+    uint32_t version;
     int rc;
 
+    if ((rc = data_format_look(c->data, &version, e)) != 0)
+        return rc;
     r->data = open(c->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (r->data < 0)
         return err_sys(e, -errno, "opening \"%s\"", c->data);
