@@ -6,6 +6,7 @@
 
 #include "claims/trust.h"
 #include "events/receipt_extra.h"
+#include "intake/submitter.h"
 #include "ledger/tlog_proof.h"
 
 struct client_receipt {
@@ -23,6 +24,18 @@ MUST_CHECK int client_receipt_open(struct client_receipt *r, struct span text,
 MUST_CHECK int client_receipt_load(struct client_receipt *r, const char *path,
                                    const struct trust *t, struct err *e);
 void client_receipt_done(struct client_receipt *r); /* zeroed is fine */
+
+/* What the submitter has signed itself in this run, and so need not verify. */
+struct client_signed {
+    struct submitter_act act;
+    struct ed25519_pub pub;
+    struct ed25519_sig sig;
+};
+/* client_receipt_open for one of many: a checkpoint that memo has is not verified again, nor is a
+ * submitter's signature that is, with all it stands for, own's to the byte. */
+MUST_CHECK int client_receipt_open_own(struct client_receipt *r, struct span text,
+                                       const struct trust *t, struct tlog_proof_memo *memo,
+                                       const struct client_signed *own, struct err *e);
 
 /* What a file is known by. */
 struct client_file {

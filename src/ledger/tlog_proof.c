@@ -90,6 +90,18 @@ int tlog_proof_extra(struct buf *out, const struct core_proof *p, struct err *e)
     return rc;
 }
 
+/* The leaf is under the checkpoint that got says. */
+static int included(const struct tlog_verdict *got, const struct core_proof *p,
+                    const struct digest *leaf_hash, struct err *e)
+{
+    if (core_inclusion(&note_crypto, p->index, got->checkpoint.size, leaf_hash, p->path, p->n,
+                       &got->checkpoint.root) != 0)
+        return err_set(e, -EBADMSG,
+                       "the leaf is not at index %" PRIu64 " of the checkpoint of size %" PRIu64,
+                       p->index, got->checkpoint.size);
+    return 0;
+}
+
 int tlog_proof_verify(struct tlog_verdict *v, const struct core_proof *p,
                       const struct tlog_policy *policy, const struct digest *leaf_hash,
                       struct err *e)
@@ -97,13 +109,47 @@ int tlog_proof_verify(struct tlog_verdict *v, const struct core_proof *p,
     struct tlog_verdict got;
     int rc = tlog_policy_check(&got, policy, p->checkpoint, e);
 
-    if (rc != 0)
-        return rc;
-    if (core_inclusion(&note_crypto, p->index, got.checkpoint.size, leaf_hash, p->path, p->n,
-                       &got.checkpoint.root) != 0)
-        return err_set(e, -EBADMSG,
-                       "the leaf is not at index %" PRIu64 " of the checkpoint of size %" PRIu64,
-                       p->index, got.checkpoint.size);
-    *v = got;
-    return 0;
+    if (rc == 0)
+        rc = included(&got, p, leaf_hash, e);
+    if (rc == 0)
+        *v = got;
+    return rc;
+}
+
+void tlog_proof_memo_done(struct tlog_proof_memo *m)
+{
+    buf_free(&m->note);
+}
+
+/* A part of the note that was verified, in another copy of the same bytes. */
+static struct span moved(struct span part, const struct buf *from, struct span to)
+{
+    return part.p == NULL ? part : span_of(to.p + (part.p - from->data), part.n);
+}
+
+int tlog_proof_verify_again(struct tlog_verdict *v, struct tlog_proof_memo *m,
+                            const struct core_proof *p, const struct tlog_policy *policy,
+                            const struct digest *leaf_hash, struct err *e)
+{
+    struct tlog_verdict got;
+    int rc;
+
+    if (m->note.len == 0 || m->note.len != p->checkpoint.n ||
+        memcmp(m->note.data, p->checkpoint.p, m->note.len) != 0) {
+        buf_free(&m->note);
+        buf_init(&m->note, CORE_NOTE_MAX);
+        if ((rc = buf_put(&m->note, p->checkpoint.p, p->checkpoint.n)) != 0)
+            return err_sys(e, rc, "keeping a checkpoint");
+        if ((rc = tlog_policy_check(&m->verdict, policy, buf_span(&m->note), e)) != 0) {
+            buf_free(&m->note);
+            return rc;
+        }
+    }
+    got = m->verdict;
+    got.checkpoint.origin = moved(got.checkpoint.origin, &m->note, p->checkpoint);
+    got.checkpoint.extensions = moved(got.checkpoint.extensions, &m->note, p->checkpoint);
+    got.text = moved(got.text, &m->note, p->checkpoint);
+    if ((rc = included(&got, p, leaf_hash, e)) == 0)
+        *v = got;
+    return rc;
 }

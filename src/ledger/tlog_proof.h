@@ -23,4 +23,16 @@ MUST_CHECK int tlog_proof_verify(struct tlog_verdict *v, const struct core_proof
                                  const struct tlog_policy *policy, const struct digest *leaf_hash,
                                  struct err *e);
 
+/* The same for many proofs under few checkpoints, such as the receipts of one group: whoever brings
+ * the very bytes of the checkpoint that was verified last need not have it verified again.  One
+ * memo serves one policy; zeroed it is empty. */
+struct tlog_proof_memo {
+    struct buf note; /* the checkpoint that verified last */
+    struct tlog_verdict verdict;
+};
+void tlog_proof_memo_done(struct tlog_proof_memo *m);
+MUST_CHECK int tlog_proof_verify_again(struct tlog_verdict *v, struct tlog_proof_memo *m,
+                                       const struct core_proof *p, const struct tlog_policy *policy,
+                                       const struct digest *leaf_hash, struct err *e);
+
 #endif

@@ -336,6 +336,57 @@ static void a_proof_is_pending_then_final_and_no_changed_bit_verifies(void **sta
     buf_free(&extra);
 }
 
+/* The bytes of the checkpoint decide, not the proof around them. */
+static void a_checkpoint_that_verified_stands_for_its_own_bytes_only(void **state)
+{
+    struct core_source src = {naive_subtree, NULL};
+    struct tlog_proof_memo memo = {.note = {.len = 0}};
+    struct digest path[CORE_PROOF_MAX], leaf;
+    struct tlog_policy *p;
+    struct tlog_verdict v, once;
+    struct core_proof proof;
+    struct buf note, text;
+    size_t n, at;
+
+    (void)state;
+    buf_init(&note, CORE_NOTE_MAX);
+    buf_init(&text, TLOG_PROOF_MAX);
+    assert_int_equal(parse(&p, "log %L\nwitness a %0\nquorum a\n", NULL), 0);
+    make_note(&note, 1);
+    for (unsigned i = 0; i < 13; i++) {
+        assert_int_equal(core_prove_inclusion(&note_crypto, &src, i, 13, path, &n), 0);
+        util_leaf_hash(i, &leaf);
+        buf_reset(&text);
+        assert_int_equal(
+            tlog_proof_format(&text, span_of(NULL, 0), i, path, n, buf_span(&note), NULL), 0);
+        assert_int_equal(tlog_proof_parse(&proof, buf_span(&text), NULL), 0);
+        assert_int_equal(tlog_proof_verify(&once, &proof, p, &leaf, NULL), 0);
+        assert_int_equal(tlog_proof_verify_again(&v, &memo, &proof, p, &leaf, NULL), 0);
+        /* the same verdict, and what it points to lies in this very proof */
+        assert_true(v.quorum && v.log == once.log && v.cosigned == once.cosigned);
+        assert_true(v.time[0] == once.time[0] && v.checkpoint.size == 13);
+        assert_ptr_equal(v.checkpoint.origin.p, once.checkpoint.origin.p);
+        assert_ptr_equal(v.text.p, once.text.p);
+        assert_int_equal(v.text.n, once.text.n);
+        leaf.b[3] ^= 1; /* the leaf is looked for each time */
+        assert_int_equal(tlog_proof_verify_again(&v, &memo, &proof, p, &leaf, NULL), -EBADMSG);
+        leaf.b[3] ^= 1;
+    }
+    at = (size_t)(proof.checkpoint.p - text.data);
+    for (size_t i = at; i < text.len; i++) {
+        text.data[i] ^= 1;
+        assert_false(tlog_proof_parse(&proof, buf_span(&text), NULL) == 0 &&
+                     tlog_proof_verify_again(&v, &memo, &proof, p, &leaf, NULL) == 0 && v.quorum);
+        text.data[i] ^= 1;
+    }
+    assert_int_equal(tlog_proof_parse(&proof, buf_span(&text), NULL), 0);
+    assert_int_equal(tlog_proof_verify_again(&v, &memo, &proof, p, &leaf, NULL), 0);
+    tlog_proof_memo_done(&memo);
+    tlog_policy_free(p);
+    buf_free(&note);
+    buf_free(&text);
+}
+
 static void malformed_proofs_are_refused(void **state)
 {
 #define H "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
@@ -384,6 +435,7 @@ int main(void)
         cmocka_unit_test(cosignatures_are_counted_with_their_times),
         cmocka_unit_test(a_log_of_another_name_or_key_is_not_believed),
         cmocka_unit_test(a_proof_is_pending_then_final_and_no_changed_bit_verifies),
+        cmocka_unit_test(a_checkpoint_that_verified_stands_for_its_own_bytes_only),
         cmocka_unit_test(malformed_proofs_are_refused),
     };
 

@@ -1,0 +1,191 @@
+/* client_find.c - what there is to do: the files of a run, and what is known of them from before.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "cli/client_submit_priv.h"
+#include "crypto/secret.h"
+
+#define DEPTH_MAX 64
+
+static void skip(struct submit *r, const char *path, int code)
+{
+    struct client_report what = {.path = path,
+                                 .sub = "",
+                                 .fate = CLIENT_SKIPPED,
+                                 .verdict = "",
+                                 .site = "",
+                                 .why = strerror(-code)};
+
+    r->total++;
+    client_submit_report(r, &what);
+}
+
+static int add_file(struct submit *r, const char *path)
+{
+    struct submit_item *it = calloc(1, sizeof(*it));
+
+    if (it == NULL || (it->path = strdup(path)) == NULL) {
+        free(it);
+        return -ENOMEM;
+    }
+    it->run = r;
+    it->fd = -1;
+    client_submit_list_add(&r->todo, it);
+    r->total++;
+    return 0;
+}
+
+static int add_tree(struct submit *r, const char *path, int depth);
+
+static int add_folder(struct submit *r, const char *path, int depth)
+{
+    struct dirent **names = NULL;
+    char *below;
+    int n, rc = 0;
+
+    if (depth > DEPTH_MAX) {
+        skip(r, path, -ELOOP);
+        return 0;
+    }
+    if ((n = scandir(path, &names, NULL, alphasort)) < 0) {
+        skip(r, path, -errno);
+        return 0;
+    }
+    for (int i = 0; i < n; i++) {
+        const char *name = names[i]->d_name;
+
+        if (rc == 0 && strcmp(name, ".") != 0 && strcmp(name, "..") != 0) {
+            if (asprintf(&below, "%s/%s", path, name) < 0) {
+                rc = -ENOMEM;
+            } else {
+                rc = add_tree(r, below, depth + 1);
+                free(below);
+            }
+        }
+        free(names[i]);
+    }
+    free(names);
+    return rc;
+}
+
+static int add_tree(struct submit *r, const char *path, int depth)
+{
+    struct stat st;
+
+    if (lstat(path, &st) != 0) {
+        skip(r, path, -errno);
+        return 0;
+    }
+    if (S_ISDIR(st.st_mode))
+        return add_folder(r, path, depth);
+    if (S_ISREG(st.st_mode))
+        return add_file(r, path);
+    if (depth == 0)
+        skip(r, path, -EINVAL); /* named by its user, and not a file */
+    return 0;
+}
+
+/* Files are known by their absolute path. */
+int client_find(struct submit *r, const char *path)
+{
+    char *real;
+    struct stat st;
+    int rc;
+
+    if (lstat(path, &st) != 0 || (real = realpath(path, NULL)) == NULL) {
+        skip(r, path, -errno);
+        return 0;
+    }
+    rc = add_tree(r, real, 0);
+    free(real);
+    return rc;
+}
+
+static bool known(const struct client_entry *old, const struct submit_item *it)
+{
+    return old != NULL && old->size == it->file.size && old->mtime == it->mtime &&
+           old->stage != STAGE_REFUSED;
+}
+
+static void told_before(struct submit *r, struct submit_item *it, const struct client_entry *old)
+{
+    struct client_report what = {.path = it->path,
+                                 .sub = it->hex,
+                                 .fate = old->stage == STAGE_DONE ? CLIENT_DONE : CLIENT_PENDING,
+                                 .verdict = old->verdict,
+                                 .site = old->site,
+                                 .why = "",
+                                 .size = it->file.size,
+                                 .final = old->stage == STAGE_DONE,
+                                 .before = true};
+
+    client_submit_report(r, &what);
+    client_submit_item_free(it);
+}
+
+static int open_item(struct submit_item *it, struct err *e)
+{
+    struct stat st;
+
+    it->fd = open(it->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (it->fd < 0)
+        return -errno;
+    if (fstat(it->fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return -EINVAL;
+    it->mtime = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    return client_file_read(&it->file, it->fd, e);
+}
+
+void client_find_next(struct submit *r)
+{
+    struct submit_item *it = TAILQ_FIRST(&r->todo.items);
+    const struct client_entry *old;
+    struct err e = ERR_INIT;
+    int rc;
+
+    if ((rc = open_item(it, &e)) != 0) {
+        r->total--; /* skip counts it again */
+        skip(r, it->path, rc);
+        client_submit_item_free(it);
+        return;
+    }
+    old = client_state_path(r->c->state, it->path);
+    if (known(old, it)) {
+        it->own.act.sub = old->sub;
+        text_id(it->hex, &it->own.act.sub);
+        if (old->stage == STAGE_DONE || (old->stage == STAGE_PENDING && r->o->no_wait)) {
+            told_before(r, it, old);
+            return;
+        }
+    } else {
+        old = NULL;
+        it->own.act.sub = random_id();
+        text_id(it->hex, &it->own.act.sub);
+    }
+    it->site = r->o->site_url != NULL                       ? &r->forced
+               : old != NULL && old->stage == STAGE_PENDING ? client_site_named(r->c, old->site)
+                                                            : NULL;
+    if (it->site == NULL && (it->site = client_home(r->c, &e)) == NULL) {
+        client_submit_fatal(r, &e);
+        client_submit_finish(it, CLIENT_FAILED, err_text(&e));
+    } else if (old != NULL && old->stage == STAGE_PENDING) {
+        io_close(&it->fd);
+        it->step = WATCH;
+        client_submit_list_move(&r->accepted, it);
+    } else {
+        if (old == NULL)
+            client_submit_note(it, STAGE_DRAWN);
+        client_submit_list_move(&r->sending, it);
+        client_submit_idle(it, 0);
+    }
+}

@@ -1,0 +1,42 @@
+/* client_shelf.h - where receipts are kept: many of them with one sync.
+ *
+ * Receipts are handed in one by one; a thread of the shelf writes each to a file of its own beside
+ * its final name, and now and then makes all that it has written durable with one sync of the file
+ * system, gives them their names, and syncs the folder.  Only then they come back as kept: what its
+ * owner notes after that is true after a power cut.  A few at a time are synced one by one, because
+ * the file system may hold much of others.
+ *
+ *   client_shelf_open(&s, folder, e)
+ *   client_shelf_put(s, ...)…; when client_shelf_fd(s) is readable: while (client_shelf_next(s, …))
+ *   client_shelf_close(s)
+ *
+ * All functions belong to one thread, the owner's. */
+#ifndef CLI_CLIENT_SHELF_H
+#define CLI_CLIENT_SHELF_H
+
+#include "base/buf.h"
+#include "base/defs.h"
+#include "base/err.h"
+
+#define CLIENT_SHELF_MAX 4096 /* receipts that are not kept yet */
+
+struct client_shelf;
+
+MUST_CHECK int client_shelf_open(struct client_shelf **out, const char *folder, struct err *e);
+/* Keeps what was handed in, and ends the thread; what nobody asked for with client_shelf_next is
+ * kept all the same.  NULL is fine. */
+void client_shelf_close(struct client_shelf *s);
+
+/* <folder>/<sub><suffix> will be text, whole or not at all; text is copied.  arg comes back with
+ * client_shelf_next.  -EAGAIN: CLIENT_SHELF_MAX are under way. */
+MUST_CHECK int client_shelf_put(struct client_shelf *s, const struct id128 *sub, const char *suffix,
+                                struct span text, void *arg);
+/* Readable when something has come back. */
+int client_shelf_fd(const struct client_shelf *s);
+/* One that was handed in: *rc is 0 when it is kept, else why it is not (e).  false: none now. */
+MUST_CHECK bool client_shelf_next(struct client_shelf *s, void **arg, int *rc, struct err *e);
+/* Nothing is gained by waiting for more of them: what is there is kept now. */
+void client_shelf_hurry(struct client_shelf *s);
+size_t client_shelf_pending(const struct client_shelf *s); /* handed in, not come back */
+
+#endif
