@@ -214,9 +214,11 @@ static int put_history(const struct subject *s, const struct client_answer_state
         return rc;
     for (size_t i = 0; rc == 0 && i < moves; i++)
         rc = put_line(out, "moved from", went[i]);
-    if (rc != 0 || (rc = put_line(out, "site", s->site->name)) != 0 ||
-        (rc = put_line(out, "size", text_bytes(number, st->size))) != 0 ||
-        (rc = put_line(out, "accepted", st->accepted_at)) != 0 ||
+    if (rc != 0 || (rc = put_line(out, "site", s->site->name)) != 0)
+        return rc;
+    if (!st->erased && (rc = put_line(out, "size", text_bytes(number, st->size))) != 0)
+        return rc;
+    if ((rc = put_line(out, "accepted", st->accepted_at)) != 0 ||
         (rc = put_line(out, "scanned", st->scanned_at)) != 0 ||
         (rc = put_line(out, "ended", st->ended_at)) != 0)
         return rc;
@@ -225,6 +227,8 @@ static int put_history(const struct subject *s, const struct client_answer_state
         if ((rc = put_line(out, "epoch", number)) != 0)
             return rc;
     }
+    if (st->verdict[0] == '\0' && st->erased) /* what the site knew of the bytes died with them */
+        return 0;
     if (st->verdict[0] == '\0')
         return buf_puts(out, "  verdict    none yet\n");
     if ((rc = put_line(out, "verdict", st->verdict)) != 0 ||
