@@ -264,6 +264,15 @@ static bool admit_place(struct keeper *k, uint64_t id, const struct pm_open *m,
     return true;
 }
 
+/* One submission, not two: its file may be on its way here with its country. */
+static bool admit_once(struct keeper *k, uint64_t id, const struct pm_open *m)
+{
+    if (!keeper_receive_holds(k, &m->sub))
+        return true;
+    keeper_refuse(k, id, PRF_BUSY, "this submission is just arriving from another site");
+    return false;
+}
+
 static bool signed_by_its_key(const struct pm_open *m)
 {
     struct submitter_act a;
@@ -347,6 +356,8 @@ void keeper_intake_open(struct keeper *k, uint64_t id, const struct pm_open *m)
         keeper_refuse(k, id, PRF_SIGNATURE, "the submission's key did not sign this");
         return;
     }
+    if (!admit_once(k, id, m))
+        return;
     if ((t = ticket_of(k, &m->sub)) != NULL) {
         if (same_opening(&t->open, m))
             opened(k, id, t);
@@ -771,7 +782,8 @@ static bool still_admitted(struct keeper *k, const struct upload *u)
 {
     struct ticket *t = u->ticket;
 
-    return admit_place(k, u->id, &t->open, &t->policy) && admit_consent(k, u->id, &t->open);
+    return admit_place(k, u->id, &t->open, &t->policy) && admit_consent(k, u->id, &t->open) &&
+           admit_once(k, u->id, &t->open);
 }
 
 void keeper_intake_put_end(struct keeper *k, uint64_t id)

@@ -612,6 +612,8 @@ void keeper_move_carried(struct keeper *k, uint64_t id, const struct pm_carried 
         item_carried(k, m, (size_t)(id & UINT32_MAX), c);
         return;
     }
+    if (m->step != M_OPENING && m->step != M_CLOSING)
+        return; /* the courier was not asked: the reader is, or the journal */
     m->asked = false;
     if (c->status / 100 == 2 && m->step == M_OPENING) {
         m->step = M_SENDING;
@@ -657,7 +659,7 @@ bool keeper_move_proof_read(struct keeper *k, uint64_t id, int rc, const char *t
 {
     struct move_out *m = move_of(k, id);
 
-    if (m == NULL || m->step != M_PROVING)
+    if (m == NULL || m->step != M_PROVING || (id & ITEM_QUESTION) != 0)
         return false;
     m->asked = false;
     if (rc != 0 || !is_received(m, leaf) ||

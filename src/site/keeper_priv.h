@@ -82,7 +82,8 @@ struct round {
     struct digest root;
     struct buf note;
     tlog_witnesses asked, answered, cosigned;
-    bool published, late; /* late: a cosignature came after publication */
+    uint8_t conflicts[KEEPER_WITNESSES_MAX]; /* 409s of each */
+    bool published, late;                    /* late: a cosignature came after publication */
     mono_ms began;
 };
 
@@ -304,6 +305,8 @@ void keeper_receive_close(struct keeper *k, uint64_t id, const struct pm_move *m
 bool keeper_receive_proof_read(struct keeper *k, uint64_t id, int rc, const char *text,
                                struct span leaf);
 void keeper_receive_published(struct keeper *k);
+/* It has arrived with a move that is not closed yet. */
+bool keeper_receive_holds(const struct keeper *k, const struct id128 *sub);
 void keeper_receive_tick(struct keeper *k, mono_ms now);
 void keeper_receive_close_all(struct keeper *k);
 

@@ -247,6 +247,14 @@ static bool is_held(const struct move_in *m, const struct id128 *sub)
     return false;
 }
 
+bool keeper_receive_holds(const struct keeper *k, const struct id128 *sub)
+{
+    for (const struct move_in *m = k->moves_in; m != NULL; m = m->next)
+        if (is_held(m, sub))
+            return true;
+    return false;
+}
+
 static void here_already(struct keeper *k, uint64_t id)
 {
     const struct pm_receipt done = {1, 0};
@@ -331,8 +339,9 @@ static int room_for_one(struct move_in *m)
     return 0;
 }
 
-static int hold(struct move_in *m, struct move_object *o, struct vault_put *put)
+static int hold(struct keeper *k, struct move_in *m, struct move_object *o, struct vault_put *put)
 {
+    struct catalog_submission known;
     const struct move_meta *meta;
     struct digest sha;
     uint64_t size;
@@ -346,6 +355,8 @@ static int hold(struct move_in *m, struct move_object *o, struct vault_put *put)
         return -EBADMSG;
     if (m->n >= m->row.count)
         return -EBADMSG; /* others came first while this one was on its way */
+    if (catalog_submission_get(k->catalog, &o->sub, &known) == 0)
+        return -EEXIST; /* its client sent it here while this one was on its way */
     if ((rc = room_for_one(m)) != 0)
         return rc;
     m->sub[m->n] = o->sub;
@@ -369,7 +380,7 @@ void keeper_receive_object_end(struct keeper *k, uint64_t id, struct move_object
         keeper_receive_object_free(o);
         return;
     }
-    rc = m == NULL ? -ENOENT : hold(m, o, *put);
+    rc = m == NULL ? -ENOENT : hold(k, m, o, *put);
     if (rc == 0) {
         m->touched = clock_mono();
         *put = NULL;
@@ -377,6 +388,7 @@ void keeper_receive_object_end(struct keeper *k, uint64_t id, struct move_object
     } else {
         keeper_refuse(k, id,
                       rc == -ENOENT    ? PRF_UNKNOWN
+                      : rc == -EEXIST  ? PRF_CONFLICT
                       : rc == -EBADMSG ? PRF_PROOF
                                        : PRF_BUSY,
                       "the file of the move is not taken: %s", strerror(-rc));
@@ -499,6 +511,18 @@ static int whole(const struct move_in *m)
     return m->n == m->row.count && digest_eq(&root, &m->row.set_root) ? 0 : -EBADMSG;
 }
 
+/* Is one of them here by another way?  Nothing is held that is, but what was accepted in the same
+ * turn is in the catalog only now. */
+static bool one_is_here(struct keeper *k, const struct move_in *m)
+{
+    struct catalog_submission known;
+
+    for (size_t i = 0; i < m->n; i++)
+        if (catalog_submission_get(k->catalog, &m->sub[i], &known) == 0)
+            return true;
+    return false;
+}
+
 static void proof_again(struct keeper *k, uint64_t id, uint64_t leaf)
 {
     struct pm_receipt head = {0, 1};
@@ -547,6 +571,11 @@ void keeper_receive_close(struct keeper *k, uint64_t id, const struct pm_move *a
     }
     m->close_id = id;
     rc = keeper_group_commit(k);
+    if (rc == 0 && one_is_here(k, m)) {
+        keeper_refuse(k, id, PRF_CONFLICT, "this site knows a submission of the move already");
+        in_drop(k, m);
+        return;
+    }
     for (size_t i = 0; i < m->n && rc == 0; i++)
         rc = place(k, m, &m->held[i], now);
     if (rc == 0)

@@ -22,6 +22,7 @@
 
 #define ROUND_MS 10000 /* witnesses that have not answered by then are not waited for */
 #define SIGN_REFUSALS_MAX 3
+#define CONFLICTS_MAX 2 /* in a round; a witness that never knows its size is no witness */
 
 static void note_line(struct buf *out, const struct vkey *key, const uint8_t *sig, size_t n,
                       int *rc)
@@ -186,6 +187,7 @@ void keeper_round_signed(struct keeper *k)
 
     k->round.state = ROUND_WITNESSES;
     k->round.asked = k->round.answered = k->round.cosigned = 0;
+    memset(k->round.conflicts, 0, sizeof(k->round.conflicts));
     k->round.published = false;
     buf_reset(&k->round.note);
     if (buf_put(&k->round.note, k->sign.signed_note.data, k->sign.signed_note.len) != 0) {
@@ -275,7 +277,8 @@ void keeper_round_answer(struct keeper *k, uint64_t id, const struct pm_cosigned
     if (k->round.state != ROUND_WITNESSES || id >> 8 != k->round.size || m->witness != (id & 255) ||
         m->witness >= tlog_policy_witness_count(k->quorum) || m->witness >= KEEPER_WITNESSES_MAX)
         return; /* of a round that is over */
-    if (m->status == 409 && m->size <= k->round.size && m->size != k->witness_size[m->witness]) {
+    if (m->status == 409 && m->size <= k->round.size && m->size != k->witness_size[m->witness] &&
+        k->round.conflicts[m->witness]++ < CONFLICTS_MAX) {
         k->witness_size[m->witness] = m->size;
         ask_witness(k, m->witness);
         return;
