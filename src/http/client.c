@@ -29,6 +29,7 @@ struct transfer {
     char *name;            /* METHOD "URL" without credentials and query */
     uint64_t at;           /* of the body, read so far */
     uint64_t body_len;
+    bool head_whole; /* of the final answer: its empty line has come */
     struct http_result result;
 };
 
@@ -88,8 +89,12 @@ static size_t on_head(char *p, size_t size, size_t n, void *arg)
 {
     struct transfer *t = arg;
 
-    if (size * n > 5 && memcmp(p, "HTTP/", 5) == 0) /* after a 100: the final one counts */
+    if (size * n > 5 && memcmp(p, "HTTP/", 5) == 0) { /* after a 100: the final one counts */
         buf_reset(&t->result.head);
+        t->head_whole = false;
+    }
+    /* curl takes a head that ends with the connection for a whole one, RFC 9112 (8) does not */
+    t->head_whole = t->head_whole || (size * n <= 2 && p[0] != ' ');
     t->result.rc = buf_put(&t->result.head, p, size * n);
     return t->result.rc == 0 ? size * n : 0;
 }
@@ -419,6 +424,8 @@ static void finish(struct transfer *t, CURLcode code, bool given_up)
         set_ending(t, -ECANCELED, "given up");
     else if (code != CURLE_OK && !(code == CURLE_SEND_ERROR && status >= 400))
         name_failure(t, code);
+    else if (!t->head_whole)
+        name_failure(t, CURLE_PARTIAL_FILE);
     t->call.done(&t->result, t->call.arg);
     transfer_free(t);
 }

@@ -145,9 +145,10 @@ static void witness_done(struct http_result *a, void *arg)
     buf_init(&none, 16);
     if (m.status == 0)
         (void)err_set(&e, a->rc, "%s", err_text(&a->err));
-    else if (m.status != 200)
-        (void)!tlog_witness_answer(&none, a->status, buf_span(&a->body), NULL, 0, &m.size, &e);
-    else if (take_cosignature(x, buf_span(&a->body), &m, &e) != 0)
+    else if (m.status != 200 && tlog_witness_answer(&none, a->status, buf_span(&a->body), NULL, 0,
+                                                    &m.size, &e) == -EPROTO)
+        m.status = 502; /* a conflict that names no size */
+    else if (m.status == 200 && take_cosignature(x, buf_span(&a->body), &m, &e) != 0)
         m.status = 502; /* an answer, but not one of a witness */
     buf_free(&none);
     cosigned_is(x->courier, x->id, &m, e.text);

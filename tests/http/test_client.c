@@ -526,6 +526,9 @@ static void a_bad_answer_is_named(void **state)
         {"SSH-2.0-OpenSSH_9.2\r\n", -EPROTO, "is not HTTP"},
         {"", -EPROTO, "without an answer"},
         {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", -EPROTO, "cut short"},
+        {"HTTP/1.1 200 OK\r\n", -EPROTO, "cut short"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", -EPROTO, "cut short"},
+        {"HTTP/1.1 201 Created\r\nContent-Len", -EPROTO, "cut short"},
     };
     struct http_client *c = open_client(NULL);
 
