@@ -383,15 +383,27 @@ static void a_reader_that_lies_about_a_document_publishes_nothing(void **state)
 static void reading_nobody_asked_for_is_not_heard(void **state)
 {
     struct keeper_rig *r = *state;
-    uint64_t size = rig_metric(r, "site_ledger_size");
+    const struct pm_admin ask = {.what = ADMIN_STATUS};
+    struct msg_chan *idle = rig_admin_ask(r, &ask, NULL); /* it waits for no document */
+    uint64_t size;
 
+    rig_quiet(r);
+    size = rig_metric(r, "site_ledger_size");
     for (uint64_t id = 0; id < 12; id++)
         for (uint32_t what = 0; what <= READ_PROOF + 1; what++)
             rig_read_is(r, id, what, 0, &r->statement, buf_span(&r->record));
+    sha256_of("", 0, &r->statement_lookup); /* the document that it did not send */
+    rig_read_is(r, 0, READ_REGISTER, 0, &r->statement_lookup, buf_span(&r->record));
     rig_read_is(r, UINT64_MAX, READ_PROOF, 0, &r->statement, span_str("x"));
     rig_quiet(r);
     assert_int_equal(rig_metric(r, "site_ledger_size"), size);
     assert_int_equal(rig_metric(r, "site_writer_stopped"), 0);
+    {
+        char text[1024];
+
+        assert_int_equal(rig_admin_hear(r, idle, text), 0); /* one answer, to what it asked */
+        assert_non_null(strstr(text, "site zrh1"));
+    }
 }
 
 static void one_document_is_checked_at_a_time(void **state)
