@@ -294,6 +294,8 @@ enum http_sent answer_send(struct http_req *r)
 {
     enum http_sent rc = SENT_ALL;
 
+    if (r->c->tls != NULL)
+        return secure_send(r);
     if (r->sent < r->head_len + r->out.len)
         rc = send_memory(r);
     if (rc == SENT_ALL && r->out_len > 0)

@@ -276,6 +276,12 @@ static void set_transport(struct transfer *t)
     curl_easy_setopt(t->easy, CURLOPT_URL, t->call.url);
     curl_easy_setopt(t->easy, CURLOPT_UNIX_SOCKET_PATH, t->call.unix_path);
     curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(t->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(t->easy, CURLOPT_PINNEDPUBLICKEY, t->call.pin);
+    if (t->c->limits.authorities != NULL) { /* these and no others */
+        curl_easy_setopt(t->easy, CURLOPT_CAINFO, t->c->limits.authorities);
+        curl_easy_setopt(t->easy, CURLOPT_CAPATH, NULL);
+    }
     curl_easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(t->easy, CURLOPT_PROXY, "");
     curl_easy_setopt(t->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -344,7 +350,7 @@ int http_client_start(struct http_client *c, const struct http_call *call, struc
         goto out;
     }
     /* curl has its own copies; ours may be gone when we come back */
-    t->call.url = t->call.unix_path = NULL;
+    t->call.url = t->call.unix_path = t->call.pin = NULL;
     t->call.headers = NULL;
     TAILQ_INSERT_TAIL(&c->flight, t, next);
     c->in_flight++;
@@ -367,7 +373,13 @@ static const struct {
     {CURLE_COULDNT_CONNECT, -ECONNREFUSED, "no connection; is the server running there?"},
     {CURLE_OPERATION_TIMEDOUT, -ETIMEDOUT, "too slow; try again, or raise the limit of time"},
     {CURLE_FILESIZE_EXCEEDED, -E2BIG, "the answer is larger than was asked for"},
-    {CURLE_PEER_FAILED_VERIFICATION, -EBADMSG, "the server's certificate does not verify"},
+    {CURLE_PEER_FAILED_VERIFICATION, -EBADMSG,
+     "the server's certificate does not verify: expired, for another name, or by "
+     "an authority not trusted here; name it in \"authorities\""},
+    {CURLE_SSL_PINNEDPUBKEYNOTMATCH, -EBADMSG,
+     "the server's key is not the one pinned; ask its operator whether it changed"},
+    {CURLE_SSL_CACERT_BADFILE, -EINVAL,
+     "the file of authorities cannot be read; it must be PEM certificates"},
     {CURLE_SSL_CONNECT_ERROR, -EPROTO, "no TLS; does the server speak https?"},
     {CURLE_GOT_NOTHING, -EPROTO, "the server closed without an answer; try again"},
     {CURLE_WEIRD_SERVER_REPLY, -EPROTO, "the answer is not HTTP; check host and port"},

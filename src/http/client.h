@@ -1,5 +1,6 @@
 /* client.h - HTTP requests, many at once over kept connections, for one thread.
- * Only http:// and https:// (certificates checked against the system's store).  Redirects are never
+ * Only http:// and https:// (TLS 1.2 or later; certificates are checked against the system's store
+ * or a file of authorities, and a call may pin the server's key).  Redirects are never
  * followed: 307 and 421 are answers like others.  Nothing is retried here.  Proxies of the
  * environment are not used: where bytes may go stands in a configuration.
  *
@@ -25,6 +26,7 @@ struct http_client_limits { /* zero in a field: the default in brackets */
     uint32_t stall_ms;   /* [30,000] with less than stall_rate bytes a second in either direction */
     uint32_t stall_rate; /* [1] */
     uint64_t max_answer; /* [1 MiB] bytes of the answer's body: -E2BIG */
+    const char *authorities; /* [the system's] PEM file, read at each new connection; lent */
 };
 
 struct http_result {
@@ -44,8 +46,10 @@ struct http_call {
     const char *url;       /* "http://127.0.0.1:8080/v1/policy"; copied */
     const char *unix_path; /* connect there instead of to the URL's host; may be NULL; copied */
     const char *const *headers; /* "Name: value", ended by NULL; may be NULL; copied */
-    struct span body;           /* POST, PUT: memory, lent until done(); or */
-    int body_fd; /* 0 or less: none.  Read with pread from body_off; lent until done() */
+    const char *pin; /* "sha256//BASE64" of the server's public key, beside all other checks; may be
+                        NULL; copied */
+    struct span body; /* POST, PUT: memory, lent until done(); or */
+    int body_fd;      /* 0 or less: none.  Read with pread from body_off; lent until done() */
     uint64_t body_off, body_len;
     bool expect;         /* send Expect: 100-continue: a refused body is not sent.  Waits 1 s for
                             the word, then sends anyway (RFC 9110 section 10.1.1) */

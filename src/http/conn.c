@@ -65,6 +65,8 @@ void conn_kill(struct conn *c)
         return;
     end_request(c);
     c->phase = CONN_DEAD;
+    if (c->s->tls != NULL)
+        secure_kill(c);
     io_close(&c->fd);
     forget_input(c);
     server_release(c);
@@ -103,7 +105,13 @@ static ssize_t receive_with(struct conn *c, void *p, size_t n, int flags, uint64
 
 static ssize_t receive(struct conn *c, void *p, size_t n)
 {
-    return receive_with(c, p, n, 0, &c->s->stats.bytes_in);
+    ssize_t got;
+
+    if (c->tls == NULL)
+        return receive_with(c, p, n, 0, &c->s->stats.bytes_in);
+    got = c->readable ? secure_receive(c, p, n) : 0;
+    c->s->stats.bytes_in += got > 0 ? (uint64_t)got : 0;
+    return got;
 }
 
 /* Of a body that was refused no byte may be held: with MSG_TRUNC TCP drops it inside the kernel and
@@ -332,7 +340,14 @@ static void invite(struct conn *c)
     static const char word[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
     if (c->req->head.expect_continue && !c->req->continued) {
-        ssize_t n = send(c->fd, word, sizeof(word) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n;
+
+        if (c->tls != NULL) {
+            secure_word(c, word, sizeof(word) - 1);
+            c->req->continued = true;
+            return;
+        }
+        n = send(c->fd, word, sizeof(word) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 
         (void)n;
     }
@@ -460,6 +475,8 @@ static enum step answer_done(struct conn *c)
     if (!linger)
         return die(c);
     forget_input(c);
+    if (c->tls != NULL)
+        secure_end(c);
     (void)shutdown(c->fd, SHUT_WR);
     c->phase = CONN_LINGER;
     server_due(c, clock_mono() + c->s->limits.linger_ms);
@@ -522,6 +539,8 @@ static enum step step_parked(struct conn *c)
 static enum step step(struct conn *c)
 {
     switch (c->phase) {
+    case CONN_SHAKE:
+        return secure_step(c) ? WAIT : die(c);
     case CONN_IDLE:
     case CONN_HEAD:
         return step_head(c);
@@ -570,6 +589,10 @@ static void too_late(struct conn *c)
 void conn_due(struct conn *c)
 {
     switch (c->phase) {
+    case CONN_SHAKE:
+        secure_late(c);
+        conn_kill(c);
+        return;
     case CONN_HEAD:
         c->s->stats.timeouts++;
         (void)refuse(c, &head_late);

@@ -218,6 +218,11 @@ static void turn_away(struct http_server *s, int fd, int status, const char *phr
     char text[512], body[256];
     ssize_t n;
 
+    s->stats.over_limit++;
+    if (s->tls != NULL) { /* a word in the clear would be no TLS */
+        (void)close(fd);
+        return;
+    }
     (void)snprintf(
         body, sizeof(body),
         "{\"error\":{\"code\":\"too_many_connections\",\"message\":\"%s\",\"cure\":\"close "
@@ -231,7 +236,6 @@ static void turn_away(struct http_server *s, int fd, int status, const char *phr
     (void)n;
     (void)shutdown(fd, SHUT_WR);
     (void)close(fd);
-    s->stats.over_limit++;
 }
 
 static struct conn *conn_new(struct http_server *s, int fd, struct http_peer *peer)
@@ -249,12 +253,13 @@ static struct conn *conn_new(struct http_server *s, int fd, struct http_peer *pe
     c->kind = POLL_CONN;
     c->fd = fd;
     c->s = s;
-    c->phase = CONN_IDLE;
+    c->phase = s->tls != NULL ? CONN_SHAKE : CONN_IDLE;
     c->writable = true;
     c->peer = peer;
     c->slot = s->free_slots[--s->n_free];
     s->slots[c->slot] = c;
-    c->due = c->heap_due = clock_mono() + s->limits.idle_ms;
+    c->due = c->heap_due =
+        clock_mono() + (s->tls != NULL ? s->limits.handshake_ms : s->limits.idle_ms);
     heap_put(s, s->n_heap++, c);
     heap_up(s, c);
     s->stats.active++;
@@ -380,9 +385,11 @@ int http_server_run(struct http_server *s)
 
         if (*kind == POLL_LISTENER)
             accept_some(s, events[i].data.ptr);
-        else
+        else if (*kind == POLL_CONN)
             note_events(events[i].data.ptr, events[i].events);
     }
+    if (s->tls != NULL)
+        secure_collect(s);
     run_ready(s);
     run_deadlines(s);
     resume_accepting(s);
@@ -445,6 +452,7 @@ static void set_limits(struct http_limits *l)
     set_default(&l->send_stall_ms, 20000);
     set_default(&l->park_ms, 30000);
     set_default(&l->linger_ms, 2000);
+    set_default(&l->handshake_ms, 10000);
 }
 
 static int allocate(struct http_server *s)
@@ -454,7 +462,7 @@ static int allocate(struct http_server *s)
     s->slots = calloc(n, sizeof(struct conn *));
     s->free_slots = calloc(n, sizeof(*s->free_slots));
     s->heap = calloc(n, sizeof(struct conn *));
-    s->scratch = malloc(s->limits.chunk);
+    s->scratch = malloc(s->limits.chunk < TLS_RECORD ? TLS_RECORD : s->limits.chunk);
     if (s->slots == NULL || s->free_slots == NULL || s->heap == NULL || s->scratch == NULL)
         return -ENOMEM;
     for (s->n_free = 0; s->n_free < n; s->n_free++)
@@ -512,6 +520,7 @@ void http_server_free(struct http_server *s)
         if (s->slots[i] != NULL)
             conn_kill(s->slots[i]);
     bury(s);
+    secure_free(s);
     pool_empty(&s->ins);
     pool_empty(&s->reqs);
     io_close(&s->epfd);

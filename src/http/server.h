@@ -44,6 +44,7 @@
 #include "base/clock.h"
 #include "base/defs.h"
 #include "base/err.h"
+#include "crypto/tls.h"
 #include "http/head.h"
 
 struct http_server;
@@ -83,6 +84,7 @@ struct http_limits {           /* zero in a field: the default in brackets */
     uint32_t send_stall_ms;    /* [20,000] the client takes nothing of the answer: closed */
     uint32_t park_ms;          /* [30,000] a request parked or paused without http_deadline: 503 */
     uint32_t linger_ms;        /* [2,000] see above */
+    uint32_t handshake_ms; /* [10,000] TLS: from the connection to the handshake's end: closed */
 };
 
 struct http_stats { /* counts since http_server_new, except active and parked */
@@ -94,6 +96,7 @@ struct http_stats { /* counts since http_server_new, except active and parked */
     uint64_t answers[6]; /* by first digit of the status; [0] unused */
     uint64_t bytes_in, bytes_out;
     uint64_t bytes_discarded; /* of refused bodies, thrown away unread while lingering */
+    uint64_t handshakes, handshakes_failed; /* TLS */
 };
 
 /* routes (n of them, ended by nothing) are lent and must outlive the server; arg is handed to every
@@ -102,6 +105,16 @@ MUST_CHECK int http_server_new(struct http_server **out, const struct http_route
                                const struct http_limits *limits, void *arg, struct err *e);
 /* Closes everything at once; every request in flight gets gone().  NULL is fine. */
 void http_server_free(struct http_server *s);
+
+/* Before http_server_listen: all listeners speak TLS.  tls is lent, must have its certificate, and
+ * outlives the server; its signing function is called in threads of the server's, which begin with
+ * the first handshake, and may block there.  shaken (may be NULL) hears of each handshake that
+ * ended, why is NULL or says why it failed (a static text).  Connections beyond a limit are closed
+ * without a word.  All else, limits and deadlines too, is as without TLS; bytes are counted as
+ * HTTP has them. */
+typedef void (*http_shake_fn)(void *arg, const char *why);
+MUST_CHECK int http_server_secure(struct http_server *s, struct tls_server *tls,
+                                  http_shake_fn shaken, struct err *e);
 
 /* Opens a listening socket, close-on-exec: "127.0.0.1:8080", "[::1]:0", or "unix:/path" (mode 0600
  * of umask 0177; a stale socket nobody listens on is replaced).  The address is numeric.  Made to

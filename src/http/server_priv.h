@@ -1,6 +1,6 @@
 /* server_priv.h - what the parts of the server share: server.c (loop, deadlines, limits), conn.c
  * (the steps of one connection), answer.c (building and sending), request.c (what handlers ask),
- * route.c. */
+ * route.c, secure.c (TLS). */
 #ifndef HTTP_SERVER_PRIV_H
 #define HTTP_SERVER_PRIV_H
 
@@ -53,6 +53,7 @@ struct http_req {
 };
 
 enum conn_phase {
+    CONN_SHAKE,  /* TLS: before the handshake's end */
     CONN_IDLE,   /* no byte of a request */
     CONN_HEAD,   /* some */
     CONN_BODY,   /* reading, or paused */
@@ -62,7 +63,7 @@ enum conn_phase {
     CONN_DEAD,
 };
 
-enum poll_kind { POLL_LISTENER, POLL_CONN };
+enum poll_kind { POLL_LISTENER, POLL_CONN, POLL_SHAKES };
 
 struct http_listener {
     enum poll_kind kind; /* first: what epoll hands back */
@@ -94,6 +95,9 @@ struct conn {
     mono_ms heap_due;
     size_t heap_at;
     struct http_peer *peer;
+    struct tls_session *tls; /* established; NULL: none, or ended */
+    struct handshake *shake; /* CONN_SHAKE, from the first byte on */
+    bool shaking;            /* the threads have it */
     char peer_name[48];
 };
 
@@ -126,7 +130,11 @@ struct http_server {
     uint64_t serial;
     struct http_peer *peers[HTTP_PEER_BUCKETS];
     struct http_pool ins, reqs;
-    uint8_t *scratch; /* limits.chunk */
+    uint8_t *scratch;       /* limits.chunk */
+    struct tls_server *tls; /* NULL: none */
+    struct handshakes *shakes;
+    enum poll_kind shakes_kind; /* what epoll hands back for them */
+    http_shake_fn shaken;
     bool draining;
     mono_ms drain_due;
     struct http_stats stats;
@@ -147,6 +155,16 @@ void conn_kill(struct conn *c); /* gone() if owed, closed */
 enum http_sent answer_send(struct http_req *r);
 void answer_refuse(struct http_req *r, const struct http_refusal *why);
 void answer_drop(struct http_req *r); /* frees what an answer holds */
+/* secure.c: only for connections with TLS, CONN_SHAKE included */
+bool secure_step(struct conn *c); /* CONN_SHAKE: false: kill it */
+void secure_late(struct conn *c); /* the handshake's deadline; then kill it */
+void secure_kill(struct conn *c); /* what conn_kill owes to TLS; may keep the descriptor */
+void secure_end(struct conn *c);  /* close_notify; nothing is decrypted any more */
+void secure_collect(struct http_server *s); /* handshakes that came back */
+void secure_free(struct http_server *s);
+ssize_t secure_receive(struct conn *c, void *p, size_t n);    /* >0, 0: nothing now, -1: over */
+void secure_word(struct conn *c, const char *word, size_t n); /* if it can be sent now */
+enum http_sent secure_send(struct http_req *r);
 /* route.c */
 int route_check(const struct http_route *r, struct err *e);
 /* The route for path and method.  NULL: *allow is the bit set (1 << method) of those that would

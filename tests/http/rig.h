@@ -1,4 +1,6 @@
-/* rig.h - a server and raw sockets in one thread: whatever waits, the server's loop turns. */
+/* rig.h - a server and raw sockets in one thread: whatever waits, the server's loop turns.
+ * With RIG_TLS the server speaks TLS, and what a test writes to a socket goes through
+ * `openssl s_client`, so that the same bytes come in inside records. */
 #ifndef TESTS_HTTP_RIG_H
 #define TESTS_HTTP_RIG_H
 
@@ -22,11 +24,17 @@
 
 #include "base/clock.h"
 #include "http/server.h"
+#ifdef RIG_TLS
+#include "tls_rig.h"
+#endif
 
 struct rig {
     struct http_server *s;
     char address[64];
     uint16_t port;
+#ifdef RIG_TLS
+    struct tls_rig tls;
+#endif
 };
 
 static inline void rig_open(struct rig *rig, const struct http_route *routes, size_t n,
@@ -36,6 +44,10 @@ static inline void rig_open(struct rig *rig, const struct http_route *routes, si
     int fd;
 
     assert_int_equal(http_server_new(&rig->s, routes, n, limits, arg, &e), 0);
+#ifdef RIG_TLS
+    tls_rig_open(&rig->tls);
+    assert_int_equal(http_server_secure(rig->s, rig->tls.server, NULL, &e), 0);
+#endif
     assert_int_equal(http_listen(&fd, "127.0.0.1:0", &e), 0);
     assert_int_equal(http_listen_name(fd, rig->address, sizeof(rig->address)), 0);
     rig->port = (uint16_t)strtoul(strrchr(rig->address, ':') + 1, NULL, 10);
@@ -46,6 +58,9 @@ static inline void rig_close(struct rig *rig)
 {
     http_server_free(rig->s);
     rig->s = NULL;
+#ifdef RIG_TLS
+    tls_rig_close(&rig->tls);
+#endif
 }
 
 static inline void rig_turn(struct rig *rig)
@@ -70,7 +85,7 @@ static inline void rig_spin(struct rig *rig, int ms)
     } while (clock_mono() < end);
 }
 
-static inline int rig_connect(struct rig *rig)
+static inline int rig_connect_plain(struct rig *rig)
 {
     struct sockaddr_in a = {.sin_family = AF_INET,
                             .sin_port = htons(rig->port),
@@ -82,6 +97,15 @@ static inline int rig_connect(struct rig *rig)
     assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
     assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
     return fd;
+}
+
+static inline int rig_connect(struct rig *rig)
+{
+#ifdef RIG_TLS
+    return tls_rig_connect(rig->address);
+#else
+    return rig_connect_plain(rig);
+#endif
 }
 
 /* Sends all; false: the server closed first. */
@@ -112,6 +136,10 @@ static inline size_t rig_read(struct rig *rig, int fd, char *out, size_t cap, in
     size_t n = 0;
 
     *closed = false;
+#ifdef RIG_TLS /* the client has to start first, and each answer is another record */
+    last += 5000;
+    quiet += 100;
+#endif
     while (clock_mono() - last < quiet && n + 1 < cap) {
         ssize_t k;
 
