@@ -70,10 +70,10 @@ struct reading {
 };
 
 /* Paths are relative to the configuration's folder. */
-static int path_of(const struct reading *r, const char *key, char **out, struct err *e)
+static int path_to(const struct reading *r, const struct yaml_node *n, char **out, struct err *e)
 {
     const char *slash = strrchr(r->file, '/'), *path;
-    int rc = yaml_need_text(r->root, key, &path, e);
+    int rc = yaml_text(n, &path, e);
 
     if (rc != 0)
         return rc;
@@ -82,6 +82,30 @@ static int path_of(const struct reading *r, const char *key, char **out, struct 
     else if (asprintf(out, "%.*s/%s", (int)(slash - r->file), r->file, path) < 0)
         *out = NULL;
     return *out == NULL ? err_sys(e, -ENOMEM, "reading \"%s\"", r->file) : 0;
+}
+
+static int path_of(const struct reading *r, const char *key, char **out, struct err *e)
+{
+    const struct yaml_node *n;
+    int rc = yaml_need(r->root, key, &n, e);
+
+    return rc != 0 ? rc : path_to(r, n, out, e);
+}
+
+/* "sha256//" and the base64 of a SHA-256, as curl writes it. */
+static int pin_of(const struct yaml_node *map, char **out, struct err *e)
+{
+    const struct yaml_node *n;
+    const char *pin;
+    uint8_t digest[32];
+    int rc;
+
+    if ((rc = yaml_may(map, "pin", &n, e)) != 0 || n == NULL || (rc = yaml_text(n, &pin, e)) != 0)
+        return rc;
+    if (strncmp(pin, "sha256//", 8) != 0 ||
+        text_unbase64_exact(span_str(pin + 8), digest, sizeof(digest)) != 0)
+        return yaml_err(e, n, "a pin is \"sha256//\" and 44 characters of base64");
+    return (*out = strdup(pin)) != NULL ? 0 : err_sys(e, -ENOMEM, "reading a pin");
 }
 
 static int token_of(const struct reading *r, struct err *e)
@@ -123,17 +147,24 @@ static int site_of(const struct reading *r, const struct yaml_node *map, struct 
     int rc;
 
     if ((rc = yaml_need_text(map, "site", &name, e)) != 0 ||
-        (rc = yaml_need_text(map, "url", &url, e)) != 0 || (rc = yaml_map_done(map, e)) != 0)
-        return rc;
+        (rc = yaml_need_text(map, "url", &url, e)) != 0 || (rc = pin_of(map, &s->pin, e)) != 0 ||
+        (rc = yaml_map_done(map, e)) != 0)
+        goto out;
     if (strlen(name) >= sizeof(s->name) || client_site_named(r->c, name) != NULL)
-        return yaml_err(e, map, "site \"%s\" stands twice, or is no site's name", name);
-    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
-        return yaml_err(e, map, "\"%s\" does not begin with https:// or http://", url);
+        rc = yaml_err(e, map, "site \"%s\" stands twice, or is no site's name", name);
+    else if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+        rc = yaml_err(e, map, "\"%s\" does not begin with https:// or http://", url);
     for (n = strlen(url); n > 0 && url[n - 1] == '/'; n--)
         ;
+    if (rc == 0 && (s->url = strndup(url, n)) == NULL)
+        rc = err_sys(e, -ENOMEM, "reading \"%s\"", r->file);
+out:
+    if (rc != 0) {
+        free(s->pin);
+        s->pin = NULL;
+        return rc;
+    }
     memcpy(s->name, name, strlen(name) + 1);
-    if ((s->url = strndup(url, n)) == NULL)
-        return err_sys(e, -ENOMEM, "reading \"%s\"", r->file);
     r->c->sites++;
     return 0;
 }
@@ -164,6 +195,8 @@ static int read_settings(struct reading *r, struct err *e)
         (rc = path_of(r, "trust", &r->trust, e)) != 0 ||
         (rc = path_of(r, "receipts", &c->receipts, e)) != 0 ||
         (rc = path_of(r, "state", &c->state_path, e)) != 0 || (rc = sites_of(r, e)) != 0 ||
+        (rc = yaml_may(r->root, "authorities", &n, e)) != 0 ||
+        (n != NULL && (rc = path_to(r, n, &c->authorities, e)) != 0) ||
         (rc = yaml_may(r->root, "in_flight", &n, e)) != 0 ||
         (n != NULL && (rc = yaml_u64(n, 1, IN_FLIGHT_MAX, &in_flight, e)) != 0))
         return rc;
@@ -201,9 +234,16 @@ out:
     return rc;
 }
 
+int client_connect(struct client *c, struct err *e)
+{
+    const struct http_client_limits limits = {
+        .connections = 128, .per_host = 128, .authorities = c->authorities};
+
+    return http_client_new(&c->http, &limits, e);
+}
+
 static int load_all(struct reading *r, struct err *e)
 {
-    const struct http_client_limits limits = {.connections = 128, .per_host = 128};
     struct client *c = r->c;
     int rc;
 
@@ -217,7 +257,7 @@ static int load_all(struct reading *r, struct err *e)
         return err_sys(e, rc, "making \"%s\"", c->receipts);
     if ((rc = client_state_open(&c->state, c->state_path, e)) != 0)
         return rc;
-    return http_client_new(&c->http, &limits, e);
+    return client_connect(c, e);
 }
 
 int client_load(struct client **out, const char *path, struct err *e)
@@ -241,8 +281,11 @@ void client_free(struct client *c)
         return;
     http_client_free(c->http);
     client_state_close(c->state);
-    for (size_t i = 0; i < c->sites; i++)
+    for (size_t i = 0; i < c->sites; i++) {
         free(c->site[i].url);
+        free(c->site[i].pin);
+    }
+    free(c->authorities);
     trust_free(c->trust);
     placement_free(c->placement);
     secret_free(c->secret, SUBMITTER_SECRET);

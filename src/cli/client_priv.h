@@ -13,10 +13,12 @@
 struct client_site {
     char name[17];
     char *url; /* without a slash at its end */
+    char *pin; /* of its TLS key, "sha256//BASE64"; NULL: not pinned */
 };
 
 struct client {
-    uint8_t *secret; /* SUBMITTER_SECRET bytes of secret memory */
+    uint8_t *secret;   /* SUBMITTER_SECRET bytes of secret memory */
+    char *authorities; /* PEM file of those whose certificates are believed; NULL: the system's */
     char *token, *receipts, *state_path, *policy_path;
     char country[3];
     struct digest statement;
@@ -32,6 +34,8 @@ struct client {
 /* The site for a new submission now; NULL with e if the policy or the configuration has none. */
 const struct client_site *client_home(const struct client *c, struct err *e);
 const struct client_site *client_site_named(const struct client *c, const char *name);
+/* c->http anew, as the configuration wants it. */
+MUST_CHECK int client_connect(struct client *c, struct err *e);
 /* "Authorization: Submission TIME:SIG" for now. */
 #define CLIENT_AUTH_MAX 160
 MUST_CHECK int client_auth(const struct client *c, const struct id128 *sub,

@@ -129,6 +129,7 @@ static void send_announcement(struct submit_item *it)
     const char *headers[] = {auth, "Content-Type: application/json", NULL};
     struct http_call call = {.method = HTTP_POST,
                              .url = url,
+                             .pin = it->site->pin,
                              .headers = headers,
                              .done = on_announced,
                              .total_ms = 60000,
@@ -178,6 +179,7 @@ static void send_content(struct submit_item *it)
     const char *headers[] = {ticket, "Content-Type: application/octet-stream", name, NULL};
     struct http_call call = {.method = HTTP_PUT,
                              .url = url,
+                             .pin = it->site->pin,
                              .headers = headers,
                              .body_fd = it->fd,
                              .body_len = it->file.size,
@@ -201,6 +203,7 @@ static void send_get(struct submit_item *it, const char *tail, uint32_t ms,
     const char *headers[] = {auth, NULL};
     struct http_call call = {.method = HTTP_GET,
                              .url = url,
+                             .pin = it->site->pin,
                              .headers = headers,
                              .max_answer = TLOG_PROOF_MAX,
                              .total_ms = ms,

@@ -267,8 +267,10 @@ static int forced_site(struct submit *r)
         f->url[strlen(f->url) - 1] = '\0';
     (void)snprintf(f->name, sizeof(f->name), "-");
     for (size_t i = 0; i < r->c->sites; i++)
-        if (strcmp(r->c->site[i].url, f->url) == 0)
+        if (strcmp(r->c->site[i].url, f->url) == 0) {
             memcpy(f->name, r->c->site[i].name, sizeof(f->name));
+            f->pin = r->c->site[i].pin; /* lent */
+        }
     return 0;
 }
 
@@ -300,7 +302,7 @@ int client_submit(struct client *c, const char *const *paths, size_t n,
             *e = r.fatal;
     }
     free(r.forced.url);
-    if (http_client_new(&c->http, NULL, rc == 0 ? e : NULL) != 0 && rc == 0)
+    if (client_connect(c, rc == 0 ? e : NULL) != 0 && rc == 0)
         rc = -ENOMEM;
     return rc;
 }

@@ -65,6 +65,7 @@ static int get(struct client *c, const struct subject *s, const char *tail, stru
     const char *headers[] = {auth, NULL};
     struct http_call call = {.method = HTTP_GET,
                              .url = url,
+                             .pin = s->site->pin,
                              .headers = headers,
                              .max_answer = TLOG_PROOF_MAX,
                              .total_ms = 60000};
@@ -309,6 +310,7 @@ static int send_order(struct client *c, const struct subject *s, enum client_ord
     const char *headers[] = {"Content-Type: application/json", NULL};
     struct http_call call = {.method = HTTP_POST,
                              .url = url,
+                             .pin = s->site->pin,
                              .headers = headers,
                              .max_answer = TLOG_PROOF_MAX + 4096,
                              .total_ms = 60000};

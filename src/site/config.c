@@ -162,7 +162,77 @@ static int url_of(const struct yaml_node *map, const char *key, const char **out
     return 0;
 }
 
+/* "sha256//" and the base64 of a SHA-256, as curl writes it. */
+static int pin_of(const struct yaml_node *map, const char **out, struct err *e)
+{
+    const struct yaml_node *n;
+    uint8_t digest[32];
+    int rc;
+
+    if ((rc = yaml_may(map, "pin", &n, e)) != 0 || n == NULL || (rc = yaml_text(n, out, e)) != 0)
+        return rc;
+    if (strncmp(*out, "sha256//", 8) != 0 ||
+        text_unbase64_exact(span_str(*out + 8), digest, sizeof(digest)) != 0)
+        return yaml_err(e, n, "a pin is \"sha256//\" and 44 characters of base64");
+    return 0;
+}
+
 /* --- the sections --- */
+
+/* What listens where others can reach it speaks TLS, unless it is said that it must not. */
+static bool is_loopback(const char *listen)
+{
+    return strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0 ||
+           strncmp(listen, "unix:", 5) == 0;
+}
+
+static int read_plain(struct config *c, const struct yaml_node *root, struct err *e)
+{
+    const struct yaml_node *plain, *listen;
+    bool said = false;
+    int rc;
+
+    if ((rc = yaml_may(root, "plain_http", &plain, e)) != 0 ||
+        (rc = yaml_need(root, "listen", &listen, e)) != 0 ||
+        (plain != NULL && (rc = yaml_bool(plain, &said, e)) != 0))
+        return rc;
+    if (said && c->certificate != NULL)
+        return yaml_err(e, plain, "\"plain_http\" and \"tls\" exclude each other");
+    if (!said && c->certificate == NULL && !is_loopback(c->listen))
+        return yaml_err(
+            e, listen,
+            "listen \"%s\" without TLS would show tokens and files to the network: add "
+            "\"tls: {certificate: FILE, key: FILE}\", or \"plain_http: true\" if a proxy "
+            "before it ends TLS",
+            c->listen);
+    return 0;
+}
+
+static int read_tls(struct config *c, const struct yaml_node *root, struct err *e)
+{
+    const struct yaml_node *m, *n, *url;
+    int rc;
+
+    c->handshakes = 500;
+    if ((rc = yaml_may(root, "authorities", &n, e)) != 0 ||
+        (n != NULL && (rc = path_of(c, root, "authorities", "", &c->authorities, e)) != 0) ||
+        (rc = yaml_may(root, "tls", &m, e)) != 0)
+        return rc;
+    if (m != NULL &&
+        ((rc = yaml_need(m, "certificate", &n, e)) != 0 || (rc = yaml_need(m, "key", &n, e)) != 0 ||
+         (rc = path_of(c, m, "certificate", "", &c->certificate, e)) != 0 ||
+         (rc = path_of(c, m, "key", "", &c->tls_key, e)) != 0 ||
+         (rc = number_of(m, "handshakes", plain_number, 500, 1, 100000, &c->handshakes, e)) != 0 ||
+         (rc = yaml_map_done(m, e)) != 0))
+        return rc;
+    if (m != NULL && (rc = yaml_need(root, "url", &url, e)) != 0)
+        return rc;
+    if (m != NULL && strncmp(c->url, "https://", 8) != 0)
+        return yaml_err(e, url, "a site with \"tls\" is reached by https://, not \"%s\"", c->url);
+    if (m != NULL && strcmp(c->tls_key, c->ledger_key) == 0)
+        return yaml_err(e, m, "the ledger's key is for the ledger: TLS wants one of its own");
+    return read_plain(c, root, e);
+}
 
 static int read_keys(struct config *c, const struct yaml_node *root, struct err *e)
 {
@@ -290,7 +360,8 @@ static int read_peer(struct config *c, const struct yaml_node *m, struct err *e)
     if ((rc = site_name(m, "site", &p->site, e)) != 0 ||
         (rc = zone_name(m, "zone", &p->zone, e)) != 0 || (rc = url_of(m, "url", &p->url, e)) != 0 ||
         (rc = yaml_need(m, "move_key", &n, e)) != 0 || (rc = key32(n, p->move_key, e)) != 0 ||
-        (rc = yaml_need_text(m, "policy", &p->policy, e)) != 0 || (rc = yaml_map_done(m, e)) != 0)
+        (rc = yaml_need_text(m, "policy", &p->policy, e)) != 0 ||
+        (rc = pin_of(m, &p->pin, e)) != 0 || (rc = yaml_map_done(m, e)) != 0)
         return rc;
     if (strcmp(p->site, c->site) == 0 || config_peer(c, p->site) != NULL)
         return yaml_err(e, m, "the site \"%s\" is named twice", p->site);
@@ -403,8 +474,9 @@ static int read_all(struct config *c, const struct yaml_node *root, struct err *
 
     c->checkpoint_ms = 1000;
     if ((rc = read_identity(c, root, e)) != 0 || (rc = read_keys(c, root, e)) != 0 ||
-        (rc = read_roots(c, root, e)) != 0 || (rc = read_uids(c, root, e)) != 0 ||
-        (rc = read_admins(c, root, e)) != 0 || (rc = read_limits(c, root, e)) != 0 ||
+        (rc = read_tls(c, root, e)) != 0 || (rc = read_roots(c, root, e)) != 0 ||
+        (rc = read_uids(c, root, e)) != 0 || (rc = read_admins(c, root, e)) != 0 ||
+        (rc = read_limits(c, root, e)) != 0 ||
         (rc = number_of(root, "epoch", yaml_duration, 86400, 5, 31 * 86400, &c->epoch, e)) != 0 ||
         (rc = number_of(root, "inventory", yaml_duration, 86400, 1, 31 * 86400, &c->inventory,
                         e)) != 0 ||
@@ -473,6 +545,8 @@ static bool same_peers(const struct config *a, const struct config *b)
             strcmp(a->peer[i].zone, b->peer[i].zone) != 0 ||
             strcmp(a->peer[i].url, b->peer[i].url) != 0 ||
             strcmp(a->peer[i].policy, b->peer[i].policy) != 0 ||
+            strcmp(a->peer[i].pin != NULL ? a->peer[i].pin : "",
+                   b->peer[i].pin != NULL ? b->peer[i].pin : "") != 0 ||
             memcmp(a->peer[i].move_key, b->peer[i].move_key, 32) != 0)
             return false;
     return true;
@@ -493,6 +567,9 @@ int config_may_replace(const struct config *old, const struct config *new, struc
         {"keys.epochs", old->epoch_keys, new->epoch_keys},
         {"keys.move", old->move_key, new->move_key},
         {"quorum", old->quorum, new->quorum},
+        {"authorities", old->authorities != NULL ? old->authorities : "the system's",
+         new->authorities != NULL ? new->authorities : "the system's"},
+        {"tls", old->tls_key != NULL ? "there" : "none", new->tls_key != NULL ? "there" : "none"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(fixed); i++)

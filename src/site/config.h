@@ -29,6 +29,7 @@ struct config_peer {
     const char *zone;
     const char *url;    /* where clients and its courier reach it, no trailing slash */
     const char *policy; /* tlog-policy text its checkpoints must satisfy */
+    const char *pin;    /* "sha256//BASE64" of its TLS key; NULL: not pinned */
     uint8_t move_key[32];
 };
 
@@ -44,10 +45,13 @@ struct config_submitter {
 struct config {
     const char *file;
     const char *site, *zone, *origin;
-    const char *url;    /* as clients reach it */
-    const char *listen; /* "ADDRESS:PORT" */
-    const char *data;   /* folder: vault/, ledger/, catalog.db, signer/ */
-    const char *admin;  /* unix socket */
+    const char *url;                   /* as clients reach it */
+    const char *listen;                /* "ADDRESS:PORT" */
+    const char *certificate, *tls_key; /* PEM files; both NULL: plain HTTP */
+    uint64_t handshakes;               /* signatures a second for TLS */
+    const char *authorities; /* PEM file: whom the courier trusts; NULL: the system's store */
+    const char *data;        /* folder: vault/, ledger/, catalog.db, signer/ */
+    const char *admin;       /* unix socket */
     const char *ledger_key, *epoch_keys, *move_key;
     const char *quorum; /* tlog-policy text: witnesses with URLs, and the quorum to publish under */
     uint8_t root_key[CONFIG_ROOTS_MAX][32];

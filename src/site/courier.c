@@ -293,6 +293,7 @@ static void carry(struct courier *k, struct msg *m)
         (rc = carry_body(x, m, &ask, span_of(c.p, c.n), &call, &e)) == 0) {
         call.method = ask.what == CARRY_MOVE_PUT ? HTTP_PUT : HTTP_POST;
         call.headers = bytes;
+        call.pin = k->c->peer[ask.peer].pin;
         call.url = url;
         call.done = carry_done;
         call.arg = x;
@@ -351,7 +352,8 @@ static void warm_up(void)
 
 int courier_main(const struct config *c)
 {
-    struct http_client_limits limits = {.stall_ms = STALL_MS, .max_answer = ANSWER_MAX};
+    struct http_client_limits limits = {
+        .stall_ms = STALL_MS, .max_answer = ANSWER_MAX, .authorities = c->authorities};
     struct courier k = {.c = c};
     struct err e = ERR_INIT;
     int rc;

@@ -136,8 +136,8 @@ static int watch(int epoll, int op, int fd, uint32_t events)
 static int turn(struct front *f, int epoll, bool *writes)
 {
     bool want = msg_wants_write(f->keeper) || f->outbox != NULL;
-    struct epoll_event ev[2];
-    int rc;
+    struct epoll_event ev[3];
+    int rc, n;
 
     if (want != *writes) {
         rc = watch(epoll, EPOLL_CTL_MOD, msg_fd(f->keeper), EPOLLIN | (want ? EPOLLOUT : 0u));
@@ -145,7 +145,7 @@ static int turn(struct front *f, int epoll, bool *writes)
             return rc;
         *writes = want;
     }
-    if (epoll_wait(epoll, ev, ARRAY_LEN(ev), wait_ms(f)) < 0 && errno != EINTR)
+    if ((n = epoll_wait(epoll, ev, ARRAY_LEN(ev), wait_ms(f))) < 0 && errno != EINTR)
         return -errno;
     if (want && msg_flush(f->keeper) != 0)
         rc = 0; /* a dead channel shows itself when it is read */
@@ -153,6 +153,9 @@ static int turn(struct front *f, int epoll, bool *writes)
     take_messages(f);
     if (f->wait != NULL)
         front_upload_pressure(f, clock_mono());
+    for (int i = 0; f->tls != NULL && i < n; i++)
+        if (ev[i].data.fd == front_tls_fd(f->tls) && (rc = front_tls_reload(f->tls, NULL)) != 0)
+            return rc;
     return http_server_run(f->server);
 }
 
@@ -181,6 +184,8 @@ static int serve(struct front *f)
         return -errno;
     if ((rc = watch(epoll, EPOLL_CTL_ADD, msg_fd(f->keeper), EPOLLIN)) == 0)
         rc = watch(epoll, EPOLL_CTL_ADD, http_server_fd(f->server), EPOLLIN);
+    if (rc == 0 && f->tls != NULL)
+        rc = watch(epoll, EPOLL_CTL_ADD, front_tls_fd(f->tls), EPOLLIN);
     while (rc == 0 && f->failed == 0 && !(f->draining && http_server_drained(f->server))) {
         if (f->draining && !told) {
             log_info("front drains");
@@ -198,6 +203,13 @@ static int serve(struct front *f)
     return rc != 0 ? rc : f->failed;
 }
 
+static void shaken(void *arg, const char *why)
+{
+    struct front *f = arg;
+
+    front_tls_shaken(f->tls, why);
+}
+
 static int open_all(struct front *f, struct err *e)
 {
     struct http_limits limits = {.connections = f->c->connections,
@@ -210,6 +222,9 @@ static int open_all(struct front *f, struct err *e)
         (rc = ring_open(&f->ring, PART_RING, PROTO_SLOT_BYTES, (uint32_t)f->c->ring_slots, e)) !=
             0 ||
         (rc = http_server_new(&f->server, f->route, FRONT_ROUTES, &limits, f, e)) != 0 ||
+        (rc = front_tls_open(&f->tls, f->c, e)) != 0 ||
+        (f->tls != NULL &&
+         (rc = http_server_secure(f->server, front_tls_server(f->tls), shaken, e)) != 0) ||
         (rc = http_server_listen(f->server, PART_LISTEN, e)) != 0)
         return rc;
     return process_jail(f->c, CONFIG_FRONT, e);
@@ -232,6 +247,7 @@ int front_main(const struct config *c)
     if (rc != 0)
         log_error(err_text(&e));
     http_server_free(f.server);
+    front_tls_close(f.tls);
     while (f.outbox != NULL)
         outbox_drop(&f);
     msg_close(f.keeper);

@@ -342,6 +342,10 @@ static int put_own_metrics(const struct front *f, struct buf *b)
         {"uploads_aborted", "counter", "Uploads whose client left", f->aborted},
         {"slot_waits", "counter", "Times an upload waited for the ring", f->starved},
         {"ring_slots_used", "gauge", "Slots of the upload ring in use", ring_claimed(f->ring)},
+        {"handshakes", "counter", "TLS handshakes that succeeded", s.handshakes},
+        {"handshakes_refused", "counter", "TLS handshakes that failed", s.handshakes_failed},
+        {"certificate_expires_seconds", "gauge", "When the certificate expires (0: no TLS)",
+         f->tls != NULL ? (uint64_t)front_tls_expires(f->tls) : 0},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows) && rc == 0; i++)

@@ -8,6 +8,7 @@
 #include "jail/msg.h"
 #include "jail/ring.h"
 #include "site/config.h"
+#include "site/front_tls.h"
 #include "site/proto.h"
 
 #define FRONT_ROUTES 15
@@ -50,6 +51,7 @@ struct parcel {
 
 struct front {
     const struct config *c;
+    struct front_tls *tls; /* NULL: plain HTTP */
     struct http_server *server;
     struct msg_chan *keeper;
     struct ring *ring;

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "crypto/ed25519.h"
 #include "crypto/secret.h"
+#include "crypto/tls.h"
 #include "ledger/signer.h"
 #include "site/data_format.h"
 
@@ -127,9 +128,92 @@ static int make_move_key(const struct config *c, struct err *e)
     return give(c->move_key, c->uid[CONFIG_KEEPER], e);
 }
 
+/* --- TLS --- */
+
+#define CERTIFICATE_DAYS 3650
+
+/* The host of the site's URL, without port and brackets. */
+static int host_of(const struct config *c, char *out, size_t cap, struct err *e)
+{
+    const char *from = strstr(c->url, "://") + 3;
+    bool six = *from == '[';
+    size_t n = six ? strcspn(++from, "]") : strcspn(from, ":/");
+
+    if (n == 0 || n >= cap)
+        return err_set(e, -EINVAL, "the URL \"%s\" names no host", c->url);
+    memcpy(out, from, n);
+    out[n] = '\0';
+    return 0;
+}
+
+static int write_pair(const struct config *c, const char *key, const struct buf *crt, struct err *e)
+{
+    int rc;
+
+    if ((rc = folder_of(c->tls_key, e)) != 0 || (rc = folder_of(c->certificate, e)) != 0)
+        return rc;
+    if ((rc = io_create_file(AT_FDCWD, c->tls_key, key, strlen(key), 0600)) != 0)
+        return err_sys(e, rc, "writing \"%s\"", c->tls_key);
+    if ((rc = io_create_file(AT_FDCWD, c->certificate, crt->data, crt->len, 0644)) != 0)
+        return err_sys(e, rc, "writing \"%s\"", c->certificate);
+    return give(c->tls_key, c->uid[CONFIG_SIGNER], e);
+}
+
+/* Without key and certificate of an authority: a pair of the site's own. */
+static int make_certificate(const struct config *c, struct err *e)
+{
+    char host[256], key[TLS_KEY_PEM];
+    const char *const names[] = {host};
+    struct buf crt;
+    struct stat st;
+    bool has_key, has_crt;
+    int rc;
+
+    if (c->tls_key == NULL)
+        return 0;
+    has_key = stat(c->tls_key, &st) == 0;
+    has_crt = stat(c->certificate, &st) == 0;
+    if (has_key && has_crt)
+        return 0;
+    if (has_key || has_crt)
+        return err_set(e, -EINVAL, "\"%s\" is there and \"%s\" is not: bring both, or none",
+                       has_key ? c->tls_key : c->certificate,
+                       has_key ? c->certificate : c->tls_key);
+    buf_init(&crt, TLS_PEM_MAX);
+    if ((rc = host_of(c, host, sizeof(host), e)) == 0 &&
+        (rc = tls_self_signed(names, 1, CERTIFICATE_DAYS, key, &crt, e)) == 0)
+        rc = write_pair(c, key, &crt, e);
+    secret_wipe(key, sizeof(key));
+    buf_free(&crt);
+    return rc;
+}
+
+int site_init_pin(const struct config *c, char out[SITE_INIT_PIN], struct err *e)
+{
+    struct tls_certificate is;
+    struct buf pem;
+    int rc;
+
+    out[0] = '\0';
+    if (c->certificate == NULL)
+        return 0;
+    buf_init(&pem, TLS_PEM_MAX);
+    if ((rc = io_read_file(AT_FDCWD, c->certificate, &pem)) != 0)
+        (void)err_sys(e, rc, "reading \"%s\"", c->certificate);
+    else if ((rc = tls_certificate_read(buf_span(&pem), &is, e)) != 0)
+        (void)err_prefix(e, "the certificate \"%s\"", c->certificate);
+    buf_free(&pem);
+    if (rc != 0)
+        return rc;
+    memcpy(out, "sha256//", 8);
+    text_base64(out + 8, is.key_id.b, sizeof(is.key_id.b));
+    return 0;
+}
+
 int site_init(const struct config *c, struct err *e)
 {
     char vkey[PATH], text[CORE_VKEY_TEXT_MAX + 2], state[PATH], move[TEXT_BASE64_LEN(32) + 1];
+    char pin[SITE_INIT_PIN];
     uint8_t pub[32];
     struct vkey key;
     int rc;
@@ -140,7 +224,8 @@ int site_init(const struct config *c, struct err *e)
         (rc = must_be_new(state, e)) != 0)
         return rc;
     if ((rc = make_folders(c, e)) != 0 || (rc = make_ledger_key(c, &key, e)) != 0 ||
-        (rc = make_move_key(c, e)) != 0)
+        (rc = make_move_key(c, e)) != 0 || (rc = make_certificate(c, e)) != 0 ||
+        (rc = site_init_pin(c, pin, e)) != 0)
         return rc;
     note_vkey_format(&key, text);
     memcpy(text + strlen(text), "\n", 2);
@@ -152,6 +237,8 @@ int site_init(const struct config *c, struct err *e)
         return rc;
     text_base64(move, pub, sizeof(pub));
     (void)printf("ledger %smove_key %s\n", text, move);
+    if (pin[0] != '\0')
+        (void)printf("tls_pin %s\n", pin);
     return 0;
 }
 

@@ -54,6 +54,8 @@ static void paths_of(const struct config *c, enum config_process p, struct jail_
     } else if (p == CONFIG_COURIER) {
         for (size_t i = 0; i < ARRAY_LEN(courier_reads); i++)
             add(s, paths, courier_reads[i], false);
+        if (c->authorities != NULL)
+            add(s, paths, c->authorities, false);
     }
 }
 

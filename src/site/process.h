@@ -17,7 +17,8 @@ enum {
     PART_SIGNER = 7,
     PART_COURIER = 8,
     PART_READER = 9,
-    PART_CONTROL = 10 /* keeper and front: the supervisor's word */
+    PART_CONTROL = 10, /* keeper, and with TLS front and signer: the supervisor's word */
+    PART_TLS = 11      /* with TLS: front and signer to each other */
 };
 
 int signer_main(const struct config *c);

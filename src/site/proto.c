@@ -37,6 +37,15 @@ static const struct msg_type signer_types[] = {
     ROW(PS_SIGN, MSG_A, 0, EXACT(struct pm_sign)),
     ROW(PS_SIGNED, MSG_B, 0, EXACT(struct pm_signed)),
 };
+static const struct msg_type tls_types[] = {
+    ROW(PT_SIGN, MSG_A, 0, EXACT(struct pm_tls_sign)),
+    ROW(PT_SIGNED, MSG_B, 0, EXACT(struct pm_tls_signed)),
+};
+static const struct msg_type reload_types[] = {
+    ROW(PL_KEY, MSG_A, 1, NOTHING),
+    ROW(PL_KEY_IS, MSG_B, 0, EXACT(struct pm_tls_key_is)),
+    ROW(PL_CERTIFICATE, MSG_A, 1, EXACT(struct pm_tls_key_is)),
+};
 static const struct msg_type courier_types[] = {
     ROW(PC_WITNESS, MSG_A, 0, TAIL(struct pm_witness)),
     ROW(PC_COSIGNED, MSG_B, 0, EXACT(struct pm_cosigned)),
@@ -58,7 +67,9 @@ static const struct msg_type control_types[] = {
     ROW(PX_DRAIN, MSG_A, 0, NOTHING),  ROW(PX_WANT_ENGINE, MSG_B, 0, NOTHING),
     ROW(PX_READY, MSG_B, 0, NOTHING),
 };
-_Static_assert(ARRAY_LEN(control_types) == PX_TYPES, "every type has its row");
+_Static_assert(ARRAY_LEN(control_types) == PX_TYPES && ARRAY_LEN(tls_types) == PT_TYPES &&
+                   ARRAY_LEN(reload_types) == PL_TYPES,
+               "every type has its row");
 _Static_assert(ARRAY_LEN(front_types) == FK_TYPES && ARRAY_LEN(signer_types) == PS_TYPES &&
                    ARRAY_LEN(courier_types) == PC_TYPES && ARRAY_LEN(reader_types) == PR_TYPES &&
                    ARRAY_LEN(admin_types) == PA_TYPES,
@@ -75,6 +86,8 @@ PROTOCOL(courier, 0x70661003, courier_types);
 PROTOCOL(reader, 0x70661004, reader_types);
 PROTOCOL(control, 0x70661006, control_types);
 PROTOCOL(admin, 0x70661005, admin_types);
+PROTOCOL(tls, 0x70661007, tls_types);
+PROTOCOL(reload, 0x70661008, reload_types);
 
 static const struct {
     unsigned status;

@@ -24,7 +24,7 @@
 #define PROTO_PROOF_MAX 64       /* digests of an inclusion or consistency proof */
 #define PROTO_SLOT_BYTES 262144u /* of one slot of the upload ring */
 
-/* The five protocols.  Side A asks, side B is the keeper, except that on the channels to signer,
+/* The protocols.  Side A asks, side B is the keeper, except that on the channels to signer,
  * courier and reader the keeper is side A.  Types are indexes into the tables of proto.c, plus one.
  */
 enum {                /* front (A) and keeper (B) */
@@ -88,6 +88,18 @@ enum {                 /* supervisor (A) and keeper (B) */
        PX_READY,       /* B, empty: it serves */
        PX_TYPES = PX_READY
 };
+enum {              /* front (A, one of its threads) and signer (B): handshakes of TLS */
+       PT_SIGN = 1, /* A pm_tls_sign -> PT_SIGNED */
+       PT_SIGNED,   /* B pm_tls_signed */
+       PT_TYPES = PT_SIGNED
+};
+enum {             /* supervisor (A) and signer or front (B): SIGHUP reads key and certificate */
+       PL_KEY = 1, /* A, 1 descriptor, to the signer -> PL_KEY_IS */
+       PL_KEY_IS,  /* B pm_tls_key_is */
+       PL_CERTIFICATE, /* A pm_tls_key_is, 1 descriptor, to the front: for the key with that id */
+       PL_TYPES = PL_CERTIFICATE
+};
+extern const struct msg_protocol proto_tls, proto_reload;
 extern const struct msg_protocol proto_control, proto_front, proto_signer, proto_courier,
     proto_reader, proto_admin;
 
@@ -238,6 +250,21 @@ struct pm_signed {
     uint64_t size; /* refused: the size it signed last */
     uint32_t ok, pad;
     uint8_t sig[64];
+    char text[PROTO_TEXT];
+};
+
+struct pm_tls_sign {
+    struct digest key;      /* SHA-256 of its SubjectPublicKeyInfo */
+    uint32_t len, pad;      /* of the transcript: 32 or 48 */
+    uint8_t transcript[48]; /* its hash, and nothing of what is signed around it */
+};
+struct pm_tls_signed {
+    uint32_t ok, len;
+    uint8_t sig[112];
+};
+struct pm_tls_key_is {
+    uint32_t ok, pad;
+    struct digest key;
     char text[PROTO_TEXT];
 };
 

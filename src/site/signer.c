@@ -1,6 +1,8 @@
 /* signer.c - the process that holds the ledger's key and signs only what extends what it signed.
- * It trusts nobody: the keeper may ask for anything, and the rule of ledger/signer.h decides. */
+ * With TLS it holds the key of that too (signer_tls.h), and signs handshakes.  It trusts nobody:
+ * the keeper may ask for anything, and the rule of ledger/signer.h decides. */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +14,14 @@
 #include "ledger/signer.h"
 #include "site/process.h"
 #include "site/proto.h"
+#include "site/signer_tls.h"
 
 struct signing {
     struct ed25519_key *key;
     struct note_signer note;
     struct signer *rule;
-    struct buf line; /* the checkpoint just signed */
+    struct buf line;        /* the checkpoint just signed */
+    struct signer_tls *tls; /* NULL: none */
 };
 
 static int signing_open(struct signing *s, const struct config *c, struct err *e)
@@ -77,20 +81,38 @@ static void sign(struct signing *s, const struct pm_sign *ask, struct pm_signed 
     }
 }
 
+/* One question of the keeper. */
+static int answer_keeper(struct signing *s, struct msg_chan *chan, struct err *e)
+{
+    struct pm_signed answer;
+    struct pm_sign ask;
+    struct msg m;
+    int rc = msg_recv(chan, &m, e);
+
+    if (rc != 0)
+        return rc == -EAGAIN ? 0 : rc;
+    memcpy(&ask, m.body.p, sizeof(ask));
+    sign(s, &ask, &answer);
+    return msg_send_wait(chan, PS_SIGNED, m.id, span_of(&answer, sizeof(answer)), NULL, -1);
+}
+
+/* The ledger first: between two of the keeper's questions the front gets at most one answer. */
 static int serve(struct signing *s, struct msg_chan *chan, struct err *e)
 {
-    struct msg m;
-    int rc;
+    struct pollfd p[1 + SIGNER_TLS_POLLS];
+    int rc = 0;
 
-    while ((rc = msg_recv_wait(chan, &m, -1, e)) == 0) {
-        struct pm_sign ask;
-        struct pm_signed answer;
-
-        memcpy(&ask, m.body.p, sizeof(ask));
-        sign(s, &ask, &answer);
-        rc = msg_send_wait(chan, PS_SIGNED, m.id, span_of(&answer, sizeof(answer)), NULL, -1);
-        if (rc != 0)
-            break;
+    while (rc == 0) {
+        p[0] = (struct pollfd){.fd = msg_fd(chan), .events = POLLIN};
+        signer_tls_poll(s->tls, p + 1);
+        if (poll(p, ARRAY_LEN(p), -1) < 0) {
+            rc = errno == EINTR ? 0 : err_sys(e, -errno, "waiting");
+            continue;
+        }
+        if (p[0].revents != 0)
+            rc = answer_keeper(s, chan, e);
+        if (rc == 0 && s->tls != NULL)
+            rc = signer_tls_serve(s->tls, p + 1, e);
     }
     return rc == -EPIPE ? 0 : rc;
 }
@@ -103,7 +125,7 @@ int signer_main(const struct config *c)
     int rc;
 
     buf_init(&s.line, CORE_NOTE_MAX);
-    if ((rc = signing_open(&s, c, &e)) == 0 &&
+    if ((rc = signing_open(&s, c, &e)) == 0 && (rc = signer_tls_open(&s.tls, c, s.key, &e)) == 0 &&
         (rc = msg_open(&chan, PART_CHANNEL, &proto_signer, MSG_B, &e)) == 0 &&
         (rc = process_jail(c, CONFIG_SIGNER, &e)) == 0) {
         log_info("signer serves");
@@ -112,8 +134,9 @@ int signer_main(const struct config *c)
     if (rc != 0)
         log_error(err_text(&e));
     msg_close(chan);
+    signer_tls_close(s.tls);
     signer_close(s.rule);
     ed25519_free(s.key);
     buf_free(&s.line);
-    return rc == 0 ? 0 : 3;
+    return rc == 0 ? 0 : rc == -EINVAL ? 2 : 3;
 }

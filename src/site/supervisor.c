@@ -37,6 +37,7 @@ struct supervisor {
     char *file; /* the configuration's, absolute */
     struct proc part[PARTS], engine;
     struct msg_chan *control;
+    struct msg_chan *key, *certificate; /* with TLS: to the signer, to the front */
     int signals, listen, admin;
     bool stopping, ready, ever_ready;
     mono_ms began, stop_by, backoff;
@@ -85,13 +86,22 @@ static int admin_listen(const struct config *c, int *out, struct err *e)
 
 /* --- starting --- */
 
+/* GnuTLS frees what it has decrypted without wiping it.  So in a front with TLS malloc itself wipes
+ * all that is freed, and keeps no cache that it would not wipe. */
+static const char *const wiping[] = {
+    "GLIBC_TUNABLES=glibc.malloc.perturb=255:glibc.malloc.tcache_count=0", NULL};
+
 static int start_part(struct supervisor *s, enum config_process p, const struct proc_fd *fds,
                       size_t n, struct err *e)
 {
     const char *argv[] = {"glarusd", "--config", s->file, "--part", config_process_name(p), NULL};
     struct proc_spec spec = {
         .path = "/proc/self/exe", .argv = argv, .fds = fds, .nfds = n, .death_signal = SIGKILL};
-    int rc = proc_spawn(&s->part[p], &spec, e);
+    int rc;
+
+    if (p == CONFIG_FRONT && s->c->tls_key != NULL)
+        spec.envp = wiping;
+    rc = proc_spawn(&s->part[p], &spec, e);
 
     if (rc != 0)
         err_prefix(e, "starting the %s", config_process_name(p));
@@ -100,15 +110,20 @@ static int start_part(struct supervisor *s, enum config_process p, const struct 
 
 struct ends { /* [0]: the keeper's, [1]: the other's */
     int front[2], signer[2], courier[2], reader[2], control[2];
+    int tls[2];                 /* [0]: the signer's, [1]: the front's */
+    int key[2], certificate[2]; /* [0]: the part's, [1]: the supervisor's */
 };
 
-static int open_ends(struct ends *x, struct err *e)
+static int open_ends(struct ends *x, bool tls, struct err *e)
 {
     int rc;
 
     memset(x, -1, sizeof(*x));
     if ((rc = msg_pair(x->front, e)) != 0 || (rc = msg_pair(x->signer, e)) != 0 ||
         (rc = msg_pair(x->courier, e)) != 0 || (rc = msg_pair(x->reader, e)) != 0)
+        return rc;
+    if (tls && ((rc = msg_pair(x->tls, e)) != 0 || (rc = msg_pair(x->key, e)) != 0 ||
+                (rc = msg_pair(x->certificate, e)) != 0))
         return rc;
     return msg_pair(x->control, e);
 }
@@ -123,9 +138,14 @@ static void close_ends(struct ends *x)
 
 static int start_parts(struct supervisor *s, const struct ends *x, int ring, struct err *e)
 {
-    const struct proc_fd front[] = {
-        {x->front[1], PART_CHANNEL}, {ring, PART_RING}, {s->listen, PART_LISTEN}};
-    const struct proc_fd signer[] = {{x->signer[1], PART_CHANNEL}};
+    const struct proc_fd front[] = {{x->front[1], PART_CHANNEL},
+                                    {ring, PART_RING},
+                                    {s->listen, PART_LISTEN},
+                                    {x->tls[1], PART_TLS},
+                                    {x->certificate[0], PART_CONTROL}};
+    const struct proc_fd signer[] = {
+        {x->signer[1], PART_CHANNEL}, {x->tls[0], PART_TLS}, {x->key[0], PART_CONTROL}};
+    size_t without = s->c->tls_key == NULL ? 2 : 0; /* the last two are TLS's */
     const struct proc_fd courier[] = {{x->courier[1], PART_CHANNEL}};
     const struct proc_fd reader[] = {{x->reader[1], PART_CHANNEL}};
     const struct proc_fd keeper[] = {{s->admin, PART_CHANNEL},      {ring, PART_RING},
@@ -135,9 +155,9 @@ static int start_parts(struct supervisor *s, const struct ends *x, int ring, str
     int rc;
 
     if ((rc = start_part(s, CONFIG_READER, reader, ARRAY_LEN(reader), e)) != 0 ||
-        (rc = start_part(s, CONFIG_SIGNER, signer, ARRAY_LEN(signer), e)) != 0 ||
+        (rc = start_part(s, CONFIG_SIGNER, signer, ARRAY_LEN(signer) - without, e)) != 0 ||
         (rc = start_part(s, CONFIG_COURIER, courier, ARRAY_LEN(courier), e)) != 0 ||
-        (rc = start_part(s, CONFIG_FRONT, front, ARRAY_LEN(front), e)) != 0)
+        (rc = start_part(s, CONFIG_FRONT, front, ARRAY_LEN(front) - without, e)) != 0)
         return rc;
     return start_part(s, CONFIG_KEEPER, keeper, ARRAY_LEN(keeper), e);
 }
@@ -168,12 +188,20 @@ static int begin_life(struct supervisor *s, struct err *e)
 
     s->ready = false;
     s->began = clock_mono();
-    if ((rc = open_ends(&x, e)) == 0 &&
+    if ((rc = open_ends(&x, s->c->tls_key != NULL, e)) == 0 &&
         (rc = ring_new(&ring, PROTO_SLOT_BYTES, (uint32_t)s->c->ring_slots, e)) == 0)
         rc = start_parts(s, &x, ring_fd(ring), e);
     if (rc == 0) {
         rc = msg_open(&s->control, x.control[1], &proto_control, MSG_A, e);
         x.control[1] = -1;
+    }
+    if (rc == 0 && s->c->tls_key != NULL) {
+        rc = msg_open(&s->key, x.key[1], &proto_reload, MSG_A, e);
+        x.key[1] = -1;
+    }
+    if (rc == 0 && s->c->tls_key != NULL) {
+        rc = msg_open(&s->certificate, x.certificate[1], &proto_reload, MSG_A, e);
+        x.certificate[1] = -1;
     }
     close_ends(&x);
     ring_close(ring);
@@ -190,7 +218,9 @@ static void end_all(struct supervisor *s)
         proc_end_now(&s->part[i]);
     proc_end_now(&s->engine);
     msg_close(s->control);
-    s->control = NULL;
+    msg_close(s->key);
+    msg_close(s->certificate);
+    s->control = s->key = s->certificate = NULL;
 }
 
 static bool all_ended(const struct supervisor *s)
@@ -251,6 +281,62 @@ static void engine_ended(struct supervisor *s)
 
 /* --- signals and messages --- */
 
+/* Key and certificate are read again in two steps: the signer takes the key and says which it is,
+ * then the front gets the certificate and takes it if it is for that key. */
+static void reload_tls(struct supervisor *s)
+{
+    struct err e = ERR_INIT;
+    int fd, rc;
+
+    if (s->key == NULL || s->c->tls_key == NULL)
+        return;
+    fd = open(s->c->tls_key, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    rc = fd < 0 ? -errno : msg_send(s->key, PL_KEY, 0, span_of(NULL, 0), &fd);
+    io_close(&fd);
+    if (rc != 0) {
+        (void)err_sys(&e, rc, "handing \"%s\" to the signer", s->c->tls_key);
+        log_error("key and certificate stay as they were", "why", err_text(&e));
+    }
+}
+
+static void key_is(struct supervisor *s, const struct pm_tls_key_is *is)
+{
+    struct err e = ERR_INIT;
+    int fd, rc;
+
+    if (!is->ok) {
+        log_error("key and certificate stay as they were", "why", is->text);
+        return;
+    }
+    fd = open(s->c->certificate, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    rc = fd < 0 ? -errno
+                : msg_send(s->certificate, PL_CERTIFICATE, 0, span_of(is, sizeof(*is)), &fd);
+    io_close(&fd);
+    if (rc != 0) {
+        (void)err_sys(&e, rc, "handing \"%s\" to the front", s->c->certificate);
+        log_error("the certificate stays as it was", "why", err_text(&e));
+    }
+}
+
+static void take_key_is(struct supervisor *s)
+{
+    struct pm_tls_key_is is;
+    struct msg m;
+    int rc;
+
+    while ((rc = msg_recv(s->key, &m, NULL)) == 0) {
+        if (m.type->type != PL_KEY_IS)
+            continue;
+        memcpy(&is, m.body.p, sizeof(is));
+        is.text[sizeof(is.text) - 1] = '\0';
+        key_is(s, &is);
+    }
+    if (rc == -EAGAIN)
+        return;
+    msg_close(s->key); /* the signer's end tells more */
+    s->key = NULL;
+}
+
 static void reload(struct supervisor *s)
 {
     struct config *next = NULL;
@@ -271,6 +357,7 @@ static void reload(struct supervisor *s)
         config_free(s->c);
         s->c = next;
         log_info("configuration read again");
+        reload_tls(s);
         return;
     }
     log_error("the configuration stays as it was", "why", err_text(&e));
@@ -314,7 +401,7 @@ static void take_control(struct supervisor *s)
 
 /* --- the loop --- */
 
-enum { AT_SIGNALS, AT_CONTROL, AT_ENGINE, AT_PARTS, AT_ALL = AT_PARTS + PARTS };
+enum { AT_SIGNALS, AT_CONTROL, AT_ENGINE, AT_KEY, AT_PARTS, AT_ALL = AT_PARTS + PARTS };
 
 /* Waits for what comes next; true: a part crashed. */
 static bool watch(struct supervisor *s, int ms)
@@ -327,6 +414,7 @@ static bool watch(struct supervisor *s, int ms)
     p[AT_CONTROL].events = POLLIN;
     if (s->control != NULL && msg_wants_write(s->control))
         p[AT_CONTROL].events |= POLLOUT;
+    p[AT_KEY] = (struct pollfd){.fd = s->key == NULL ? -1 : msg_fd(s->key), .events = POLLIN};
     p[AT_ENGINE] = (struct pollfd){.fd = s->engine.pidfd, .events = POLLIN};
     for (int i = 0; i < PARTS; i++)
         p[AT_PARTS + i] = (struct pollfd){.fd = s->part[i].pidfd, .events = POLLIN};
@@ -339,6 +427,8 @@ static bool watch(struct supervisor *s, int ms)
             log_debug("the keeper does not listen");
         take_control(s);
     }
+    if (p[AT_KEY].revents != 0 && s->key != NULL)
+        take_key_is(s);
     if (p[AT_ENGINE].revents != 0)
         engine_ended(s);
     for (int i = 0; i < PARTS; i++)

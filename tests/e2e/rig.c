@@ -28,11 +28,13 @@
 #define WITNESS_UID 64120
 
 static const char *glarusd, *engine, *rules;
+static bool all_tls;
 
 void rig_args(int argc, char **argv)
 {
-    if (argc != 4) {
-        (void)fprintf(stderr, "usage: %s GLARUSD ENGINE RULES\n", argv[0]);
+    all_tls = argc == 5 && strcmp(argv[4], "tls") == 0;
+    if (argc != 4 && !all_tls) {
+        (void)fprintf(stderr, "usage: %s GLARUSD ENGINE RULES [tls]\n", argv[0]);
         exit(2);
     }
     /* a configuration's paths are relative to its folder, ours to where we were started */
@@ -218,7 +220,18 @@ static void put_roots(const struct rig *r, struct buf *b)
     assert_int_equal(buf_printf(b, "roots: {threshold: 2, keys: ['%s', '%s']}\n", a, c), 0);
 }
 
-static void write_config(const struct rig *r, const struct rig_site *s, const struct rig_site *peer)
+static void put_tls(const struct rig *r, const struct rig_site *s, struct buf *b)
+{
+    if (r->plan.tls)
+        assert_int_equal(
+            buf_printf(b, "tls: {certificate: %s, key: %s, handshakes: %u}\nauthorities: %s\n",
+                       s->certificate, s->tls_key, r->plan.handshakes ? r->plan.handshakes : 500,
+                       r->authorities),
+            0);
+}
+
+static void write_config(const struct rig *r, const struct rig_site *s, const struct rig_site *peer,
+                         const char *more)
 {
     struct buf b;
     struct err e = ERR_INIT;
@@ -231,7 +244,7 @@ static void write_config(const struct rig *r, const struct rig_site *s, const st
                    "keys: {ledger: %s/ledger.pem, epochs: %s/epochs, move: %s/move.key}\n"
                    "epoch: 1h\ninventory: 1h\n"
                    "limits: {object: %u, segment: %llu, checkpoint_ms: 200}\n",
-                   s->name, s->zone, s->name, s->url, s->url + strlen("http://"), s->data, s->admin,
+                   s->name, s->zone, s->name, s->url, strstr(s->url, "://") + 3, s->data, s->admin,
                    s->keys, s->keys, s->keys, RIG_OBJECT_MAX,
                    (unsigned long long)(r->plan.segment ? r->plan.segment : 4U << 20)),
         0);
@@ -243,6 +256,7 @@ static void write_config(const struct rig *r, const struct rig_site *s, const st
                                 r->witness_url),
                      0);
     put_roots(r, &b);
+    put_tls(r, s, &b);
     if (r->plan.scanning)
         assert_int_equal(
             buf_printf(&b, "engine: {program: %s, rules: %s, seconds: 30s}\n", engine, rules), 0);
@@ -251,6 +265,7 @@ static void write_config(const struct rig *r, const struct rig_site *s, const st
     assert_int_equal(buf_puts(&b, "submitters:\n"), 0);
     put_token(&b, "all", RIG_TOKEN, "");
     put_token(&b, "swiss", RIG_TOKEN_CH, ", countries: ['CH']");
+    assert_int_equal(buf_puts(&b, more), 0);
     rig_ok(io_replace_file(AT_FDCWD, s->file, b.data, b.len, 0644), &e);
     buf_free(&b);
 }
@@ -280,7 +295,25 @@ static void name_site(struct rig *r, size_t i, const char *name, const char *zon
     (void)snprintf(s->file, sizeof(s->file), "%s/%s.yaml", dir, name);
     (void)snprintf(s->log, sizeof(s->log), "%s/%s.log", dir, name);
     (void)snprintf(s->admin, sizeof(s->admin), "%s/%s.sock", dir, name);
-    (void)snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%u", free_port());
+    (void)snprintf(s->certificate, sizeof(s->certificate), "%s/%s.keys/tls.crt", dir, name);
+    (void)snprintf(s->tls_key, sizeof(s->tls_key), "%s/%s.keys/tls.key", dir, name);
+    (void)snprintf(s->url, sizeof(s->url), "http%s://127.0.0.1:%u", r->plan.tls ? "s" : "",
+                   free_port());
+}
+
+/* Every site signs its own certificate: together they are whom everybody trusts. */
+static void gather_authorities(struct rig *r)
+{
+    struct err e = ERR_INIT;
+    struct buf b;
+
+    if (!r->plan.tls)
+        return;
+    buf_init(&b, 65536);
+    for (size_t i = 0; i < r->sites; i++)
+        rig_ok(io_read_file(AT_FDCWD, r->site[i].certificate, &b), &e);
+    rig_ok(io_replace_file(AT_FDCWD, r->authorities, b.data, b.len, 0644), &e);
+    buf_free(&b);
 }
 
 static void found_sites(struct rig *r)
@@ -292,12 +325,18 @@ static void found_sites(struct rig *r)
     name_site(r, RIG_MOW, "mow1", "RU");
     witness_prepare(r, &self, &fd);
     for (size_t i = 0; i < r->sites; i++) {
-        write_config(r, &r->site[i], NULL);
+        write_config(r, &r->site[i], NULL, "");
         found(r, &r->site[i]);
     }
+    gather_authorities(r);
     for (size_t i = 0; i < r->sites && r->sites == 2; i++)
-        write_config(r, &r->site[i], &r->site[1 - i]); /* now they know each other's keys */
+        write_config(r, &r->site[i], &r->site[1 - i], ""); /* now they know each other's keys */
     witness_start(r, &self, fd);
+}
+
+void rig_configure(const struct rig *r, size_t site, const char *more)
+{
+    write_config(r, &r->site[site], r->sites == 2 ? &r->site[1 - site] : NULL, more);
 }
 
 static void write_trust(struct rig *r)
@@ -334,6 +373,31 @@ static void tell_log(const struct rig_site *s)
     if (io_read_file(AT_FDCWD, s->log, &b) == 0) {
         from = b.len > 900 ? b.len - 900 : 0 /* cmocka prints 1,024 at once */;
         print_message("%.*s\n", (int)(b.len - from), (const char *)b.data + from);
+    }
+    buf_free(&b);
+}
+
+void rig_await_log(const struct rig *r, size_t site, const char *text, size_t *from)
+{
+    mono_ms until = clock_mono() + RIG_SOON;
+    struct buf b;
+
+    buf_init(&b, 64 << 20);
+    for (;;) {
+        const uint8_t *at;
+
+        buf_reset(&b);
+        rig_ok(io_read_file(AT_FDCWD, r->site[site].log, &b), NULL);
+        at = b.len > *from ? memmem(b.data + *from, b.len - *from, text, strlen(text)) : NULL;
+        if (at != NULL) {
+            *from = (size_t)(at - b.data) + strlen(text);
+            break;
+        }
+        if (clock_mono() > until) {
+            tell_log(&r->site[site]);
+            fail_msg("%s never says \"%s\"", r->site[site].name, text);
+        }
+        rig_nap(20);
     }
     buf_free(&b);
 }
@@ -497,11 +561,13 @@ void rig_kill_all(struct rig *r, size_t site)
 
 struct rig *rig_open(const struct rig_plan *plan)
 {
+    struct http_client_limits limits = {0};
     struct rig *r = calloc(1, sizeof(*r));
     struct err e = ERR_INIT;
 
     assert_non_null(r);
     r->plan = *plan;
+    r->plan.tls |= all_tls;
     r->sites = plan->sites;
     (void)snprintf(r->dir, sizeof(r->dir), "/tmp/e2e-XXXXXX");
     assert_non_null(mkdtemp(r->dir));
@@ -513,7 +579,10 @@ struct rig *rig_open(const struct rig_plan *plan)
     }
     rig_ok(ed25519_generate(&r->root[0]), &e);
     rig_ok(ed25519_generate(&r->root[1]), &e);
-    rig_ok(http_client_new(&r->http, NULL, &e), &e);
+    (void)snprintf(r->authorities, sizeof(r->authorities), "%s/authorities.pem", r->dir);
+    if (r->plan.tls)
+        limits.authorities = r->authorities;
+    rig_ok(http_client_new(&r->http, &limits, &e), &e);
     found_sites(r);
     write_trust(r);
     for (size_t i = 0; i < r->sites; i++)

@@ -36,6 +36,7 @@ struct rig_site {
     char name[17], zone[9];
     char data[96], keys[96], file[96], log[96], admin[100]; /* paths; admin: the socket */
     char url[48];
+    char certificate[112], tls_key[112]; /* paths */
     char vkey[CORE_VKEY_TEXT_MAX + 1], move_key[48];
     struct config *config;
     pid_t pid; /* the supervisor; 0: not running */
@@ -46,6 +47,9 @@ struct rig_plan {
     int moves_in; /* two sites: so many seconds from now Canada belongs to zrh1; 0: never */
     bool scanning;
     uint64_t segment; /* bytes of a vault segment, 0: 4 MiB */
+    bool tls;         /* sites speak TLS with certificates of their own; also by "tls" as the last
+                         word of the command line */
+    unsigned handshakes; /* with TLS: of the configuration; 0: its default */
 };
 
 struct rig {
@@ -62,10 +66,11 @@ struct rig {
     unix_time canada_moves;                           /* 0: never */
     struct trust *trust;
     struct http_client *http;
+    char authorities[80]; /* with TLS: the sites' certificates, for clients and couriers */
     uint8_t secret[SUBMITTER_SECRET];
 };
 
-/* Of the command line: GLARUSD ENGINE RULES.  Call first in main. */
+/* Of the command line: GLARUSD ENGINE RULES [tls].  Call first in main. */
 void rig_args(int argc, char **argv);
 unsigned rig_rounds(unsigned otherwise); /* $SOAK_ROUNDS or this */
 
@@ -79,6 +84,10 @@ void rig_start(struct rig *r, size_t site); /* returns when it says it is health
 void rig_wait_healthy(struct rig *r, size_t site);
 void rig_stop(struct rig *r, size_t site);     /* SIGTERM; it must end in order */
 void rig_kill_all(struct rig *r, size_t site); /* SIGKILL to every process of it at once */
+/* Writes a site's configuration anew, with `more` behind it, for a SIGHUP. */
+void rig_configure(const struct rig *r, size_t site, const char *more);
+/* Returns when the site's log has that text (again: after `from`, which is moved behind it). */
+void rig_await_log(const struct rig *r, size_t site, const char *text, size_t *from);
 /* The processes of a site (supervisor first), at most n; their number. */
 size_t rig_processes(const struct rig *r, size_t site, pid_t *out, size_t n);
 /* "keeper", ..., "supervisor", "engine" for the others */
@@ -116,6 +125,9 @@ struct rig_needle {
     size_t n;
 };
 size_t rig_in_files(const char *dir, const struct rig_needle *needle, size_t n, bool tell);
+/* In how many places of the processes of that name only ("front", ...). */
+size_t rig_in_memory_of(struct rig *r, size_t site, const char *name,
+                        const struct rig_needle *needle, size_t n);
 size_t rig_in_memory(struct rig *r, size_t site, const struct rig_needle *needle, size_t n,
                      bool tell);
 

@@ -108,6 +108,27 @@ static size_t look_at_process(pid_t pid)
     return ranges;
 }
 
+size_t rig_in_memory_of(struct rig *r, size_t site, const char *name,
+                        const struct rig_needle *needle, size_t n)
+{
+    pid_t all[64];
+    size_t np = rig_processes(r, site, all, ARRAY_LEN(all)), looked = 0;
+    char is[32];
+
+    look.needle = needle;
+    look.n = n;
+    look.found = 0;
+    look.tell = false;
+    for (size_t i = 0; i < np; i++) {
+        rig_process_name(all[i], is);
+        if (strcmp(is, name) == 0)
+            looked += look_at_process(all[i]) > 0;
+    }
+    if (looked == 0)
+        fail_msg("no process \"%s\" whose memory can be read", name);
+    return look.found;
+}
+
 size_t rig_in_memory(struct rig *r, size_t site, const struct rig_needle *needle, size_t n,
                      bool tell)
 {

@@ -15,6 +15,10 @@
 #define TOP                                                                                        \
     "format: site/v1\nsite: zrh1\nzone: CH\norigin: zrh1.example/ledger\n"                         \
     "url: http://127.0.0.1:1\nlisten: 127.0.0.1:0\nquorum: \"quorum none\"\nkeys: {}\n"
+#define HEAD "format: site/v1\nsite: zrh1\nzone: CH\norigin: zrh1.example/ledger\n"
+#define REST "quorum: \"quorum none\"\nkeys: {}\n"
+#define OPEN HEAD "url: http://127.0.0.1:1\nlisten: 0.0.0.0:8080\n\n" REST
+#define SAFE HEAD "url: https://zrh1.example\nlisten: 0.0.0.0:8443\n\n" REST
 #define ROOTS "roots: {threshold: 1, keys: [" KEY "]}\n"
 
 static int load(const char *text, struct config **c, struct err *e)
@@ -39,6 +43,32 @@ static void a_short_configuration_has_its_defaults(void **state)
     config_free(c);
 }
 
+static void tls_has_its_files_and_plain_http_must_be_said(void **state)
+{
+    static const char *const plain[] = {
+        TOP ROOTS, OPEN ROOTS "plain_http: true\n",
+        HEAD "url: https://proxy.example\nlisten: '[::1]:80'\n\n" REST ROOTS};
+    struct err e = ERR_INIT;
+    struct config *c;
+
+    (void)state;
+    if (load(SAFE ROOTS "tls: {certificate: a.crt, key: keys/tls.key, handshakes: 50}\n"
+                        "authorities: ca.pem\n",
+             &c, &e) != 0)
+        fail_msg("%s", err_text(&e));
+    assert_string_equal(c->certificate, "/etc/a.crt");
+    assert_string_equal(c->tls_key, "/etc/keys/tls.key");
+    assert_string_equal(c->authorities, "/etc/ca.pem");
+    assert_int_equal(c->handshakes, 50);
+    config_free(c);
+    for (size_t i = 0; i < ARRAY_LEN(plain); i++) {
+        if (load(plain[i], &c, &e) != 0)
+            fail_msg("%s", err_text(&e));
+        assert_null(c->tls_key);
+        config_free(c);
+    }
+}
+
 static void every_mistake_is_named_with_its_place(void **state)
 {
     static const struct {
@@ -58,6 +88,21 @@ static void every_mistake_is_named_with_its_place(void **state)
         {TOP ROOTS "epoch: 60\n", ":10:8: ", ""},
         {TOP ROOTS "limits: {object: 1}\n", ":10:18: ", "object"},
         {TOP ROOTS "submitters:\n  - {name: a, token_sha256: x}\n", ":11:29: ", ""},
+        {OPEN ROOTS, ":6:9: ", "would show tokens and files"},
+        {OPEN ROOTS "plain_http: false\n", ":6:9: ", "plain_http: true"},
+        {OPEN ROOTS "plain_http: perhaps\n", ":11:13: ", "true"},
+        {TOP ROOTS "tls: {certificate: a.crt, key: a.key}\n", ":5:6: ", "https://"},
+        {SAFE ROOTS "tls: {certificate: a.crt}\n", ":11:6: ", "key"},
+        {SAFE ROOTS "tls: {key: a.key}\n", ":11:6: ", "certificate"},
+        {SAFE ROOTS "tls: {certificate: a.crt, key: keys/ledger.pem}\n", ":11:6: ", "of its own"},
+        {SAFE ROOTS "tls: {certificate: a.crt, key: a.key, version: 1.2}\n", ":11:39: ", "version"},
+        {SAFE ROOTS "tls: {certificate: a.crt, key: a.key, handshakes: 0}\n",
+         ":11:51: ", "handshakes"},
+        {SAFE ROOTS "tls: {certificate: a.crt, key: a.key}\nplain_http: true\n",
+         ":12:13: ", "exclude"},
+        {TOP ROOTS "peers:\n  - {site: mow1, zone: RU, url: 'https://m', move_key: '" KEY
+                   "', policy: x, pin: 'sha256//abc'}\n",
+         ":11:120: ", "44 characters"},
         {TOP ROOTS "submitters:\n  - {name: a, token_sha256: " HEX64 "}\n"
                    "  - {name: b, token_sha256: " HEX64 "}\n",
          ":12:5: ", "of another"},
@@ -94,6 +139,11 @@ static void only_some_things_change_while_a_site_runs(void **state)
     assert_int_equal(config_may_replace(a, b, &e), -EINVAL);
     assert_non_null(strstr(err_text(&e), "\"data\""));
     config_free(b);
+    e = (struct err)ERR_INIT;
+    assert_int_equal(load(TOP ROOTS "authorities: ca.pem\n", &b, &e), 0);
+    assert_int_equal(config_may_replace(a, b, &e), -EINVAL);
+    assert_non_null(strstr(err_text(&e), "\"authorities\""));
+    config_free(b);
     config_free(a);
 }
 
@@ -101,6 +151,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_short_configuration_has_its_defaults),
+        cmocka_unit_test(tls_has_its_files_and_plain_http_must_be_said),
         cmocka_unit_test(every_mistake_is_named_with_its_place),
         cmocka_unit_test(only_some_things_change_while_a_site_runs),
     };
