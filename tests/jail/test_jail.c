@@ -200,7 +200,10 @@ static int try_pidfd(void)
 }
 static int try_mount(void)
 {
-    return as_rc(mount("tmpfs", "/tmp", "tmpfs", 0, NULL)) == 0 ? as_rc(umount("/tmp")) : errno;
+    /* on a folder of this run's own: outside a jail it succeeds, and over /tmp it would hide the
+     * files of everybody else on this machine, for good if one of them is then in use */
+    return as_rc(mount("tmpfs", folder, "tmpfs", 0, NULL)) == 0 ? as_rc(umount2(folder, MNT_DETACH))
+                                                                : errno;
 }
 static int try_user_namespace(void)
 {
