@@ -203,10 +203,11 @@ int core_vkey_parse(const struct core_crypto *c, struct span text, struct vkey *
 
     if (text.n > CORE_VKEY_TEXT_MAX)
         return CORE_E2BIG;
-    while (plus < text.n && text.p[plus] != '+')
+    while (plus < text.n && text.p[plus] != '+' && text.p[plus] != '\0')
         plus++;
     /* '+' is a base64 digit too: the second separator stands 9 after the first */
-    if (plus > CORE_NAME_MAX || text.n < plus + 10 || text.p[plus + 9] != '+')
+    if (plus > CORE_NAME_MAX || text.n < plus + 10 || text.p[plus] != '+' ||
+        text.p[plus + 9] != '+')
         return CORE_EBADMSG;
     for (size_t i = 0; i < 4; i++) {
         int hi = hex_digit(text.p[plus + 1 + 2 * i]), lo = hex_digit(text.p[plus + 2 + 2 * i]);

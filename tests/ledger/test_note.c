@@ -77,12 +77,16 @@ static void verifier_keys_have_one_spelling(void **state)
         "example.com foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
         "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3Q==",
     };
+    /* a name ends at '+', not at a NUL: this is the right key and id of "example.com/foo" */
+    static const char nul[] =
+        "example.com/foo\0\0+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
     struct err e = ERR_INIT;
     struct vkey k;
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_int_equal(note_vkey_parse(&k, span_str(bad[i]), &e), -EBADMSG);
+    assert_int_equal(note_vkey_parse(&k, span_of(nul, sizeof(nul) - 1), &e), -EBADMSG);
     assert_non_null(strstr(err_text(&e), "not a verifier key"));
 }
 
