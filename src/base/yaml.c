@@ -383,21 +383,30 @@ int yaml_parse(struct yaml_doc **out, const char *name, struct span text, struct
     return 0;
 }
 
+int yaml_read(struct buf *out, const char *path, struct err *e)
+{
+    int rc;
+
+    buf_init(out, INPUT_MAX);
+    rc = io_read_file(AT_FDCWD, path, out);
+    if (rc == 0)
+        return 0;
+    buf_free(out);
+    if (rc == -E2BIG)
+        return err_set(e, rc, "%s:1:1: larger than %u bytes", path, INPUT_MAX);
+    if (rc == -EINVAL)
+        return err_set(e, rc, "\"%s\" is not a regular file", path);
+    return err_sys(e, rc, "cannot read \"%s\"", path);
+}
+
 int yaml_load(struct yaml_doc **out, const char *path, struct err *e)
 {
     struct buf b;
-    int rc;
+    int rc = yaml_read(&b, path, e);
 
-    buf_init(&b, INPUT_MAX);
-    rc = io_read_file(AT_FDCWD, path, &b);
-    if (rc == 0)
-        rc = yaml_parse(out, path, buf_span(&b), e);
-    else if (rc == -E2BIG)
-        (void)err_set(e, rc, "%s:1:1: larger than %u bytes", path, INPUT_MAX);
-    else if (rc == -EINVAL)
-        (void)err_set(e, rc, "\"%s\" is not a regular file", path);
-    else
-        (void)err_sys(e, rc, "cannot read \"%s\"", path);
+    if (rc != 0)
+        return rc;
+    rc = yaml_parse(out, path, buf_span(&b), e);
     buf_free(&b);
     return rc;
 }

@@ -22,6 +22,8 @@ struct yaml_node; /* lives as long as its document */
 
 /* name is used in messages (a file name). */
 MUST_CHECK int yaml_parse(struct yaml_doc **out, const char *name, struct span text, struct err *e);
+/* The bytes of a file that yaml_load would parse, for who must know them too; buf_free(out). */
+MUST_CHECK int yaml_read(struct buf *out, const char *path, struct err *e);
 MUST_CHECK int yaml_load(struct yaml_doc **out, const char *path,
                          struct err *e); /* file, at most 4 MiB */
 void yaml_doc_free(struct yaml_doc *d);  /* NULL is fine */

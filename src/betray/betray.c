@@ -119,7 +119,11 @@ static int audit_copies(const struct stage *s, const struct copies *c,
                         const struct betray_options *opt, struct betray_outcome *o, struct err *e)
 {
     struct audit_options ao = {.receipts = opt->receipts,
-                               .n_receipts = s->no_receipts ? 0 : opt->n_receipts};
+                               .n_receipts = s->no_receipts ? 0 : opt->n_receipts,
+                               .checkpoints = opt->checkpoints,
+                               .n_checkpoints = opt->n_checkpoints,
+                               .state = opt->state,
+                               .state_key = opt->state_key};
     struct audit *a = NULL;
     int rc = audit_run(&a, s->trust, c->src, s->sites, &ao, e);
 

@@ -42,6 +42,12 @@ struct betray_outcome {
 struct betray_options {
     const char *const *receipts; /* final receipts an outsider holds, for the forks */
     size_t n_receipts;
+    /* What the auditor remembers of the true history: checkpoints' files, and a state of audit.h.
+     */
+    const char *const *checkpoints;
+    size_t n_checkpoints;
+    struct span state;
+    struct ed25519_pub state_key;
     const char *tmp;  /* NULL: $TMPDIR or /tmp */
     const char *only; /* NULL: all; else one cheat's name */
     void (*progress)(void *arg, const struct betray_outcome *o, size_t done, size_t total);

@@ -266,7 +266,7 @@ static int run(struct audit *a, const struct audit_source *src, size_t n, struct
     ids_init(&a->sub_ids);
     ids_init(&a->ref_ids);
     if ((rc = warn(a)) != 0 || (rc = pool_new(&a->pool, a, threads(a->options))) != 0 ||
-        (rc = bring(a, e)) != 0)
+        (rc = bring(a, e)) != 0 || (rc = claims_state_take(a, e)) != 0)
         return rc;
     for (size_t i = 0; i < a->sites; i++)
         if ((rc = claims_ledger_open(a, &a->site[i], e)) != 0)
@@ -286,17 +286,25 @@ int audit_run(struct audit **out, const struct trust *t, const struct audit_sour
               const struct audit_options *o, struct err *e)
 {
     static const struct audit_options none;
-    struct audit *a = calloc(1, sizeof(*a));
+    struct audit *a = NULL;
+    bool distrust = false;
     int rc;
 
-    if (a == NULL)
-        return err_sys(e, -ENOMEM, "auditing");
-    a->trust = t;
-    a->options = o == NULL ? &none : o;
-    rc = run(a, src, n, e);
-    a->options = &none; /* what it lends may be gone from here on */
-    pool_free(a->pool);
-    a->pool = NULL;
+    for (;;) {
+        if ((a = calloc(1, sizeof(*a))) == NULL)
+            return err_sys(e, -ENOMEM, "auditing");
+        a->trust = t;
+        a->options = o == NULL ? &none : o;
+        a->distrust = distrust;
+        rc = run(a, src, n, e);
+        a->options = &none; /* what it lends may be gone from here on */
+        pool_free(a->pool);
+        a->pool = NULL;
+        if (rc != 0 || claims_state_confirmed(a))
+            break;
+        distrust = true;
+        audit_free(a);
+    }
     if (rc != 0) {
         audit_free(a);
         return e != NULL && e->code != 0 ? rc : err_sys(e, rc, "auditing");
@@ -399,6 +407,12 @@ int audit_exit(const struct audit *a)
         if (a->result[i].verdict == AUDIT_BROKEN || a->result[i].verdict == AUDIT_UNKNOWN)
             return 1;
     return 0;
+}
+
+void audit_signatures(const struct audit *a, uint64_t *verified, uint64_t *known)
+{
+    *verified = a->verified;
+    *known = a->known;
 }
 
 void audit_memory(const struct audit *a, uint64_t *bytes, uint64_t *records)

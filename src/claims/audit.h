@@ -47,6 +47,11 @@ struct audit_options {
     size_t n_receipts;
     const char *const *checkpoints; /* files: checkpoints from witnesses or earlier audits */
     size_t n_checkpoints;
+    /* Resumed from: the bytes of what audit_state made (n 0: from nothing), signed by this key; the
+     * name is for messages. */
+    struct span state;
+    struct ed25519_pub state_key;
+    const char *state_name;
     unsigned threads; /* for signatures; 0: the number of processors, at most 8 */
     unix_time now;    /* 0: clock_now; only for the trust file's expiry */
     /* Called now and then; total is the leaves of all ledgers.  May be NULL. */
@@ -64,6 +69,10 @@ struct audit_ledger {
 };
 
 struct audit;
+/* A state that is not of these ledgers in this order, this trust file and this program's table of
+ * leaf kinds: -EINVAL; not a state or not signed by that key: -EBADMSG.  One whose trees the
+ * ledgers do not extend is a result: ledger.append-only is BROKEN, and nothing of the state is
+ * used. */
 MUST_CHECK int audit_run(struct audit **out, const struct trust *t, const struct audit_source *src,
                          size_t n, const struct audit_options *o, struct err *e);
 void audit_free(struct audit *a); /* NULL is fine */
@@ -80,6 +89,14 @@ const char *audit_warning(const struct audit *a, size_t i);
 int audit_exit(const struct audit *a);
 /* Bytes held for submissions and copies, and how many there are: for the bench. */
 void audit_memory(const struct audit *a, uint64_t *bytes, uint64_t *records);
+
+/* Signatures that were verified in this run, and that the state vouched for. */
+void audit_signatures(const struct audit *a, uint64_t *verified, uint64_t *known);
+/* What the next audit may resume from (docs/formats.md, "Audit state"), signed by key: that all
+ * submitters' signatures of these trees were verified.  -EINVAL says why there is none: one of them
+ * failed, a ledger was not read to a verified and final end, or it contradicts an earlier state. */
+MUST_CHECK int audit_state(const struct audit *a, const struct ed25519_key *key, struct buf *out,
+                           struct err *e);
 
 /* The board, for a terminal of 100 columns; and docs/formats.md, "audit.json". */
 MUST_CHECK int audit_text(const struct audit *a, struct buf *out);

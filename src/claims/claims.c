@@ -31,6 +31,15 @@ int claims_grow(void **v, size_t *cap, size_t n, size_t size)
     return 0;
 }
 
+static bool stays(const struct audit *a, enum claim_id c, enum audit_verdict v, uint64_t order)
+{
+    enum audit_verdict have = a->result[c].verdict;
+
+    if (have == AUDIT_BROKEN && v != AUDIT_BROKEN)
+        return true;
+    return have == v && a->told[c] <= order;
+}
+
 /* Replaces what the result says, control characters by '?'. */
 __attribute__((format(printf, 5, 0))) static void say(struct audit_result *r, enum audit_verdict v,
                                                       const struct site *s, uint64_t leaf,
@@ -50,10 +59,25 @@ __attribute__((format(printf, 5, 0))) static void say(struct audit_result *r, en
 void claims_broken(struct audit *a, enum claim_id c, const struct site *s, uint64_t leaf,
                    const char *fmt, ...)
 {
+    uint64_t order = a->order++;
     va_list ap;
 
-    if (a->result[c].verdict == AUDIT_BROKEN)
+    if (stays(a, c, AUDIT_BROKEN, order))
         return;
+    a->told[c] = order;
+    va_start(ap, fmt);
+    say(&a->result[c], AUDIT_BROKEN, s, leaf, fmt, ap);
+    va_end(ap);
+}
+
+void claims_broken_at(struct audit *a, uint64_t order, enum claim_id c, const struct site *s,
+                      uint64_t leaf, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (stays(a, c, AUDIT_BROKEN, order))
+        return;
+    a->told[c] = order;
     va_start(ap, fmt);
     say(&a->result[c], AUDIT_BROKEN, s, leaf, fmt, ap);
     va_end(ap);
@@ -62,10 +86,12 @@ void claims_broken(struct audit *a, enum claim_id c, const struct site *s, uint6
 void claims_unknown(struct audit *a, enum claim_id c, const struct site *s, uint64_t leaf,
                     const char *fmt, ...)
 {
+    uint64_t order = a->order++;
     va_list ap;
 
-    if (a->result[c].verdict == AUDIT_BROKEN || a->result[c].verdict == AUDIT_UNKNOWN)
+    if (stays(a, c, AUDIT_UNKNOWN, order))
         return;
+    a->told[c] = order;
     va_start(ap, fmt);
     say(&a->result[c], AUDIT_UNKNOWN, s, leaf, fmt, ap);
     va_end(ap);

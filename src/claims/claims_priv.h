@@ -119,6 +119,13 @@ struct stop {
     struct digest root;
     const char *name; /* file, lent; NULL: archived */
     bool final;       /* quorum */
+    bool known;       /* the state's */
+};
+/* The tree whose signatures an earlier audit verified; size 0: none. */
+struct known {
+    uint64_t size;
+    struct digest root;
+    bool confirmed; /* the leaves read now have that root */
 };
 
 struct site {
@@ -129,6 +136,9 @@ struct site {
     uint64_t size; /* of the newest checkpoint */
     struct digest root;
     VEC(struct stop) stop;
+    struct known known; /* audit_state.c */
+    bool final;         /* the newest checkpoint has the quorum */
+    bool sound;         /* read to its end, and that is the newest checkpoint's tree, final */
     uint64_t checkpoints;
     unix_time as_of; /* newest witness time, or the last leaf's time */
     bool inside;     /* a checkpoint without an outsider's cosignature */
@@ -198,9 +208,14 @@ struct audit {
     struct site *site; /* by number; one for each source */
     size_t sites;
     struct audit_result result[CLAIMS];
+    uint64_t order;        /* of what is found and queued, in the order of the ledgers */
+    uint64_t told[CLAIMS]; /* when what the result says was found */
+    bool distrust;         /* nothing of the state is used */
+    bool contradicted;     /* a ledger is not what the state remembers, or shorter */
     char *warning[2];
     size_t warnings;
     struct pool *pool;
+    uint64_t verified, known, bad_signatures;
     uint64_t done, total; /* leaves, for progress */
 
     VEC(struct sub_rec) subs; /* residency_placement.c; intake_consent.c fills in `statement` */
@@ -235,11 +250,16 @@ extern const struct claim claims_ledger_append_only, claims_ledger_time, claims_
     claims_residency_relocation, claims_vault_erasure, claims_detect_explained;
 #define READS(kind) (1ULL << LK_##kind)
 
-/* ---- saying what was found: the first BROKEN stays, BROKEN goes before UNKNOWN ---- */
+/* ---- saying what was found: the first BROKEN stays, BROKEN goes before UNKNOWN.  First in the
+ * order of a->order, which is that of the ledgers: a signature is judged later than it was met, and
+ * how much later must not show. ---- */
 void claims_broken(struct audit *a, enum claim_id c, const struct site *s, uint64_t leaf,
                    const char *fmt, ...) PRINTF_LIKE(5, 6);
 void claims_unknown(struct audit *a, enum claim_id c, const struct site *s, uint64_t leaf,
                     const char *fmt, ...) PRINTF_LIKE(5, 6);
+/* As claims_broken, found when a->order was `order`. */
+void claims_broken_at(struct audit *a, uint64_t order, enum claim_id c, const struct site *s,
+                      uint64_t leaf, const char *fmt, ...) PRINTF_LIKE(6, 7);
 static inline void claims_count(struct audit *a, enum claim_id c, uint64_t n)
 {
     a->result[c].n += n;
@@ -252,6 +272,16 @@ void claims_ledger_close(struct site *s);
 /* A leaf already read, once more; borrowed until the next call on the same site. */
 MUST_CHECK int claims_ledger_leaf(struct site *s, uint32_t index, struct leaf *out);
 struct site *claims_site(struct audit *a, const char *name); /* NULL: not audited */
+
+/* ---- the state of an earlier audit (audit_state.c) ---- */
+/* Reads options->state: what is known of each site, and its roots among the stops. */
+MUST_CHECK int claims_state_take(struct audit *a, struct err *e);
+bool claims_state_confirmed(const struct audit *a);
+/* Has an earlier audit verified the signature in that leaf? */
+static inline bool claims_is_known(const struct site *s, uint64_t leaf)
+{
+    return leaf < s->known.size;
+}
 
 /* ---- records (records.c) ---- */
 /* The record of an id, made empty if there is none; lent until the next call. */
@@ -310,6 +340,7 @@ struct pool_job {
     uint8_t site;
     uint32_t leaf;
     enum claim_id claim;
+    uint64_t order; /* filled in by pool_put */
 };
 MUST_CHECK int pool_new(struct pool **out, struct audit *a, unsigned threads);
 /* A job to fill in; verified sooner or later.  A signature that fails is claims_broken. */

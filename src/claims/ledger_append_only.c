@@ -43,7 +43,8 @@ static void sentence(const struct audit *a, char *out, size_t n)
 
     for (size_t i = 0; i < a->sites; i++) {
         checkpoints += a->site[i].checkpoints;
-        held += a->site[i].stop.n;
+        for (size_t j = 0; j < a->site[i].stop.n; j++)
+            held += !a->site[i].stop.v[j].known;
     }
     (void)snprintf(
         out, n,

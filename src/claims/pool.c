@@ -92,9 +92,12 @@ static void tell(struct pool *p, const struct batch *b)
     for (size_t i = 0; i < b->n; i++) {
         const struct pool_job *j = &b->job[i];
 
-        if (b->bad[i])
-            claims_broken(p->audit, j->claim, &p->audit->site[j->site], j->leaf,
-                          "the submitter's signature is not by the submission's key");
+        p->audit->verified++;
+        if (!b->bad[i])
+            continue;
+        p->audit->bad_signatures++;
+        claims_broken_at(p->audit, j->order, j->claim, &p->audit->site[j->site], j->leaf,
+                         "the submitter's signature is not by the submission's key");
     }
 }
 
@@ -144,7 +147,7 @@ int pool_job(struct pool *p, struct pool_job **out)
 
 void pool_put(struct pool *p)
 {
-    p->filling->n++;
+    p->filling->job[p->filling->n++].order = p->audit->order++;
 }
 
 void pool_finish(struct pool *p)

@@ -177,6 +177,7 @@ int claims_ledger_open(struct audit *a, struct site *s, struct err *e)
     }
     s->size = v.checkpoint.size;
     s->root = v.checkpoint.root;
+    s->final = v.quorum;
     a->total += s->size;
 out:
     buf_free(&note);
@@ -197,8 +198,11 @@ static void compare(struct audit *a, struct site *s, const struct stop *stop,
     struct digest root;
 
     core_range_root(&note_crypto, at, &root);
-    if (digest_eq(&root, &stop->root))
+    if (digest_eq(&root, &stop->root)) {
+        s->known.confirmed |= stop->known;
         return;
+    }
+    a->contradicted |= stop->known;
     if (stop->name == NULL)
         claims_broken(a, CLAIM_APPEND_ONLY, s, AUDIT_NO_LEAF,
                       "checkpoints/%llu: its root is not that of the first %llu leaves",
@@ -249,6 +253,7 @@ static int others(struct reader *r, struct core_range *at, size_t *next, uint64_
 
 static void beyond(struct audit *a, const struct site *s, const struct stop *stop)
 {
+    a->contradicted |= stop->known;
     if (stop->final)
         claims_broken(
             a, CLAIM_APPEND_ONLY, s, AUDIT_NO_LEAF,
@@ -304,9 +309,12 @@ int claims_ledger_read(struct audit *a, struct site *s, struct err *e)
     struct reader r = {a, s};
     struct err why = ERR_INIT;
     uint64_t *sizes = NULL;
+    struct digest root;
     size_t n = 0;
     int rc;
 
+    if (s->tiles == NULL || s->known.size > s->size)
+        s->known.size = 0; /* cannot be confirmed */
     if (s->tiles == NULL)
         return 0;
     if (s->stop.n > 1)
@@ -329,5 +337,7 @@ int claims_ledger_read(struct audit *a, struct site *s, struct err *e)
     if (s->as_of == 0)
         s->as_of = s->last;
     s->done = rc == 0 && at.size == s->size;
+    core_range_root(&note_crypto, &at, &root);
+    s->sound = s->done && s->final && digest_eq(&root, &s->root);
     return rc;
 }

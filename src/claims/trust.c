@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "base/yaml.h"
 #include "claims/trust.h"
+#include "crypto/sha256.h"
 #include "people/document.h"
 
 #define TOLERANCE_MAX 86400
@@ -181,15 +182,23 @@ int trust_parse(struct trust **out, const char *name, struct span text, struct e
     struct yaml_doc *doc;
     int rc = yaml_parse(&doc, name, text, e);
 
-    return rc != 0 ? rc : from_doc(out, doc, e);
+    if (rc == 0)
+        rc = from_doc(out, doc, e);
+    if (rc == 0)
+        sha256_of(text.p, text.n, &(*out)->digest);
+    return rc;
 }
 
 int trust_load(struct trust **out, const char *path, struct err *e)
 {
-    struct yaml_doc *doc;
-    int rc = yaml_load(&doc, path, e);
+    struct buf text;
+    int rc = yaml_read(&text, path, e);
 
-    return rc != 0 ? rc : from_doc(out, doc, e);
+    if (rc != 0)
+        return rc;
+    rc = trust_parse(out, path, buf_span(&text), e);
+    buf_free(&text);
+    return rc;
 }
 
 void trust_free(struct trust *t)

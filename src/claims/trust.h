@@ -17,6 +17,7 @@ struct trust_site {
 };
 
 struct trust {
+    struct digest digest; /* of the file's bytes */
     unix_time expires;
     uint64_t tolerance;    /* seconds a leaf's minute may lie from the witnesses' times */
     uint64_t epoch_within; /* seconds from the opening of the next epoch to the destruction of the

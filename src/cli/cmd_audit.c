@@ -1,6 +1,7 @@
 /* cmd_audit.c - every claim over ledgers, and the test that lies are caught. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +13,13 @@
 #include "betray/history.h"
 #include "claims/audit.h"
 #include "cli/cli.h"
+#include "crypto/secret.h"
 #include "events/leaf.h"
 #include "ledger/tlog_tiles.h"
 
 #define OUT_MAX ((size_t)64 << 20)
 #define FILES_MAX 1000000
+#define STATE_MAX ((size_t)64 << 10)
 
 /* ---- what both commands are given ------------------------------------------------------------ */
 
@@ -91,7 +94,7 @@ static int files_from(struct files *f, const char *path, struct err *e)
 }
 
 struct given {
-    const char *trust_path, *keys;
+    const char *trust_path, *keys, *state, *key;
     struct trust *trust;
     struct audit_source src[TRUST_SITES];
     char name[TRUST_SITES][17];
@@ -111,6 +114,8 @@ static const struct option options[] = {{"trust", required_argument, NULL, 't'},
                                         {"receipts", required_argument, NULL, 'r'},
                                         {"checkpoint", required_argument, NULL, 'c'},
                                         {"keys", required_argument, NULL, 'k'},
+                                        {"state", required_argument, NULL, 's'},
+                                        {"key", required_argument, NULL, 'K'},
                                         {"json", no_argument, NULL, 'j'},
                                         {"table", no_argument, NULL, 'T'},
                                         {"generated", no_argument, NULL, 'g'},
@@ -122,7 +127,7 @@ static int take_options(const struct command *c, int argc, char **argv, struct g
 {
     int o, rc = 0;
 
-    while (rc == 0 && (o = cli_getopt(c, argc, argv, "t:r:c:k:jh", options)) != -1) {
+    while (rc == 0 && (o = cli_getopt(c, argc, argv, "t:r:c:k:s:jh", options)) != -1) {
         if (o == 't')
             g->trust_path = optarg;
         else if (o == 'r')
@@ -131,6 +136,10 @@ static int take_options(const struct command *c, int argc, char **argv, struct g
             rc = files_add(&g->checkpoints, NULL, optarg);
         else if (o == 'k')
             g->keys = optarg;
+        else if (o == 's')
+            g->state = optarg;
+        else if (o == 'K')
+            g->key = optarg;
         else if (o == 'j')
             g->json = true;
         else if (o == 'T')
@@ -227,9 +236,72 @@ static void audit_progress(void *arg, uint64_t done, uint64_t total)
     progress_step(&b->p, done);
 }
 
+/* The auditor's own key; the first time it is made. */
+static int auditor_key(struct ed25519_key **out, const char *path, struct err *e)
+{
+    int rc;
+
+    if (access(path, F_OK) == 0 || errno != ENOENT)
+        return ed25519_load(out, path, e);
+    if ((rc = ed25519_generate(out)) != 0)
+        return secret_err(e, sizeof(struct ed25519_pub));
+    if ((rc = ed25519_store(*out, path, e)) != 0) {
+        ed25519_free(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
+/* What an earlier audit left, if there was one. */
+static int take_state(const struct given *g, const struct ed25519_key *key, struct buf *text,
+                      struct audit_options *o, struct err *e)
+{
+    int rc = io_read_file(AT_FDCWD, g->state, text);
+
+    if (rc == -ENOENT)
+        return 0;
+    if (rc != 0)
+        return err_sys(e, rc, "reading the state \"%s\"", g->state);
+    if (text->len == 0)
+        return err_set(e, -EBADMSG, "the state \"%s\" is empty: remove it to begin at leaf 0",
+                       g->state);
+    o->state = buf_span(text);
+    o->state_name = g->state;
+    ed25519_public(key, &o->state_key);
+    return 0;
+}
+
+static int leave_state(const struct given *g, const struct audit *a, const struct ed25519_key *key,
+                       struct err *e)
+{
+    uint64_t verified, known;
+    struct err why = ERR_INIT;
+    struct buf text;
+    int rc;
+
+    audit_signatures(a, &verified, &known);
+    if (known > 0)
+        (void)fprintf(stderr,
+                      "resumed: %llu signatures verified, %llu by the audit that left \"%s\"\n",
+                      (unsigned long long)verified, (unsigned long long)known, g->state);
+    buf_init(&text, STATE_MAX);
+    rc = audit_state(a, key, &text, &why);
+    if (rc == -EINVAL) {
+        (void)fprintf(stderr, "warning: no state was written: %s\n", err_text(&why));
+        rc = 0;
+    } else if (rc != 0) {
+        (void)err_set(e, rc, "%s", err_text(&why));
+    } else if ((rc = io_replace_file(AT_FDCWD, g->state, text.data, text.len, 0644)) != 0) {
+        (void)err_sys(e, rc, "writing the state \"%s\"", g->state);
+    }
+    buf_free(&text);
+    return rc;
+}
+
 static int run_audit(struct given *g, int *code, struct err *e)
 {
     struct bar bar = {.begun = false};
+    struct ed25519_key *key = NULL;
     struct audit_options o = {.receipts = (const char *const *)g->receipts.v,
                               .n_receipts = g->receipts.n,
                               .checkpoints = (const char *const *)g->checkpoints.v,
@@ -237,11 +309,15 @@ static int run_audit(struct given *g, int *code, struct err *e)
                               .progress = audit_progress,
                               .arg = &bar};
     struct audit *a = NULL;
-    struct buf out;
-    int rc;
+    struct buf out, state;
+    int rc = 0;
 
     buf_init(&out, OUT_MAX);
-    rc = audit_run(&a, g->trust, g->src, g->n, &o, e);
+    buf_init(&state, STATE_MAX);
+    if (g->state != NULL && (rc = auditor_key(&key, g->key, e)) == 0)
+        rc = take_state(g, key, &state, &o, e);
+    if (rc == 0)
+        rc = audit_run(&a, g->trust, g->src, g->n, &o, e);
     if (bar.begun)
         progress_end(&bar.p);
     if (rc == 0 && (rc = g->json ? audit_json(a, &out) : audit_text(a, &out)) != 0)
@@ -251,8 +327,12 @@ static int run_audit(struct given *g, int *code, struct err *e)
             (void)fprintf(stderr, "warning: %s\n", audit_warning(a, i));
         (void)fwrite(out.data, 1, out.len, stdout);
         *code = audit_exit(a);
+        if (g->state != NULL)
+            rc = leave_state(g, a, key, e);
     }
     audit_free(a);
+    ed25519_free(key);
+    buf_free(&state);
     buf_free(&out);
     return rc;
 }
@@ -265,6 +345,8 @@ static int audit_command(const struct command *c, int argc, char **argv)
 
     if (rc == 0 && (optind == argc || g.trust_path == NULL))
         code = cli_usage(c, "name a ledger's folder and --trust");
+    else if (rc == 0 && (g.state == NULL) != (g.key == NULL))
+        code = cli_usage(c, "--state FILE needs --key FILE, which signs it");
     else if (rc != 0 || take_sources(argc, argv, &g, &e) != 0 || run_audit(&g, &code, &e) != 0)
         code = cli_fail(c, &e);
     given_done(&g);
@@ -396,10 +478,13 @@ static int betray_command(const struct command *c, int argc, char **argv)
 
 const struct command cli_audit[] = {
     {"audit", "evaluate every claim over ledgers, offline",
-     "[SITE=]LEDGER... --trust FILE [--receipts PATH]... [--checkpoint FILE]... [--json]",
+     "[SITE=]LEDGER... --trust FILE [--receipts PATH]... [--checkpoint FILE]... "
+     "[--state FILE --key FILE] [--json]",
      "  -t, --trust FILE        what you start from\n"
      "  -r, --receipts PATH     receipts you hold: a file, or a folder of *.tlog-proof\n"
      "  -c, --checkpoint FILE   a checkpoint you remember or a witness gave you\n"
+     "  -s, --state FILE        resume from it if it is there, and leave it for the next audit\n"
+     "      --key FILE          your own key, which signs the state; made if it is not there\n"
      "  -j, --json              for programs\n\n"
      "LEDGER is the folder of a ledger; without SITE= its first leaf tells the site.\n"
      "Exit 0: every claim is PROVED or EMPTY; 1: one is BROKEN or UNKNOWN.\n\n"

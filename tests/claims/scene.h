@@ -11,7 +11,7 @@ enum { ZRH, MOW };
 
 struct scene {
     char dir[64];
-    char path[4][128]; /* zrh1, mow1, trust.yaml, a copy */
+    char path[5][128]; /* zrh1, mow1, trust.yaml, a copy, a copy of the other */
     struct trust *trust;
 };
 
@@ -23,5 +23,10 @@ struct audit *scene_audit(const struct scene *s, const struct audit_options *o);
  * the other ledger alone). */
 void scene_tale(const struct scene *s, int site, struct tale *t);
 struct audit *scene_audit_with(const struct scene *s, int site, const struct tale *t);
+/* The same with the ledgers in the order of scene_audit. */
+struct audit *scene_audit_as(const struct scene *s, int site, const struct tale *t);
+/* An audit of two tales. */
+struct audit *scene_audit_both(const struct scene *s, const struct tale *const t[2],
+                               const struct audit_options *o);
 
 #endif

@@ -61,7 +61,7 @@ static const struct {
     {ZRH, LK_STATEMENT_PUBLISHED, 0, LF_SCOPES, "file,lookup", "intake.consent", "does not"},
     {ZRH, LK_SUBMISSION_ACCEPTED, 0, LF_SUBMISSION, "lookup", "intake.consent", "taken under"},
     {ZRH, LK_SUBMISSION_ACCEPTED, 0, LF_SUB_KEY, KEY0, "intake.consent", "not by the submission's"},
-    {ZRH, LK_SUBMISSION_ACCEPTED, 0, LF_SUB, ID, "intake.consent", "never accepted"},
+    {ZRH, LK_SUBMISSION_ACCEPTED, 0, LF_SUB, ID, "intake.consent", "not by the submission's"},
     {ZRH, LK_CONSENT_WITHDRAWN, 0, LF_SUB_SIG, SIG, "intake.consent", "not by the submission's"},
     {ZRH, LK_CONSENT_WITHDRAWN, 0, LF_SUB, ID, "intake.consent", "never accepted"},
 

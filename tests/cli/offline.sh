@@ -51,11 +51,32 @@ expect 2 "$glarus" ledger prove "$h/zrh1" 99999999
 expect 0 "$glarus" audit "$h/zrh1" "mow1=$h/mow1" --trust "$t" --receipts "$h/receipts"
 says 'ledger.append-only'
 
+# resumed: the same board, the signatures known
+resumed() { "$glarus" audit "$@" --trust "$t" --state "$tmp/audited" --key "$tmp/auditor.pem"; }
+expect 2 "$glarus" audit "$h/zrh1" "$h/mow1" --trust "$t" --state "$tmp/audited"
+says 'needs --key'
+expect 0 resumed "$h/zrh1" "$h/mow1"
+cp "$tmp/out" "$tmp/first"
+head -n 1 "$tmp/audited" | grep -q '^audit-state/v1$'
+expect 0 resumed "$h/zrh1" "$h/mow1"
+says 'resumed: 0 signatures verified, [1-9]'
+grep -v '^resumed' "$tmp/out" | cmp - "$tmp/first"
+expect 2 resumed "$h/mow1" "$h/zrh1"
+says 'another order'
+sed 's/^ledger zrh1 ./&1/' "$tmp/audited" >"$tmp/forged"
+expect 1 "$glarus" audit "$h/zrh1" "$h/mow1" --trust "$t" --state "$tmp/forged" --key "$tmp/auditor.pem"
+says 'cannot be resumed from'
+
 # a country in the leaves themselves
 find "$h/zrh1/tile/entries" -type f -exec sed -i 's/"country":"CH"/"country":"DE"/' {} +
 expect 1 "$glarus" ledger check "$h/zrh1" --trust "$t"
 expect 1 "$glarus" audit "$h/zrh1" "$h/mow1" --trust "$t"
 says 'BROKEN'
+cp "$tmp/audited" "$tmp/kept"
+expect 1 resumed "$h/zrh1" "$h/mow1"
+says 'BROKEN'
+says 'warning: no state was written'
+cmp "$tmp/audited" "$tmp/kept"
 
 # a witness
 cat >"$tmp/witness.yaml" <<EOF
