@@ -133,6 +133,7 @@ token: "${TOKEN[$1]}"
 secret: secret
 statement: "$STATEMENT"
 policy: ../../documents/policy.yaml.dsse
+register: ../../documents/register.yaml.dsse
 trust: ../../trust.yaml
 receipts: ../../receipts
 state: state

@@ -16,7 +16,6 @@
 #include "crypto/secret.h"
 #include "events/country.h"
 #include "people/document.h"
-#include "people/dsse.h"
 
 #define IN_FLIGHT_DEFAULT 64
 #define IN_FLIGHT_MAX 96 /* of the connections; the others wait for verdicts */
@@ -182,7 +181,7 @@ static int sites_of(const struct reading *r, struct err *e)
 
 static int read_settings(struct reading *r, struct err *e)
 {
-    const struct yaml_node *n;
+    const struct yaml_node *n, *pinned;
     struct client *c = r->c;
     uint64_t in_flight = IN_FLIGHT_DEFAULT;
     int rc;
@@ -192,6 +191,9 @@ static int read_settings(struct reading *r, struct err *e)
         (rc = country_of(r, e)) != 0 || (rc = yaml_need(r->root, "statement", &n, e)) != 0 ||
         (rc = yaml_digest(n, &c->statement, e)) != 0 ||
         (rc = path_of(r, "policy", &c->policy_path, e)) != 0 ||
+        (rc = path_of(r, "register", &c->register_path, e)) != 0 ||
+        (rc = yaml_may(r->root, "register_digest", &pinned, e)) != 0 ||
+        (pinned != NULL && (rc = yaml_digest(pinned, &c->register_digest, e)) != 0) ||
         (rc = path_of(r, "trust", &r->trust, e)) != 0 ||
         (rc = path_of(r, "receipts", &c->receipts, e)) != 0 ||
         (rc = path_of(r, "state", &c->state_path, e)) != 0 || (rc = sites_of(r, e)) != 0 ||
@@ -201,37 +203,8 @@ static int read_settings(struct reading *r, struct err *e)
         (n != NULL && (rc = yaml_u64(n, 1, IN_FLIGHT_MAX, &in_flight, e)) != 0))
         return rc;
     c->in_flight = (unsigned)in_flight;
+    c->register_pinned = pinned != NULL;
     return yaml_map_done(r->root, e);
-}
-
-static int load_policy(struct client *c, struct err *e)
-{
-    struct policy *policy = NULL;
-    struct dsse *env = NULL;
-    struct digest digest;
-    struct buf text;
-    int rc;
-
-    buf_init(&text, DSSE_MAX_BYTES);
-    if ((rc = io_read_file(AT_FDCWD, c->policy_path, &text)) != 0) {
-        (void)err_sys(e, rc, "reading the policy \"%s\"", c->policy_path);
-        goto out;
-    }
-    dsse_digest(buf_span(&text), &digest);
-    if ((rc = dsse_parse(&env, buf_span(&text), e)) != 0) {
-        (void)err_prefix(e, "the policy \"%s\"", c->policy_path);
-        goto out;
-    }
-    if (strcmp(dsse_type(env), document_type(DOCUMENT_POLICY)) != 0)
-        rc = err_set(e, -EINVAL, "\"%s\" is an envelope of type %s, not a policy", c->policy_path,
-                     dsse_type(env));
-    else if ((rc = policy_parse(&policy, c->policy_path, dsse_payload(env), e)) == 0)
-        rc = placement_policy(policy, &digest, &c->placement, e);
-out:
-    policy_free(policy);
-    dsse_free(env);
-    buf_free(&text);
-    return rc;
 }
 
 int client_connect(struct client *c, struct err *e)
@@ -251,7 +224,7 @@ static int load_all(struct reading *r, struct err *e)
         return rc;
     r->root = yaml_root(r->doc);
     if ((rc = read_settings(r, e)) != 0 || (rc = load_secret(c, r->secret, e)) != 0 ||
-        (rc = load_policy(c, e)) != 0 || (rc = trust_load(&c->trust, r->trust, e)) != 0)
+        (rc = trust_load(&c->trust, r->trust, e)) != 0 || (rc = client_policy_load(c, e)) != 0)
         return rc;
     if ((rc = io_mkdirs(AT_FDCWD, c->receipts)) != 0)
         return err_sys(e, rc, "making \"%s\"", c->receipts);
@@ -293,6 +266,7 @@ void client_free(struct client *c)
     free(c->receipts);
     free(c->state_path);
     free(c->policy_path);
+    free(c->register_path);
     free(c);
 }
 

@@ -19,10 +19,14 @@ struct client_site {
 struct client {
     uint8_t *secret;   /* SUBMITTER_SECRET bytes of secret memory */
     char *authorities; /* PEM file of those whose certificates are believed; NULL: the system's */
-    char *token, *receipts, *state_path, *policy_path;
+    char *token, *receipts, *state_path, *policy_path, *register_path;
     char country[3];
     struct digest statement;
     struct placement *placement;
+    struct digest register_digest; /* of the register, if pinned */
+    bool register_pinned;
+    bool approved; /* the policy is, by the register; if not, unapproved says why */
+    struct err unapproved;
     struct trust *trust;
     struct client_site site[CLIENT_SITES];
     size_t sites;
@@ -30,6 +34,11 @@ struct client {
     struct client_state *state;
     struct http_client *http;
 };
+
+/* ---- client_policy.c */
+/* The policy, and whether it is approved; that it is not does not fail. */
+MUST_CHECK int client_policy_load(struct client *c, struct err *e);
+MUST_CHECK int client_policy_approved(const struct client *c, struct err *e);
 
 /* The site for a new submission now; NULL with e if the policy or the configuration has none. */
 const struct client_site *client_home(const struct client *c, struct err *e);

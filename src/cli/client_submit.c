@@ -280,6 +280,8 @@ int client_submit(struct client *c, const char *const *paths, size_t n,
     struct submit r = {.c = c, .o = o, .fatal = ERR_INIT};
     int rc;
 
+    if ((rc = client_policy_approved(c, e)) != 0)
+        return rc; /* before anything is sent */
     list_init(&r.todo);
     list_init(&r.sending);
     list_init(&r.keeping);
