@@ -122,6 +122,10 @@ static void from_control(struct keeper *k, struct msg *m)
         k->asked_engine = false;
         if (detect_client_attach(k->detect, msg_take_fd(m, 0), &e) != 0)
             log_warn("the engine could not be attached", "why", err_text(&e));
+    } else if (m->type->type == PX_COURIER) {
+        keeper_parts_come(k, false, m->id, msg_take_fd(m, 0), EV_COURIER);
+    } else if (m->type->type == PX_READER) {
+        keeper_parts_come(k, true, m->id, msg_take_fd(m, 0), EV_READER);
     } else if (m->type->type == PX_CONFIG) {
         take_config(k, m->fd[0]);
     } else if (m->type->type == PX_DRAIN) {
@@ -210,17 +214,17 @@ static void event(struct keeper *k, const struct epoll_event *ev)
                                [EV_COURIER] = k->courier,
                                [EV_READER] = k->reader,
                                [EV_CONTROL] = k->control};
-    const char *name[] = {[EV_FRONT] = "front",
-                          [EV_SIGNER] = "signer",
-                          [EV_COURIER] = "courier",
-                          [EV_READER] = "reader",
-                          [EV_CONTROL] = "supervisor"};
+    const char *name[] = {
+        [EV_FRONT] = "front", [EV_SIGNER] = "signer", [EV_CONTROL] = "supervisor"};
     uint64_t what = ev->data.u64;
 
     if (what >= EV_FIXED) {
         keeper_admin_event(k, ev->data.ptr);
     } else if (what == EV_ADMIN) {
         keeper_admin_accept(k);
+    } else if (what == EV_COURIER || what == EV_READER) {
+        if (chan[what] != NULL && !drain_channel(k, chan[what], (int)what))
+            keeper_parts_lost(k, what == EV_READER);
     } else if (what != EV_DETECT && !drain_channel(k, chan[what], (int)what)) {
         log_info("a part is gone; the keeper ends", "part", name[what]);
         k->quit = true;
@@ -259,7 +263,7 @@ static int flush_channels(struct keeper *k)
     int wait = keeper_admin_flush(k) ? 10 : TICK_MS;
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
-        if (msg_wants_write(all[i]) && msg_flush(all[i]) == -EAGAIN)
+        if (all[i] != NULL && msg_wants_write(all[i]) && msg_flush(all[i]) == -EAGAIN)
             wait = 1;
     return wait;
 }

@@ -165,7 +165,7 @@ static int to_reader(struct keeper *k, struct admin *a, uint32_t what, struct er
     if (rc == 0 && (rc = keeper_admin_memfd(&all, &fd)) == 0) {
         a->read_id = ++k->next_id;
         a->read_what = what;
-        rc = msg_send(k->reader, PR_READ, a->read_id, span_of(&m, sizeof(m)), &fd);
+        rc = keeper_parts_ask(k, true, PR_READ, a->read_id, span_of(&m, sizeof(m)), &fd);
         if (rc != 0)
             a->read_id = 0;
     }
@@ -398,6 +398,18 @@ void keeper_admin_read_answer(struct keeper *k, uint64_t id, const struct pm_rea
         rc = publish(k, a, m, record, &e);
     if (rc != 0)
         keeper_admin_say(k, a->no, true, rc, 0, 0, "%s", err_text(&e));
+}
+
+void keeper_admin_reader_gone(struct keeper *k)
+{
+    for (struct admin *a = k->admins; a != NULL; a = a->next) {
+        if (a->read_id == 0)
+            continue;
+        a->read_id = 0;
+        keeper_admin_say(k, a->no, true, -EAGAIN, 0, 0,
+                         "the reader ended while it looked at the document; nothing was published, "
+                         "try again");
+    }
 }
 
 /* --- requests --- */

@@ -138,7 +138,7 @@ int keeper_read_proof(struct keeper *k, uint64_t id, const char *policy, struct 
     m.register_len = strlen(policy);
     if ((rc = buf_put(&all, proof.p, proof.n)) == 0 && (rc = buf_puts(&all, policy)) == 0 &&
         (rc = keeper_admin_memfd(&all, &fd)) == 0)
-        rc = msg_send(k->reader, PR_READ, id, span_of(&m, sizeof(m)), &fd);
+        rc = keeper_parts_ask(k, true, PR_READ, id, span_of(&m, sizeof(m)), &fd);
     io_close(&fd);
     buf_free(&all);
     return rc == 0 ? 0 : err_sys(e, rc, "asking the reader");

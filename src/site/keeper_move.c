@@ -322,7 +322,7 @@ static int carry_text(struct keeper *k, struct move_out *m, uint32_t what, struc
     buf_init(&b, MSG_BODY_MAX);
     m->id = ++k->next_id;
     if ((rc = buf_put(&b, &c, sizeof(c))) == 0 && (rc = buf_put(&b, body.p, body.n)) == 0)
-        rc = msg_send(k->courier, PC_CARRY_TEXT, m->id, buf_span(&b), NULL);
+        rc = keeper_parts_ask(k, false, PC_CARRY_TEXT, m->id, buf_span(&b), NULL);
     buf_free(&b);
     m->asked = rc == 0;
     return rc;
@@ -446,7 +446,7 @@ static int send_item(struct keeper *k, struct move_out *m, size_t i)
         c.what = CARRY_MOVE_PUT;
         c.move = m->row.move;
         c.sub = m->item[i].sub;
-        rc = msg_send(k->courier, PC_CARRY_FILE, ITEM_ID(m, i), span_of(&c, sizeof(c)), &fd);
+        rc = keeper_parts_ask(k, false, PC_CARRY_FILE, ITEM_ID(m, i), span_of(&c, sizeof(c)), &fd);
     }
     io_close(&fd);
     if (rc == 0) {
@@ -670,6 +670,27 @@ bool keeper_move_proof_read(struct keeper *k, uint64_t id, int rc, const char *t
     }
     m->step = M_ENDING;
     return true;
+}
+
+void keeper_move_courier_gone(struct keeper *k)
+{
+    for (struct move_out *m = k->moves_out; m != NULL; m = m->next) {
+        for (size_t i = 0; i < m->n; i++)
+            if (m->item[i].state == ITEM_OUT)
+                m->item[i].state = ITEM_WAITS; /* a file that is there is told so */
+        m->out = 0;
+        if (m->step == M_OPENING || m->step == M_SENDING || m->step == M_CLOSING)
+            later(m);
+    }
+}
+
+void keeper_move_reader_gone(struct keeper *k)
+{
+    for (struct move_out *m = k->moves_out; m != NULL; m = m->next)
+        if (m->step == M_PROVING) { /* the closing is asked for once more */
+            m->step = M_CLOSING;
+            later(m);
+        }
 }
 
 void keeper_move_published(struct keeper *k)

@@ -112,7 +112,9 @@ struct keeper {
     uint64_t witness_size[KEEPER_WITNESSES_MAX]; /* what each has, as far as we know */
     uint8_t move_key[32];
 
-    struct msg_chan *front, *signer, *courier, *reader, *control;
+    struct msg_chan *front, *signer, *control;
+    struct msg_chan *courier, *reader; /* NULL: gone, another will come */
+    uint64_t life[2];                  /* of courier and reader, as the supervisor counts */
     struct ring *ring;
     int admin_fd;
     struct admin *admins;
@@ -212,6 +214,21 @@ void keeper_round_answer(struct keeper *k, uint64_t id, const struct pm_cosigned
  * else under the newest signed one.  -EAGAIN: no signature covers it yet. */
 MUST_CHECK int keeper_receipt(struct keeper *k, uint64_t index, struct span extra, struct buf *out,
                               bool *final, struct err *e);
+
+/* Nobody will answer what the courier, or the reader, was asked: it is asked again, or refused. */
+void keeper_round_courier_gone(struct keeper *k);
+void keeper_move_courier_gone(struct keeper *k);
+void keeper_move_reader_gone(struct keeper *k);
+void keeper_receive_reader_gone(struct keeper *k);
+void keeper_admin_reader_gone(struct keeper *k);
+
+/* --- keeper_parts.c: of the reader, or else of the courier --- */
+/* As msg_send; -EAGAIN also while there is none. */
+MUST_CHECK int keeper_parts_ask(struct keeper *k, bool reader, uint16_t type, uint64_t id,
+                                struct span body, const int *fd);
+void keeper_parts_lost(struct keeper *k, bool reader);
+/* Takes fd, the channel of a new one; what: of its events. */
+void keeper_parts_come(struct keeper *k, bool reader, uint64_t life, int fd, uint64_t what);
 
 /* --- keeper_intake.c --- */
 void keeper_intake_open(struct keeper *k, uint64_t id, const struct pm_open *m);

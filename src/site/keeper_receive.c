@@ -608,6 +608,19 @@ void keeper_receive_tick(struct keeper *k, mono_ms now)
     }
 }
 
+void keeper_receive_reader_gone(struct keeper *k)
+{
+    struct move_in *m, *next;
+
+    for (m = k->moves_in; m != NULL; m = next) {
+        next = m->next;
+        if (m->read_id == 0)
+            continue;
+        keeper_refuse(k, m->open_id, PRF_BUSY, "the reader ended while it looked at the proof");
+        in_drop(k, m);
+    }
+}
+
 /* A checkpoint was published: closings that it covers are answered. */
 void keeper_receive_published(struct keeper *k)
 {

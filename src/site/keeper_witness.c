@@ -173,7 +173,7 @@ static void ask_witness(struct keeper *k, size_t i)
             0 &&
         (rc = tlog_witness_request(&body, k->witness_size[i], path, n, buf_span(&k->round.note),
                                    &e)) == 0)
-        rc = msg_send(k->courier, PC_WITNESS, k->round.size << 8 | i, buf_span(&body), NULL);
+        rc = keeper_parts_ask(k, false, PC_WITNESS, k->round.size << 8 | i, buf_span(&body), NULL);
     if (rc != 0)
         log_warn("a witness could not be asked", "why", err_text(&e));
     else
@@ -246,7 +246,7 @@ void keeper_round_step(struct keeper *k, mono_ms now)
         return;
     switch (k->round.state) {
     case ROUND_IDLE:
-        if (now >= k->round_due && ledger_size(k->ledger) > 0 &&
+        if (k->courier != NULL && now >= k->round_due && ledger_size(k->ledger) > 0 &&
             (!ledger_has_checkpoint(k->ledger) ||
              ledger_published(k->ledger) < ledger_size(k->ledger)))
             round_begin(k, now);
@@ -263,6 +263,11 @@ void keeper_round_step(struct keeper *k, mono_ms now)
         }
         break;
     }
+}
+
+void keeper_round_courier_gone(struct keeper *k)
+{
+    k->round.answered = k->round.asked; /* nobody else will answer: the round ends */
 }
 
 void keeper_round_answer(struct keeper *k, uint64_t id, const struct pm_cosigned *m)

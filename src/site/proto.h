@@ -80,12 +80,16 @@ enum {              /* `glarus` on the admin socket (A) and keeper (B) */
        PA_SAYS,     /* B pm_admin_says: any number with end 0, then one with end 1 */
        PA_TYPES = PA_SAYS
 };
-enum {                 /* supervisor (A) and keeper (B) */
-       PX_ENGINE = 1,  /* A, 1 descriptor: a new engine's channel */
-       PX_CONFIG,      /* A, 1 descriptor: the configuration to take over (SIGHUP) */
-       PX_DRAIN,       /* A, empty: end in order (SIGTERM) */
-       PX_WANT_ENGINE, /* B, empty */
-       PX_READY,       /* B, empty: it serves */
+enum {                  /* supervisor (A) and keeper (B) */
+       PX_ENGINE = 1,   /* A, 1 descriptor: a new engine's channel */
+       PX_CONFIG,       /* A, 1 descriptor: the configuration to take over (SIGHUP) */
+       PX_DRAIN,        /* A, empty: end in order (SIGTERM) */
+       PX_COURIER,      /* A, 1 descriptor: a new courier's channel; id: its life, counted from 1 */
+       PX_READER,       /* A, 1 descriptor: likewise a new reader's */
+       PX_WANT_ENGINE,  /* B, empty */
+       PX_LOST_COURIER, /* B, empty: its channel is closed; id: the life that was lost */
+       PX_LOST_READER,  /* B, empty */
+       PX_READY,        /* B, empty: it serves */
        PX_TYPES = PX_READY
 };
 enum {              /* front (A, one of its threads) and signer (B): handshakes of TLS */

@@ -36,6 +36,10 @@ struct supervisor {
     struct config *c;
     char *file; /* the configuration's, absolute */
     struct proc part[PARTS], engine;
+    struct again { /* of a part that is started alone */
+        uint64_t life;
+        mono_ms began, due, backoff; /* due 0: nothing is */
+    } again[PARTS];
     struct msg_chan *control;
     struct msg_chan *key, *certificate; /* with TLS: to the signer, to the front */
     int signals, listen, admin;
@@ -180,6 +184,86 @@ static void start_engine(struct supervisor *s)
     io_close(&sock);
 }
 
+/* Courier and reader hold nothing: one that ends is started anew alone. */
+static bool holds_nothing(enum config_process p)
+{
+    return p == CONFIG_COURIER || p == CONFIG_READER;
+}
+
+static void alone_later(struct supervisor *s, enum config_process p)
+{
+    struct again *a = &s->again[p];
+    mono_ms now = clock_mono();
+
+    if (now - a->began > LIVED_WELL)
+        a->backoff = BACKOFF_LEAST;
+    a->due = now + a->backoff;
+    a->backoff = a->backoff * 2 < BACKOFF_MOST ? a->backoff * 2 : BACKOFF_MOST;
+}
+
+static void start_alone(struct supervisor *s, enum config_process p)
+{
+    struct again *a = &s->again[p];
+    struct err e = ERR_INIT;
+    int end[2] = {-1, -1}, rc = msg_pair(end, &e);
+    const struct proc_fd fds[] = {{end[1], PART_CHANNEL}};
+
+    a->due = 0;
+    a->life++;
+    a->began = clock_mono();
+    if (rc == 0)
+        rc = start_part(s, p, fds, ARRAY_LEN(fds), &e);
+    if (rc == 0 && (rc = msg_send(s->control, p == CONFIG_COURIER ? PX_COURIER : PX_READER, a->life,
+                                  span_of(NULL, 0), &end[0])) != 0)
+        (void)err_sys(&e, rc, "handing the %s to the keeper", config_process_name(p));
+    io_close(&end[0]);
+    io_close(&end[1]);
+    if (rc == 0) {
+        log_info("part started anew", "part", config_process_name(p));
+        return;
+    }
+    log_error("a part cannot start", "why", err_text(&e));
+    proc_end_now(&s->part[p]);
+    alone_later(s, p);
+}
+
+/* Those that are due; when the next one is, or -1. */
+static mono_ms start_due(struct supervisor *s)
+{
+    mono_ms now = clock_mono(), next = -1;
+
+    for (int p = 0; p < (int)PARTS && !s->stopping; p++) {
+        struct again *a = &s->again[p];
+
+        if (a->due != 0 && now >= a->due && s->control != NULL)
+            start_alone(s, (enum config_process)p);
+        if (a->due != 0 && (next < 0 || a->due < next))
+            next = a->due;
+    }
+    return next;
+}
+
+static void ended_alone(struct supervisor *s, enum config_process p, const struct proc_last *why)
+{
+    char text[96];
+
+    log_warn("a part ended unexpectedly and is started anew", "part", config_process_name(p), "how",
+             proc_last_text(why, text));
+    alone_later(s, p);
+}
+
+/* The keeper has closed its channel: it is dead, or it spoke nonsense and may run on. */
+static void part_lost(struct supervisor *s, enum config_process p, uint64_t life)
+{
+    struct proc_last why;
+
+    if (s->stopping || life != s->again[p].life || s->part[p].pidfd < 0)
+        return;
+    (void)!proc_signal(&s->part[p], SIGKILL);
+    if (proc_reap(&s->part[p], true, &why) == 0)
+        ended_alone(s, p, &why);
+}
+
 static int begin_life(struct supervisor *s, struct err *e)
 {
     struct ring *ring = NULL;
@@ -188,6 +272,9 @@ static int begin_life(struct supervisor *s, struct err *e)
 
     s->ready = false;
     s->began = clock_mono();
+    memset(s->again, 0, sizeof(s->again));
+    for (size_t i = 0; i < PARTS; i++)
+        s->again[i] = (struct again){.began = s->began, .backoff = BACKOFF_LEAST};
     if ((rc = open_ends(&x, s->c->tls_key != NULL, e)) == 0 &&
         (rc = ring_new(&ring, PROTO_SLOT_BYTES, (uint32_t)s->c->ring_slots, e)) == 0)
         rc = start_parts(s, &x, ring_fd(ring), e);
@@ -262,6 +349,10 @@ static void part_ended(struct supervisor *s, enum config_process p, bool *crashe
     (void)proc_last_text(&why, text);
     if (s->stopping && why.end == PROC_EXITED && why.code == 0) {
         log_info("part ended", "part", config_process_name(p));
+        return;
+    }
+    if (!s->stopping && s->ready && s->control != NULL && holds_nothing(p)) {
+        ended_alone(s, p, &why);
         return;
     }
     log_error("a part ended unexpectedly", "part", config_process_name(p), "how", text);
@@ -386,6 +477,10 @@ static void take_control(struct supervisor *s)
     while ((rc = msg_recv(s->control, &m, &e)) == 0) {
         if (m.type->type == PX_WANT_ENGINE)
             start_engine(s);
+        if (m.type->type == PX_LOST_COURIER)
+            part_lost(s, CONFIG_COURIER, m.id);
+        if (m.type->type == PX_LOST_READER)
+            part_lost(s, CONFIG_READER, m.id);
         if (m.type->type != PX_READY)
             continue;
         s->ready = s->ever_ready = true;
@@ -443,11 +538,12 @@ static void live(struct supervisor *s)
     bool crashed = false;
 
     while (!crashed && s->code < 0) {
-        mono_ms now = clock_mono();
+        mono_ms next = start_due(s), now = clock_mono();
 
         if (s->stopping && (all_ended(s) || now >= s->stop_by))
             break;
-        crashed = watch(s, s->stopping ? (int)(s->stop_by - now) : -1);
+        next = s->stopping ? s->stop_by : next;
+        crashed = watch(s, next < 0 ? -1 : next > now ? (int)(next - now) : 0);
     }
     /* when one says that it cannot begin, the others' words need not wait */
     end_all(s);

@@ -162,6 +162,7 @@ void rig_start(struct keeper_rig *r)
     ring_close(r->ring);
     rig_ok(ring_new(&r->ring, PROTO_SLOT_BYTES, RIG_SLOTS, &e), &e);
     r->gone = false;
+    r->life[0] = r->life[1] = 0;
     r->pid = fork();
     assert_true(r->pid >= 0);
     if (r->pid == 0) {
@@ -180,6 +181,30 @@ void rig_start(struct keeper_rig *r)
     rig_ok(msg_open(&r->reader, reader[1], &proto_reader, MSG_B, &e), &e);
     rig_ok(msg_open(&r->control, control[1], &proto_control, MSG_A, &e), &e);
     await_ready(r);
+}
+
+static void new_part(struct keeper_rig *r, bool reader)
+{
+    struct msg_chan **c = reader ? &r->reader : &r->courier;
+    struct err e = ERR_INIT;
+    int end[2];
+
+    rig_ok(msg_pair(end, &e), &e);
+    rig_ok(msg_open(c, end[1], reader ? &proto_reader : &proto_courier, MSG_B, &e), &e);
+    assert_int_equal(msg_send_wait(r->control, reader ? PX_READER : PX_COURIER, ++r->life[reader],
+                                   span_of(NULL, 0), &end[0], RIG_SOON),
+                     0);
+    assert_int_equal(close(end[0]), 0);
+}
+
+void rig_new_courier(struct keeper_rig *r)
+{
+    new_part(r, false);
+}
+
+void rig_new_reader(struct keeper_rig *r)
+{
+    new_part(r, true);
 }
 
 static void forget_heard(struct keeper_rig *r)
@@ -255,6 +280,12 @@ static bool take(struct keeper_rig *r, struct msg_chan *c, struct msg *m)
 
     if (rc == -EPROTO)
         fail_msg("the keeper broke the protocol: %s", err_text(&e));
+    if (rc == -EPIPE && (c == r->courier || c == r->reader)) {
+        msg_close(c); /* the keeper does without it */
+        r->courier = c == r->courier ? NULL : r->courier;
+        r->reader = c == r->reader ? NULL : r->reader;
+        return false;
+    }
     r->gone = r->gone || rc == -EPIPE;
     return rc == 0;
 }
@@ -318,8 +349,12 @@ static void take_parts(struct keeper_rig *r)
         if (r->read != NULL)
             r->read(r, m.id, &s, m.fd[0]);
     }
-    while (take(r, r->control, &m))
-        ;
+    while (take(r, r->control, &m)) {
+        r->lost_courier += m.type->type == PX_LOST_COURIER;
+        r->lost_reader += m.type->type == PX_LOST_READER;
+        if (m.type->type == PX_LOST_COURIER || m.type->type == PX_LOST_READER)
+            r->lost_life = m.id;
+    }
 }
 
 void rig_turn(struct keeper_rig *r, int ms)

@@ -82,6 +82,9 @@ struct keeper_rig {
     unsigned refusals;
     unsigned asked_signer, asked_witness, asked_courier, asked_reader;
     uint64_t last_courier_id, last_reader_id;
+    uint64_t life[2];                   /* of courier and reader */
+    unsigned lost_courier, lost_reader; /* how often the keeper said so */
+    uint64_t lost_life;
     void *arg; /* of a test's own hooks */
 
     struct rig_heard heard[RIG_HEARD], last;
@@ -94,6 +97,9 @@ int keeper_rig_up(void **state);
 int keeper_rig_down(void **state);
 
 void rig_start(struct keeper_rig *r);
+/* As the supervisor does: another one of them.  The old channel, if there is one, is left open. */
+void rig_new_courier(struct keeper_rig *r);
+void rig_new_reader(struct keeper_rig *r);
 void rig_publish(struct keeper_rig *r);     /* of keeper_rig_up: policy and statements */
 void rig_kill(struct keeper_rig *r);        /* SIGKILL */
 int rig_ended(struct keeper_rig *r);        /* waits for its end: exit code, or 1000 + signal */

@@ -304,6 +304,52 @@ static void the_couriers_word_is_not_heard_for_the_readers(void **state)
     departure_done();
 }
 
+static unsigned goings;
+
+/* The courier goes with the first file, and with the closing; the reader with the first proof. */
+static void carry_and_go(struct keeper_rig *r, uint64_t id, const struct pm_carry *m,
+                         struct span body)
+{
+    if ((m->what == CARRY_MOVE_PUT && goings == 0) ||
+        (m->what == CARRY_MOVE_CLOSE && goings == 1)) {
+        goings++;
+        rig_new_courier(r); /* before anybody notices; the old channel closes */
+        return;
+    }
+    carry_all(r, id, m, body);
+}
+
+static void read_and_go(struct keeper_rig *r, uint64_t id, const struct pm_read *m, int fd)
+{
+    if (m->what == READ_PROOF && goings == 2) {
+        goings++;
+        rig_new_reader(r);
+        return;
+    }
+    rig_read_honest(r, id, m, fd);
+}
+
+static void a_move_goes_on_with_another_courier_and_another_reader(void **state)
+{
+    struct keeper_rig *r = *state;
+    struct msg_chan *old[] = {r->courier, r->reader};
+    char text[1024];
+
+    prepare_departure(r);
+    goings = 0;
+    d.honest = true;
+    r->carry = carry_and_go;
+    r->read = read_and_go;
+    if (relocate(r, text) != 0)
+        fail_msg("%s", text);
+    assert_int_equal(goings, 3);
+    assert_true(d.puts >= FILES);
+    all_have_moved(r);
+    msg_close(old[0]);
+    msg_close(old[1]);
+    departure_done();
+}
+
 static void carry_nothing(struct keeper_rig *r, uint64_t id, const struct pm_carry *m,
                           struct span body)
 {
@@ -358,6 +404,7 @@ int main(void)
         T(a_true_proof_of_something_else_never_destroys_a_key),
         T(a_destination_that_forgets_is_sent_everything_again),
         T(the_couriers_word_is_not_heard_for_the_readers),
+        T(a_move_goes_on_with_another_courier_and_another_reader),
         T(while_a_country_leaves_its_files_stay_whole),
     };
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define T(f) cmocka_unit_test_setup_teardown(f, keeper_rig_up, keeper_rig_down)
@@ -510,15 +511,110 @@ static void a_token_taken_back_ends_its_uploads(void **state)
     rig_sub_done(&s);
 }
 
-static void any_part_that_goes_ends_the_keeper_in_order(void **state)
+static void close_courier(struct keeper_rig *r)
+{
+    msg_close(r->courier);
+    r->courier = NULL;
+}
+
+static void close_reader(struct keeper_rig *r)
+{
+    msg_close(r->reader);
+    r->reader = NULL;
+}
+
+static void a_courier_that_goes_is_waited_for_and_nobody_else_notices(void **state)
+{
+    struct keeper_rig *r = *state;
+    struct rig_sub s, t;
+    uint64_t id = nearly_uploaded(r, &s), published;
+
+    rig_settle(r);
+    published = rig_metric(r, "site_ledger_published");
+    for (int way = 0; way < 3; way++) {
+        unsigned lost = r->lost_courier, asked = r->asked_witness;
+
+        r->cosign = NULL; /* it goes while it owes an answer, or while it does not */
+        if (way > 0) {
+            rig_sub_new(r, &t, "CH");
+            rig_submit(r, &t, hello, (size_t)way);
+            rig_sub_done(&t);
+            rig_until(r, r->asked_witness > asked);
+        }
+        if (way < 2)
+            close_courier(r);
+        else
+            assert_int_equal(send(msg_fd(r->courier), "nonsense", 8, MSG_NOSIGNAL), 8);
+        rig_until(r, r->lost_courier == lost + 1);
+        assert_int_equal(r->lost_life, (uint64_t)way);
+        rig_quiet(r);
+        assert_true(rig_metric(r, "site_ledger_published") >= published);
+        rig_new_courier(r);
+        r->cosign = rig_cosign_honest;
+        rig_settle(r);
+    }
+    rig_say(r, FK_PUT_END, id, NULL, 0); /* it was under way all the time */
+    (void)rig_receipt(r, id, &s, hello, sizeof(hello), false);
+    rig_settle(r);
+    assert_int_equal(rig_state(r, &s) & SUB_FINAL, SUB_FINAL);
+    rig_sub_done(&s);
+}
+
+static void a_courier_that_comes_before_the_old_ones_end_is_noticed_takes_over(void **state)
+{
+    struct keeper_rig *r = *state;
+    struct msg_chan *old = r->courier;
+    struct rig_sub s;
+
+    rig_settle(r);
+    rig_new_courier(r);
+    rig_sub_new(r, &s, "CH");
+    rig_submit(r, &s, hello, sizeof(hello));
+    rig_settle(r);
+    assert_int_equal(rig_state(r, &s) & SUB_FINAL, SUB_FINAL);
+    msg_close(old);
+    rig_sub_done(&s);
+}
+
+static void what_a_lost_reader_was_asked_is_answered_and_another_reads(void **state)
+{
+    struct keeper_rig *r = *state;
+    const struct pm_admin ask = {.what = ADMIN_PUBLISH, .document = READ_STATEMENT};
+    uint64_t size = rig_metric(r, "site_ledger_size"), id;
+    unsigned asked = r->asked_reader;
+    struct msg_chan *admin;
+    struct rig_sub s;
+    char text[1024];
+
+    id = nearly_uploaded(r, &s);
+    r->read = NULL;
+    admin = rig_admin_ask(r, &ask, "poison");
+    rig_until(r, r->asked_reader > asked);
+    close_reader(r);
+    assert_int_equal(rig_admin_hear(r, admin, text), -EAGAIN);
+    assert_non_null(strstr(text, "nothing was published, try again"));
+    assert_int_equal(r->lost_reader, 1);
+    assert_int_not_equal(rig_admin_request(r, &ask, "no reader", text), 0); /* not yet */
+    rig_say(r, FK_PUT_END, id, NULL, 0);
+    (void)rig_receipt(r, id, &s, hello, sizeof(hello), false);
+    size += 2;
+    assert_int_equal(rig_metric(r, "site_ledger_size"), size);
+    rig_new_reader(r);
+    r->read = rig_read_honest;
+    assert_int_equal(rig_admin_request(r, &ask, "a statement", text), 0);
+    assert_int_equal(rig_metric(r, "site_ledger_size"), size + 1);
+    rig_sub_done(&s);
+}
+
+static void any_other_part_that_goes_ends_the_keeper_in_order(void **state)
 {
     struct keeper_rig *r = *state;
     struct rig_sub s;
 
     rig_sub_new(r, &s, "CH");
     rig_submit(r, &s, hello, sizeof(hello));
-    for (int i = 0; i < 5; i++) {
-        struct msg_chan **all[] = {&r->front, &r->signer, &r->courier, &r->reader, &r->control};
+    for (int i = 0; i < 3; i++) {
+        struct msg_chan **all[] = {&r->front, &r->signer, &r->control};
 
         msg_close(*all[i]);
         *all[i] = NULL;
@@ -546,7 +642,10 @@ int main(void)
         T(an_administrator_may_ask_nonsense_and_go_in_the_middle),
         T(a_configuration_that_cannot_be_taken_over_is_not),
         T(a_token_taken_back_ends_its_uploads),
-        T(any_part_that_goes_ends_the_keeper_in_order),
+        T(a_courier_that_goes_is_waited_for_and_nobody_else_notices),
+        T(a_courier_that_comes_before_the_old_ones_end_is_noticed_takes_over),
+        T(what_a_lost_reader_was_asked_is_answered_and_another_reads),
+        T(any_other_part_that_goes_ends_the_keeper_in_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
