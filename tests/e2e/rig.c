@@ -559,6 +559,24 @@ void rig_kill_all(struct rig *r, size_t site)
     r->site[site].pid = 0;
 }
 
+void rig_kill_supervisor(struct rig *r, size_t site)
+{
+    pid_t all[64];
+    size_t n = rig_processes(r, site, all, ARRAY_LEN(all));
+
+    (void)kill(all[0], SIGKILL);
+    (void)waitpid(all[0], NULL, 0);
+    for (size_t i = 1; i < n; i++) {
+        int tries = 0;
+
+        while (parent_of(all[i]) > 0 && tries++ < 2500)
+            rig_nap(2);
+        if (parent_of(all[i]) > 0)
+            fail_msg("%s: a part outlives its supervisor", r->site[site].name);
+    }
+    r->site[site].pid = 0;
+}
+
 struct rig *rig_open(const struct rig_plan *plan)
 {
     struct http_client_limits limits = {0};

@@ -27,6 +27,7 @@
 
 #define RIG_SITES 2
 #define RIG_PERSONS 3
+#define RIG_MOVERS 60
 #define RIG_TOKEN "everybody's token"         /* any country */
 #define RIG_TOKEN_CH "a token of Switzerland" /* only CH */
 #define RIG_OBJECT_MAX (8U << 20)             /* bytes of the largest file a site takes */
@@ -43,8 +44,9 @@ struct rig_site {
 };
 
 struct rig_plan {
-    size_t sites; /* 1: zrh1 takes every country.  2: CH, LI at zrh1, the others at mow1 */
-    int moves_in; /* two sites: so many seconds from now Canada belongs to zrh1; 0: never */
+    size_t sites;  /* 1: zrh1 takes every country.  2: CH, LI at zrh1, the others at mow1 */
+    int moves_in;  /* two sites: so many seconds from now Canada belongs to zrh1; 0: never */
+    size_t movers; /* so many countries beside Canada move with it, at most RIG_MOVERS */
     bool scanning;
     uint64_t segment; /* bytes of a vault segment, 0: 4 MiB */
     bool tls;         /* sites speak TLS with certificates of their own; also by "tls" as the last
@@ -64,6 +66,7 @@ struct rig {
     struct digest register_doc, policy_doc;
     struct digest statement, lookups_only, withdrawn; /* published in this order reversed */
     unix_time canada_moves;                           /* 0: never */
+    char mover[RIG_MOVERS][3];                        /* plan.movers of them */
     struct trust *trust;
     struct http_client *http;
     char authorities[80]; /* with TLS: the sites' certificates, for clients and couriers */
@@ -88,6 +91,8 @@ void rig_kill_all(struct rig *r, size_t site); /* SIGKILL to every process of it
 void rig_configure(const struct rig *r, size_t site, const char *more);
 /* Returns when the site's log has that text (again: after `from`, which is moved behind it). */
 void rig_await_log(const struct rig *r, size_t site, const char *text, size_t *from);
+/* SIGKILL to the supervisor alone: the kernel ends its parts.  Returns when all are dead. */
+void rig_kill_supervisor(struct rig *r, size_t site);
 /* The processes of a site (supervisor first), at most n; their number. */
 size_t rig_processes(const struct rig *r, size_t site, pid_t *out, size_t n);
 /* "keeper", ..., "supervisor", "engine" for the others */
@@ -105,6 +110,14 @@ uint64_t rig_slots(struct rig *r, size_t site);
 struct id128 rig_object_of(struct rig *r, size_t site, const struct id128 *sub);
 /* Signs by person 0 and 1 and carries out the move of a country from one site to another. */
 void rig_relocate(struct rig *r, const char *country, size_t from, size_t to);
+/* The approval of a move alone, as rig_relocate signs it; env: filled, the caller's. */
+void rig_approve_move(struct rig *r, const char *country, size_t from, size_t to, struct buf *env);
+/* As rig_admin, for a site that may die meanwhile: -EPIPE then. */
+int rig_admin_try(struct rig *r, size_t site, const struct pm_admin *ask,
+                  const struct buf *document, char text[1024]);
+/* Asks, and leaves after the first word. */
+void rig_admin_leave(struct rig *r, size_t site, const struct pm_admin *ask,
+                     const struct buf *document);
 /* A number of /metrics; fails if there is no such line. */
 uint64_t rig_metric(struct rig *r, size_t site, const char *name);
 /* Returns when all leaves so far are published. */

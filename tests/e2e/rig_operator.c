@@ -20,6 +20,7 @@
 
 /* --- the admin socket --- */
 
+/* -1: nobody listens. */
 static int reach(const char *path)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -29,38 +30,87 @@ static int reach(const char *path)
     assert_true(strlen(path) < sizeof(a.sun_path));
     memcpy(a.sun_path, path, strlen(path) + 1);
     if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) != 0)
-        fail_msg("nobody listens on %s: %s", path, strerror(errno));
+        io_close(&fd);
     return fd;
+}
+
+/* Asks on a connection of its own; -EPIPE: nobody listens. */
+static int ask_on(struct msg_chan **chan, const char *path, const struct pm_admin *ask,
+                  const struct buf *document)
+{
+    struct err e = ERR_INIT;
+    int fd = -1, sock = reach(path), rc;
+
+    if (sock < 0)
+        return -EPIPE;
+    if (document != NULL) {
+        fd = memfd_create("document", MFD_CLOEXEC);
+        rig_ok(io_write_all(fd, document->data, document->len), &e);
+    }
+    rig_ok(msg_open(chan, sock, &proto_admin, MSG_A, &e), &e);
+    rc = msg_send_wait(*chan, fd < 0 ? PA_ASK : PA_ASK_FILE, 1, span_of(ask, sizeof(*ask)),
+                       fd < 0 ? NULL : &fd, RIG_SOON);
+    io_close(&fd);
+    return rc;
+}
+
+/* The last word of the keeper, or why there is none. */
+static int converse(const char *path, const struct pm_admin *ask, const struct buf *document,
+                    struct pm_admin_says *says)
+{
+    struct msg_chan *chan = NULL;
+    struct err e = ERR_INIT;
+    int rc = ask_on(&chan, path, ask, document);
+    struct msg m;
+
+    while (rc == 0 && (rc = msg_recv_wait(chan, &m, 2 * RIG_SOON, &e)) == 0) {
+        memcpy(says, m.body.p, sizeof(*says));
+        says->text[sizeof(says->text) - 1] = '\0';
+        if (says->end)
+            break;
+    }
+    msg_close(chan);
+    return rc;
+}
+
+void rig_admin_leave(struct rig *r, size_t site, const struct pm_admin *ask,
+                     const struct buf *document)
+{
+    struct msg_chan *chan = NULL;
+    struct err e = ERR_INIT;
+    struct msg m;
+
+    /* its first word, so that the document is taken */
+    rig_ok(ask_on(&chan, r->site[site].admin, ask, document), &e);
+    rig_ok(msg_recv_wait(chan, &m, RIG_SOON, &e), &e);
+    msg_close(chan);
 }
 
 int rig_admin(struct rig *r, size_t site, const struct pm_admin *ask, const struct buf *document,
               uint64_t *done, char text[1024])
 {
     struct pm_admin_says says;
-    struct msg_chan *chan;
-    struct err e = ERR_INIT;
-    struct msg m;
-    int fd = -1;
+    int rc = converse(r->site[site].admin, ask, document, &says);
 
-    if (document != NULL) {
-        fd = memfd_create("document", MFD_CLOEXEC);
-        rig_ok(io_write_all(fd, document->data, document->len), &e);
-    }
-    rig_ok(msg_open(&chan, reach(r->site[site].admin), &proto_admin, MSG_A, &e), &e);
-    rig_ok(msg_send_wait(chan, fd < 0 ? PA_ASK : PA_ASK_FILE, 1, span_of(ask, sizeof(*ask)),
-                         fd < 0 ? NULL : &fd, RIG_SOON),
-           &e);
-    do {
-        rig_ok(msg_recv_wait(chan, &m, 2 * RIG_SOON, &e), &e);
-        memcpy(&says, m.body.p, sizeof(says));
-        says.text[sizeof(says.text) - 1] = '\0';
-    } while (!says.end);
+    if (rc != 0)
+        fail_msg("%s: the keeper does not answer: %s", r->site[site].name, strerror(-rc));
     if (done != NULL)
         *done = says.done;
     if (text != NULL)
         memcpy(text, says.text, sizeof(says.text));
-    msg_close(chan);
-    io_close(&fd);
+    return says.rc;
+}
+
+int rig_admin_try(struct rig *r, size_t site, const struct pm_admin *ask,
+                  const struct buf *document, char text[1024])
+{
+    struct pm_admin_says says;
+
+    if (converse(r->site[site].admin, ask, document, &says) != 0) {
+        (void)snprintf(text, 1024, "it ended before it answered");
+        return -EPIPE;
+    }
+    memcpy(text, says.text, sizeof(says.text));
     return says.rc;
 }
 
@@ -139,6 +189,29 @@ static void publish_register(struct rig *r)
     buf_free(&b);
 }
 
+/* The first countries of the table that have no other part in the plan. */
+static void choose_movers(struct rig *r)
+{
+    size_t n = 0;
+
+    assert_true(r->plan.movers <= RIG_MOVERS);
+    for (size_t i = 0; i < COUNTRY_COUNT && n < r->plan.movers; i++) {
+        const struct country *c = &country_table[i];
+
+        if (!c->formerly && strstr("CA CH LI DE", c->code) == NULL)
+            memcpy(r->mover[n++], c->code, 3);
+    }
+}
+
+static bool moves(const struct rig *r, const char *code)
+{
+    bool found = strcmp(code, "CA") == 0;
+
+    for (size_t i = 0; i < r->plan.movers; i++)
+        found = found || strcmp(code, r->mover[i]) == 0;
+    return found;
+}
+
 static bool lives_at_zrh(const struct rig *r, const char *code)
 {
     return r->sites == 1 || strcmp(code, "CH") == 0 || strcmp(code, "LI") == 0;
@@ -152,7 +225,7 @@ static void put_subjects(const struct rig *r, bool zrh, struct buf *b)
     for (size_t i = 0; i < COUNTRY_COUNT; i++) {
         const struct country *c = &country_table[i];
 
-        if (c->formerly || strcmp(c->code, "CA") == 0 || lives_at_zrh(r, c->code) != zrh)
+        if (c->formerly || moves(r, c->code) || lives_at_zrh(r, c->code) != zrh)
             continue;
         put(b, "%s'%s'", first ? "" : ", ", c->code);
         first = false;
@@ -162,10 +235,11 @@ static void put_subjects(const struct rig *r, bool zrh, struct buf *b)
 
 static void publish_policy(struct rig *r)
 {
-    char author[33], now[CLOCK_SECOND_LEN + 1], moves[CLOCK_SECOND_LEN + 1],
+    char author[33], now[CLOCK_SECOND_LEN + 1], from[CLOCK_SECOND_LEN + 1],
         by[CLOCK_SECOND_LEN + 1];
     struct buf b;
 
+    choose_movers(r);
     buf_init(&b, 65536);
     text_id(author, &r->person_id[2]);
     clock_second(now, clock_now());
@@ -178,13 +252,16 @@ static void publish_policy(struct rig *r)
     put_subjects(r, true, &b);
     if (r->sites == 2)
         put_subjects(r, false, &b);
-    put(&b, "  - subjects: [CA]\n    at:\n      - {zone: %s, from: 2017-01-01T00:00Z}\n",
+    put(&b, "  - subjects: [CA");
+    for (size_t i = 0; i < r->plan.movers; i++)
+        put(&b, ", '%s'", r->mover[i]);
+    put(&b, "]\n    at:\n      - {zone: %s, from: 2017-01-01T00:00Z}\n",
         r->sites == 2 ? "RU" : "CH");
     if (r->plan.moves_in > 0) {
         r->canada_moves = clock_now() + r->plan.moves_in;
-        clock_second(moves, r->canada_moves);
+        clock_second(from, r->canada_moves);
         clock_second(by, r->canada_moves + 3600);
-        put(&b, "      - {zone: CH, from: %s, move_by: %s}\n", moves, by);
+        put(&b, "      - {zone: CH, from: %s, move_by: %s}\n", from, by);
     }
     put(&b, "  - subjects: ['product:*', 'rules:*']\n    at:\n"
             "      - {zone: CH, from: 2017-01-01T00:00Z}\n");
@@ -220,12 +297,11 @@ void rig_publish_documents(struct rig *r)
     publish_statement(r, "file", "You agree that we keep and scan your file.", &r->statement);
 }
 
-void rig_relocate(struct rig *r, const char *country, size_t from, size_t to)
+void rig_approve_move(struct rig *r, const char *country, size_t from, size_t to, struct buf *env)
 {
-    struct pm_admin ask = {.what = ADMIN_RELOCATE, .document = READ_MOVE};
     struct move_approval m;
-    struct buf b, env;
     struct digest doc;
+    struct buf b;
 
     memset(&m, 0, sizeof(m));
     m.move = random_id();
@@ -235,10 +311,18 @@ void rig_relocate(struct rig *r, const char *country, size_t from, size_t to)
     m.policy = r->policy_doc;
     buf_init(&b, 4096);
     assert_int_equal(move_write(&m, &b), 0);
-    sign(document_type(DOCUMENT_MOVE), &b, r->person, &env, &doc);
+    sign(document_type(DOCUMENT_MOVE), &b, r->person, env, &doc);
+    buf_free(&b);
+}
+
+void rig_relocate(struct rig *r, const char *country, size_t from, size_t to)
+{
+    struct pm_admin ask = {.what = ADMIN_RELOCATE, .document = READ_MOVE};
+    struct buf env;
+
+    rig_approve_move(r, country, from, to, &env);
     admin(r, from, &ask, &env);
     buf_free(&env);
-    buf_free(&b);
 }
 
 /* --- the rest --- */
