@@ -22,6 +22,8 @@
 
 #define ROOT "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
+const char *keeper_rig_epoch = "1d";
+
 /* --- founding --- */
 
 static void put_token(struct buf *b, const char *name, const char *token, const char *more)
@@ -49,18 +51,19 @@ static void write_config(struct keeper_rig *r)
                    peer, w_key);
     buf_init(&b, 16384);
     assert_int_equal(
-        buf_printf(&b,
-                   "format: site/v1\nsite: zrh1\nzone: CH\norigin: zrh1.example/ledger\n"
-                   "url: http://127.0.0.1:1\nlisten: 127.0.0.1:0\nkeys: {}\n"
-                   "roots: {threshold: 1, keys: [" ROOT "]}\n"
-                   "run_as: {front: 64001, keeper: 64002, signer: 64003, courier: 64004, "
-                   "reader: 64005}\n"
-                   "limits: {object: %u, in_flight: 4MiB, segment: 4MiB, checkpoint_ms: 50}\n"
-                   "quorum: |\n  witness w1 %s http://127.0.0.1:1/\n  quorum w1\n"
-                   "peers:\n  - site: mow1\n    zone: RU\n    url: http://127.0.0.1:2\n"
-                   "    move_key: '%s'\n    policy: |\n      log %s\n      witness w1 %s\n"
-                   "      quorum w1\nsubmitters:\n",
-                   RIG_OBJECT_MAX, w_key, move, peer, w_key),
+        buf_printf(
+            &b,
+            "format: site/v1\nsite: zrh1\nzone: CH\norigin: zrh1.example/ledger\n"
+            "url: http://127.0.0.1:1\nlisten: 127.0.0.1:0\nkeys: {}\n"
+            "roots: {threshold: 1, keys: [" ROOT "]}\n"
+            "run_as: {front: 64001, keeper: 64002, signer: 64003, courier: 64004, "
+            "reader: 64005}\n"
+            "epoch: %s\nlimits: {object: %u, in_flight: 4MiB, segment: 4MiB, checkpoint_ms: 50}\n"
+            "quorum: |\n  witness w1 %s http://127.0.0.1:1/\n  quorum w1\n"
+            "peers:\n  - site: mow1\n    zone: RU\n    url: http://127.0.0.1:2\n"
+            "    move_key: '%s'\n    policy: |\n      log %s\n      witness w1 %s\n"
+            "      quorum w1\nsubmitters:\n",
+            keeper_rig_epoch, RIG_OBJECT_MAX, w_key, move, peer, w_key),
         0);
     put_token(&b, "all", RIG_TOKEN, ", in_flight: 20");
     put_token(&b, "swiss", RIG_TOKEN_CH, ", countries: ['CH']");
@@ -189,6 +192,8 @@ static void new_part(struct keeper_rig *r, bool reader)
     struct err e = ERR_INIT;
     int end[2];
 
+    assert_true(r->n_old < ARRAY_LEN(r->old));
+    r->old[r->n_old++] = *c;
     rig_ok(msg_pair(end, &e), &e);
     rig_ok(msg_open(c, end[1], reader ? &proto_reader : &proto_courier, MSG_B, &e), &e);
     assert_int_equal(msg_send_wait(r->control, reader ? PX_READER : PX_COURIER, ++r->life[reader],
@@ -224,6 +229,8 @@ void rig_close_parts(struct keeper_rig *r)
         msg_close(*all[i]);
         *all[i] = NULL;
     }
+    while (r->n_old > 0)
+        msg_close(r->old[--r->n_old]);
     forget_heard(r);
 }
 
@@ -355,6 +362,15 @@ static void take_parts(struct keeper_rig *r)
         if (m.type->type == PX_LOST_COURIER || m.type->type == PX_LOST_READER)
             r->lost_life = m.id;
     }
+}
+
+void rig_parts_only(struct keeper_rig *r, int ms)
+{
+    struct pollfd p = {.fd = msg_fd(r->control), .events = POLLIN};
+
+    take_parts(r);
+    (void)poll(&p, 1, ms);
+    r->gone = r->gone || (p.revents & POLLHUP) != 0;
 }
 
 void rig_turn(struct keeper_rig *r, int ms)

@@ -82,6 +82,8 @@ struct keeper_rig {
     unsigned refusals;
     unsigned asked_signer, asked_witness, asked_courier, asked_reader;
     uint64_t last_courier_id, last_reader_id;
+    struct msg_chan *old[8];
+    size_t n_old;
     uint64_t life[2];                   /* of courier and reader */
     unsigned lost_courier, lost_reader; /* how often the keeper said so */
     uint64_t lost_life;
@@ -91,15 +93,21 @@ struct keeper_rig {
     size_t n_heard;
 };
 
+extern const char *keeper_rig_epoch; /* how long one lasts: "1d"; set it before all else */
+
 /* cmocka's set-up and tear-down: founded, started, register-less, with policy and two statements.
  */
 int keeper_rig_up(void **state);
 int keeper_rig_down(void **state);
 
 void rig_start(struct keeper_rig *r);
-/* As the supervisor does: another one of them.  The old channel, if there is one, is left open. */
+/* As the supervisor does: another one of them.  The old channel, if there is one, stays open and is
+ * not read any more. */
 void rig_new_courier(struct keeper_rig *r);
 void rig_new_reader(struct keeper_rig *r);
+/* A policy of that serial, in effect from then on, that puts every country into that zone's site.
+ */
+void rig_publish_policy(struct keeper_rig *r, unsigned serial, unix_time from, uint8_t zone);
 void rig_publish(struct keeper_rig *r);     /* of keeper_rig_up: policy and statements */
 void rig_kill(struct keeper_rig *r);        /* SIGKILL */
 int rig_ended(struct keeper_rig *r);        /* waits for its end: exit code, or 1000 + signal */
@@ -109,6 +117,7 @@ bool rig_logged(const struct keeper_rig *r, const char *words);
 
 /* Lets the parts answer for at most ms, or until something for the front comes. */
 void rig_turn(struct keeper_rig *r, int ms);
+void rig_parts_only(struct keeper_rig *r, int ms); /* the front's channel is not read */
 void rig_quiet(struct keeper_rig *r); /* RIG_QUIET of turns: nothing may come for the front */
 /* Turns until cond; fails after RIG_SOON. */
 #define rig_until(r, cond)                                                                         \

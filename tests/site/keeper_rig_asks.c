@@ -349,16 +349,17 @@ int rig_admin(struct keeper_rig *r, uint32_t what, uint32_t kind, const char *do
 
 /* --- documents --- */
 
-static void policy_record(struct keeper_rig *r)
+/* zone 0: CA and CH are here, FR is at mow1; else all are at mow1. */
+static void policy_record(struct keeper_rig *r, unsigned serial, unix_time from, uint8_t zone)
 {
-    static const struct placement_step steps[] = {
-        {{'C', 'A'}, 0, 0, 0}, {{'C', 'H'}, 0, 0, 0}, {{'F', 'R'}, 1, 0, 0}};
-    struct read_policy p = {.has_previous = false};
+    const struct placement_step steps[] = {
+        {{'C', 'A'}, zone, 0, 0}, {{'C', 'H'}, zone, 0, 0}, {{'F', 'R'}, 1, 0, 0}};
+    struct read_policy p = {.has_previous = serial > 1, .previous = r->policy_doc};
     struct err e = ERR_INIT;
 
     rig_ok(placement_new(&p.placement), &e);
-    p.placement->serial = 1;
-    p.placement->valid_from = clock_now() - 10;
+    p.placement->serial = serial;
+    p.placement->valid_from = from;
     rig_ok(placement_add_zone(p.placement, "CH"), &e);
     rig_ok(placement_add_zone(p.placement, "RU"), &e);
     rig_ok(placement_add_site(p.placement, "zrh1", 0), &e);
@@ -388,10 +389,18 @@ static void publish(struct keeper_rig *r, uint32_t kind, const char *text, struc
         fail_msg("not published: %s", said);
 }
 
+void rig_publish_policy(struct keeper_rig *r, unsigned serial, unix_time from, uint8_t zone)
+{
+    char text[32];
+
+    (void)snprintf(text, sizeof(text), "policy %u", serial);
+    policy_record(r, serial, from, zone);
+    publish(r, READ_POLICY, text, &r->policy_doc);
+}
+
 void rig_publish(struct keeper_rig *r)
 {
-    policy_record(r);
-    publish(r, READ_POLICY, "the policy", &r->policy_doc);
+    rig_publish_policy(r, 1, clock_now() - 10, 0);
     statement_record(r, 1u << SCOPE_LOOKUP);
     publish(r, READ_STATEMENT, "we look up", &r->statement_lookup);
     statement_record(r, 1u << SCOPE_FILE);

@@ -445,6 +445,28 @@ static void a_statement_withdrawn_during_the_upload_ends_it(void **state)
     rig_sub_done(&s);
 }
 
+static void a_policy_that_takes_effect_during_the_upload_ends_it(void **state)
+{
+    struct keeper_rig *r = *state;
+    struct pm_refused no;
+    struct rig_sub s;
+    uint64_t id, size;
+
+    rig_sub_new(r, &s, "CH");
+    rig_open_sub(r, &s);
+    id = rig_begin(r, &s);
+    rig_data(r, id, hello, sizeof(hello));
+    rig_publish_policy(r, 2, clock_now(), 1);
+    size = rig_metric(r, "site_ledger_size");
+    rig_say(r, FK_PUT_END, id, NULL, 0);
+    memcpy(&no, rig_answer(r, id, FK_REFUSED, sizeof(no)), sizeof(no));
+    assert_int_equal(no.refusal, PRF_WRONG_SITE);
+    assert_string_equal(no.site, "mow1"); /* and where it belongs */
+    assert_string_equal(no.url, "http://127.0.0.1:2");
+    assert_int_equal(rig_metric(r, "site_ledger_size"), size);
+    rig_sub_done(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -460,6 +482,7 @@ int main(void)
         T(a_file_that_grows_beyond_the_limit_is_refused_where_it_does),
         T(an_aborted_upload_leaves_nothing),
         T(a_statement_withdrawn_during_the_upload_ends_it),
+        T(a_policy_that_takes_effect_during_the_upload_ends_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,9 @@
  * taken as a whole or not. */
 #include "keeper_rig_moves.h"
 
+#include "events/receipt_extra.h"
 #include "events/setroot.h"
+#include "ledger/tlog_proof.h"
 #include "site/move_stream.h"
 
 #define T(f) cmocka_unit_test_setup_teardown(f, keeper_rig_up, keeper_rig_down)
@@ -95,15 +97,13 @@ static uint64_t say_begin(struct keeper_rig *r, const struct id128 *move, const 
 }
 
 /* The sealed stream of one file as meta tells it; cut: so many bytes of its end are missing. */
-static uint64_t send_object(struct keeper_rig *r, const struct arrival *a, size_t i,
-                            const struct move_meta *meta, const struct id128 *sealed_for,
-                            size_t cut)
+static void send_bytes(struct keeper_rig *r, const struct arrival *a, size_t i,
+                       const struct move_meta *meta, const struct id128 *sealed_for, size_t cut,
+                       uint64_t id)
 {
-    uint64_t id = say_begin(r, &a->t.move, &a->s[i].sub);
     struct move_sender *s;
     struct buf out;
 
-    (void)rig_answer(r, id, FK_PUT_GO, 0);
     buf_init(&out, 1 << 20);
     rig_ok(move_sender_new(&s, r->move_pub, &a->t.move, sealed_for, meta, &out), NULL);
     rig_ok(move_sender_chunk(s, (const uint8_t *)content[i], strlen(content[i]), true, &out), NULL);
@@ -111,6 +111,16 @@ static uint64_t send_object(struct keeper_rig *r, const struct arrival *a, size_
     rig_data(r, id, out.data, out.len - cut);
     rig_say(r, FK_PUT_END, id, NULL, 0);
     buf_free(&out);
+}
+
+static uint64_t send_object(struct keeper_rig *r, const struct arrival *a, size_t i,
+                            const struct move_meta *meta, const struct id128 *sealed_for,
+                            size_t cut)
+{
+    uint64_t id = say_begin(r, &a->t.move, &a->s[i].sub);
+
+    (void)rig_answer(r, id, FK_PUT_GO, 0);
+    send_bytes(r, a, i, meta, sealed_for, cut, id);
     return id;
 }
 
@@ -131,6 +141,39 @@ static uint64_t say_close(struct keeper_rig *r, const struct arrival *a)
     return id;
 }
 
+/* A final receipt of move.received, of this move and this set. */
+static void is_received(struct keeper_rig *r, const struct arrival *a, struct span text)
+{
+    struct tlog_policy *policy;
+    struct tlog_verdict v;
+    struct receipt_extra x;
+    struct core_proof proof;
+    struct digest hash, root;
+    struct id128 move;
+    struct leaf l;
+    struct buf extra;
+
+    memset(&x, 0, sizeof(x));
+    buf_init(&extra, RECEIPT_EXTRA_MAX);
+    rig_ok(tlog_policy_parse(&policy, span_str(r->policy), NULL), NULL);
+    rig_ok(tlog_proof_parse(&proof, text, NULL), NULL);
+    rig_ok(tlog_proof_extra(&extra, &proof, NULL), NULL);
+    rig_ok(receipt_extra_decode(&x, buf_span(&extra), NULL), NULL);
+    sha256_leaf(x.leaf.p, x.leaf.n, &hash);
+    rig_ok(tlog_proof_verify(&v, &proof, policy, &hash, NULL), NULL);
+    assert_true(v.quorum);
+    assert_int_equal(leaf_parse(&l, x.leaf), 0);
+    assert_int_equal(l.kind, LK_MOVE_RECEIVED);
+    move = leaf_id(&l, LF_MOVE);
+    root = leaf_digest(&l, LF_SET_ROOT);
+    assert_memory_equal(&move, &a->t.move, sizeof(move));
+    assert_memory_equal(&root, &a->t.root, sizeof(root));
+    assert_int_equal(leaf_int(&l, LF_COUNT), a->t.count);
+    receipt_extra_free(&x);
+    buf_free(&extra);
+    tlog_policy_free(policy);
+}
+
 /* Closed and answered with a final receipt of move.received; so are later questions. */
 static void close_truly(struct keeper_rig *r, const struct arrival *a)
 {
@@ -139,6 +182,7 @@ static void close_truly(struct keeper_rig *r, const struct arrival *a)
 
         memcpy(&m, rig_answer(r, say_close(r, a), FK_RECEIPT_IS, sizeof(m)), sizeof(m));
         assert_int_equal(m.final, 1);
+        is_received(r, a, span_of(r->last.body.data + sizeof(m), r->last.body.len - sizeof(m)));
     }
     for (size_t i = 0; i < a->t.count; i++)
         assert_int_equal(rig_state(r, &a->s[i]) & SUB_ACCEPTED, SUB_ACCEPTED);
@@ -284,6 +328,35 @@ static void files_that_are_not_those_announced_are_not_taken(void **state)
                sizeof(done));
         assert_int_equal(done.repeat, 1);
     }
+    close_truly(r, &a);
+    here_are(r, FILES);
+    arrival_done(&a);
+}
+
+static void a_file_sent_twice_at_once_counts_once(void **state)
+{
+    struct keeper_rig *r = *state;
+    struct move_meta m;
+    struct arrival a;
+    uint64_t id[2];
+
+    prepare_arrival(r, &a, FILES);
+    open_truly(r, &a);
+    m = meta_of(&a, 0);
+    for (int k = 0; k < 2; k++) {
+        id[k] = say_begin(r, &a.t.move, &a.s[0].sub);
+        (void)rig_answer(r, id[k], FK_PUT_GO, 0);
+    }
+    for (int k = 0; k < 2; k++)
+        send_bytes(r, &a, 0, &m, &a.s[0].sub, 0, id[k]);
+    for (int k = 0; k < 2; k++) {
+        struct pm_receipt done;
+
+        memcpy(&done, rig_answer(r, id[k], FK_PUT_DONE, sizeof(done)), sizeof(done));
+        assert_int_equal(done.repeat, k);
+    }
+    send_truly(r, &a, 1);
+    send_truly(r, &a, 2);
     close_truly(r, &a);
     here_are(r, FILES);
     arrival_done(&a);
@@ -466,6 +539,7 @@ int main(void)
         T(a_true_proof_of_something_else_never_takes_files_in),
         T(openings_that_are_cut_or_sealed_for_others_are_refused),
         T(files_that_are_not_those_announced_are_not_taken),
+        T(a_file_sent_twice_at_once_counts_once),
         T(a_set_with_a_wrong_file_in_it_is_taken_as_a_whole_or_not),
         T(a_stranger_who_knows_the_move_cannot_throw_away_what_has_arrived),
         T(a_sub_that_arrives_is_not_accepted_beside_it),

@@ -332,7 +332,6 @@ static void read_and_go(struct keeper_rig *r, uint64_t id, const struct pm_read 
 static void a_move_goes_on_with_another_courier_and_another_reader(void **state)
 {
     struct keeper_rig *r = *state;
-    struct msg_chan *old[] = {r->courier, r->reader};
     char text[1024];
 
     prepare_departure(r);
@@ -345,8 +344,92 @@ static void a_move_goes_on_with_another_courier_and_another_reader(void **state)
     assert_int_equal(goings, 3);
     assert_true(d.puts >= FILES);
     all_have_moved(r);
-    msg_close(old[0]);
-    msg_close(old[1]);
+    departure_done();
+}
+
+/* Two countries at once; the destination's answers come in another order than the files. */
+static struct held {
+    struct id128 move;
+    uint64_t id;
+} held[64];
+static size_t n_held;
+static struct id128 moves[2];
+static struct buf opening[2];
+
+static void carry_two(struct keeper_rig *r, uint64_t id, const struct pm_carry *m, struct span body)
+{
+    size_t which = memcmp(&m->move, &moves[0], sizeof(m->move)) == 0 ? 0 : 1;
+    struct cur c = cur_of(body);
+    struct story t;
+    struct span proof;
+    uint32_t n;
+
+    switch (m->what) {
+    case CARRY_MOVE_OPEN:
+        assert_int_equal(cur_u32(&c, &n), 0);
+        assert_int_equal(cur_take(&c, n, &proof), 0);
+        buf_reset(&opening[which]);
+        rig_ok(buf_put(&opening[which], proof.p, proof.n), NULL);
+        rig_carried(r, id, 200, span_str(""));
+        return;
+    case CARRY_MOVE_PUT:
+        held[n_held++] = (struct held){m->move, id};
+        if (n_held < 2 * FILES)
+            return;
+        while (n_held > 0) /* the last one first */
+            rig_carried(r, held[--n_held].id, 201, span_str(""));
+        return;
+    default:
+        buf_reset(&d.opening);
+        rig_ok(buf_put(&d.opening, opening[which].data, opening[which].len), NULL);
+        d.approval.move = moves[which];
+        t = received();
+        t.country = which == 0 ? "CA" : "CH";
+        buf_free(&d.leaf);
+        leaf_of(&t, &d.leaf);
+        buf_free(&d.answer);
+        buf_init(&d.answer, PROTO_TAIL_MAX);
+        rig_proof(buf_span(&d.leaf), &r->peer_signer, &r->w_signer, &d.answer);
+        rig_carried(r, id, 200, buf_span(&d.answer));
+    }
+}
+
+static void two_countries_leave_at_once_and_do_not_take_each_others_answers(void **state)
+{
+    const struct pm_admin ask = {.what = ADMIN_RELOCATE, .document = READ_MOVE};
+    struct keeper_rig *r = *state;
+    struct msg_chan *admin[2];
+    struct rig_sub ch[FILES];
+    char text[1024];
+
+    prepare_departure(r);
+    for (size_t i = 0; i < FILES; i++) {
+        rig_sub_new(r, &ch[i], "CH");
+        rig_submit(r, &ch[i], content[i], strlen(content[i]) - 1);
+    }
+    n_held = 0;
+    r->carry = carry_two;
+    for (size_t k = 0; k < 2; k++) {
+        unsigned asked = r->asked_reader;
+
+        buf_init(&opening[k], PROTO_TAIL_MAX);
+        d.approval.move = moves[k] = random_id();
+        memcpy(d.approval.country, k == 0 ? "CA" : "CH", 3);
+        buf_reset(&r->record);
+        rig_ok(read_move_encode(&d.approval, &r->record), NULL);
+        admin[k] = rig_admin_ask(r, &ask, k == 0 ? "one" : "two");
+        rig_until(r, r->asked_reader > asked);
+    }
+    for (size_t k = 0; k < 2; k++)
+        if (rig_admin_hear(r, admin[k], text) != 0)
+            fail_msg("%s", text);
+    all_have_moved(r);
+    for (size_t i = 0; i < FILES; i++) {
+        assert_int_equal(rig_state(r, &ch[i]) & SUB_MOVED, SUB_MOVED);
+        rig_sub_done(&ch[i]);
+    }
+    buf_free(&opening[0]);
+    buf_free(&opening[1]);
     departure_done();
 }
 
@@ -405,6 +488,7 @@ int main(void)
         T(a_destination_that_forgets_is_sent_everything_again),
         T(the_couriers_word_is_not_heard_for_the_readers),
         T(a_move_goes_on_with_another_courier_and_another_reader),
+        T(two_countries_leave_at_once_and_do_not_take_each_others_answers),
         T(while_a_country_leaves_its_files_stay_whole),
     };
 

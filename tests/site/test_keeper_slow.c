@@ -1,0 +1,98 @@
+/* The keeper over longer times: a front that does not listen, epochs of a site that is restarted
+ * all the time, more registers than fit into a byte. */
+#include "keeper_rig.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+
+#include "site/reader.h"
+
+#define T(f) cmocka_unit_test_setup_teardown(f, keeper_rig_up, keeper_rig_down)
+
+static const char hello[] = "a file of some bytes";
+
+/* It would hold up everybody, ten seconds an answer: the keeper ends, and what it has stays. */
+static void a_front_that_does_not_listen_ends_the_keeper(void **state)
+{
+    struct keeper_rig *r = *state;
+    mono_ms began = clock_mono();
+    struct rig_sub s;
+
+    rig_sub_new(r, &s, "CH");
+    rig_submit(r, &s, hello, sizeof(hello));
+    while (clock_mono() < began + 30000 && !r->gone) {
+        /* it only asks; the others go on, or the keeper would end for their sake */
+        if (msg_send(r->front, FK_STATE, rig_id(r), span_of(NULL, 0), NULL) == -EAGAIN)
+            (void)!msg_flush(r->front);
+        rig_parts_only(r, 1);
+    }
+    assert_int_equal(rig_ended(r), 0);
+    assert_true(rig_logged(r, "the front does not take an answer"));
+    rig_start(r);
+    rig_is_here(r, &s, hello, sizeof(hello));
+    rig_sub_done(&s);
+}
+
+/* Its clock does not begin anew with every start: else no key of a site that is restarted every day
+ * would ever be destroyed. */
+static void a_site_that_is_restarted_all_the_time_turns_its_epochs(void **state)
+{
+    struct keeper_rig *r = *state;
+    uint64_t before = rig_metric(r, "site_epoch");
+
+    for (int i = 0; i < 8 && rig_metric(r, "site_epoch_oldest") == before; i++) {
+        mono_ms until = clock_mono() + 1500; /* of the 5 s that an epoch lasts here */
+
+        while (clock_mono() < until)
+            rig_turn(r, 100);
+        rig_settle(r);
+        rig_kill(r);
+        rig_start(r);
+    }
+    assert_true(rig_metric(r, "site_epoch_oldest") > before);
+}
+
+static void the_register_of_edition_300_follows_299(void **state)
+{
+    struct keeper_rig *r = *state;
+    struct read_register reg;
+    char text[64], said[1024];
+
+    memset(&reg, 0, sizeof(reg));
+    for (unsigned i = 1; i <= 300; i++) {
+        reg.serial = i;
+        reg.has_previous = i > 1;
+        buf_reset(&r->record);
+        rig_ok(read_register_encode(&reg, &r->record), NULL);
+        (void)snprintf(text, sizeof(text), "edition %u", i);
+        if (rig_admin(r, ADMIN_PUBLISH, READ_REGISTER, text, said) != 0)
+            fail_msg("edition %u: %s", i, said);
+        sha256_of(text, strlen(text), &reg.previous);
+    }
+    for (int again = 0; again < 2; again++) {
+        struct pm_doc ask = {PROTO_DOC_REGISTER, 0};
+        struct pm_file_is is;
+        uint64_t id = rig_id(r);
+
+        rig_say(r, FK_DOC, id, &ask, sizeof(ask));
+        memcpy(&is, rig_answer(r, id, FK_FILE_IS, sizeof(is)), sizeof(is));
+        assert_memory_equal(&is.digest, &reg.previous, sizeof(is.digest));
+        assert_int_equal(rig_admin(r, ADMIN_STATUS, 0, NULL, said), 0);
+        assert_non_null(strstr(said, "register published, serial 300"));
+        rig_kill(r);
+        rig_start(r);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_front_that_does_not_listen_ends_the_keeper),
+        T(a_site_that_is_restarted_all_the_time_turns_its_epochs),
+        T(the_register_of_edition_300_follows_299),
+    };
+
+    keeper_rig_epoch = "5s";
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
