@@ -233,6 +233,22 @@ out:
     return rc;
 }
 
+int jail_guard(struct err *e)
+{
+    struct sock_fprog program = {0, NULL};
+    int rc;
+
+    if ((rc = limit(RLIMIT_CORE, 0)) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0 ||
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return err_sys(e, rc != 0 ? rc : -errno, "cannot forbid dumps and new privileges");
+    if ((rc = profiles_guard(&program, e)) != 0)
+        return rc;
+    if ((rc = profiles_install(&program, 0)) != 0)
+        rc = err_sys(e, rc, "cannot load the seccomp filter of the supervisor");
+    free(program.filter);
+    return rc;
+}
+
 /* --- the second jail of a child --- */
 
 struct jail_door {

@@ -25,8 +25,9 @@
  * pid changes, and all processes in it die with it.
  *
  * Sanitizer builds (ASan, LSan, TSan) get a wider profile that answers EPERM instead of killing and
- * have no limit on address space, because the run-time needs both; the rights are tested in the
- * plain build.  jail_is_sanitized() tells.  Leave jailed workers with _exit: no leak check there.
+ * have no limit on address space, because the run-time needs both; the rights that it does not need
+ * are tested there as well.  jail_is_sanitized() tells.  Leave jailed workers with _exit: no leak
+ * check there.
  */
 #ifndef JAIL_JAIL_H
 #define JAIL_JAIL_H
@@ -81,6 +82,12 @@ struct jail_spec {
 /* All steps above.  0, or a negative errno with its sentence in e; after a failure the process is
  * in an undefined state between free and jailed: report and exit 3. */
 MUST_CHECK int jail_enter(const struct jail_spec *spec, struct err *e);
+
+/* For a process that starts others and so cannot be jailed itself: no dumps, not traceable, no new
+ * privileges, and a filter that refuses (EPERM) what neither it nor anything it starts will ever
+ * need: tracing, bpf, io_uring, keyrings, modules, clocks, raw sockets and the like (profiles.c).
+ * Its children inherit all but the second; their own jails go further. */
+MUST_CHECK int jail_guard(struct err *e);
 
 /* The cheap second jail of a process that is about to fork many children: the filter is made once,
  * before the fork; jail_close_in then only sets limits and the filter in the child (about 30

@@ -24,6 +24,8 @@
 /* profiles.c: a finished seccomp program; free(3) its filter. */
 MUST_CHECK int profiles_program(struct sock_fprog *out, unsigned profile, unsigned flags,
                                 struct err *e);
+/* What jail_guard refuses. */
+MUST_CHECK int profiles_guard(struct sock_fprog *out, struct err *e);
 MUST_CHECK int profiles_install(const struct sock_fprog *program, unsigned flags);
 struct jail_defaults {
     uint64_t address_space, file_size;

@@ -344,6 +344,97 @@ int profiles_program(struct sock_fprog *out, unsigned profile, unsigned flags, s
                              jail_profile_name((enum jail_profile)profile));
 }
 
+/* Nobody's: neither the supervisor's nor any part's. */
+static const int never[] = {
+#if !JAIL_SANITIZED /* whose run-time traces itself */
+    SCMP_SYS(ptrace),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(personality),
+#endif
+    SCMP_SYS(process_vm_writev),
+    SCMP_SYS(kcmp),
+    SCMP_SYS(pidfd_getfd),
+    SCMP_SYS(bpf),
+    SCMP_SYS(perf_event_open),
+    SCMP_SYS(userfaultfd),
+    SCMP_SYS(io_uring_setup),
+    SCMP_SYS(io_uring_enter),
+    SCMP_SYS(io_uring_register),
+    SCMP_SYS(io_setup),
+    SCMP_SYS(keyctl),
+    SCMP_SYS(add_key),
+    SCMP_SYS(request_key),
+    SCMP_SYS(init_module),
+    SCMP_SYS(finit_module),
+    SCMP_SYS(delete_module),
+    SCMP_SYS(kexec_load),
+    SCMP_SYS(kexec_file_load),
+    SCMP_SYS(reboot),
+    SCMP_SYS(swapon),
+    SCMP_SYS(swapoff),
+    SCMP_SYS(acct),
+    SCMP_SYS(quotactl),
+    SCMP_SYS(syslog),
+    SCMP_SYS(settimeofday),
+    SCMP_SYS(clock_settime),
+    SCMP_SYS(clock_adjtime),
+    SCMP_SYS(adjtimex),
+    SCMP_SYS(iopl),
+    SCMP_SYS(ioperm),
+    SCMP_SYS(modify_ldt),
+    SCMP_SYS(open_by_handle_at),
+    SCMP_SYS(name_to_handle_at),
+    SCMP_SYS(fanotify_init),
+    SCMP_SYS(inotify_init1),
+    SCMP_SYS(mbind),
+    SCMP_SYS(move_pages),
+    SCMP_SYS(migrate_pages),
+    SCMP_SYS(splice),
+    SCMP_SYS(vmsplice),
+    SCMP_SYS(tee),
+    SCMP_SYS(remap_file_pages),
+    SCMP_SYS(timer_create),
+    SCMP_SYS(mq_open),
+    SCMP_SYS(shmget),
+    SCMP_SYS(semget),
+    SCMP_SYS(msgget),
+    SCMP_SYS(setns),
+    SCMP_SYS(chroot),
+    SCMP_SYS(rt_sigqueueinfo),
+    SCMP_SYS(sched_setscheduler),
+    SCMP_SYS(mknod),
+    SCMP_SYS(mknodat),
+    SCMP_SYS(setxattr),
+    SCMP_SYS(sethostname),
+};
+static const int never_family[] = {AF_PACKET, AF_VSOCK, AF_ALG, AF_BLUETOOTH, AF_CAN, AF_XDP};
+
+int profiles_guard(struct sock_fprog *out, struct err *e)
+{
+    scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+    int rc = 0;
+
+    if (ctx == NULL)
+        return err_set(e, -ENOMEM, "cannot begin a seccomp filter");
+    (void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    for (size_t i = 0; i < ARRAY_LEN(never) && rc == 0; i++)
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), never[i], 0);
+    for (size_t i = 0; i < ARRAY_LEN(never_family) && rc == 0; i++)
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
+                              SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)never_family[i], 0));
+    for (int six = 0; six < 2 && rc == 0; six++)
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 2,
+                              SCMP_CMP(0, SCMP_CMP_EQ, six != 0 ? AF_INET6 : AF_INET, 0),
+                              SCMP_CMP(1, SCMP_CMP_MASKED_EQ, 0xf, SOCK_RAW));
+    if (rc == 0)
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+                              SCMP_CMP(1, SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCSTI));
+    if (rc == 0)
+        rc = export_program(ctx, out);
+    seccomp_release(ctx);
+    return rc == 0 ? 0 : err_sys(e, rc, "cannot make the seccomp filter of the supervisor");
+}
+
 static void report(int sig, siginfo_t *si, void *context)
 {
     char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, si->si_syscall);

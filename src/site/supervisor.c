@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "detect/client.h"
 #include "http/server.h"
+#include "jail/jail.h"
 #include "jail/proc.h"
 #include "jail/ring.h"
 #include "site/data_format.h"
@@ -618,6 +619,35 @@ static int check_data(const struct config *c, struct err *e)
     return rc;
 }
 
+/* Keys are locked into memory; what is in flight cannot all be. */
+static void warn_of_swap(void)
+{
+    char path[512], own[384] = "", most[32] = "", line[512];
+    FILE *f = fopen("/proc/swaps", "re");
+    int swaps = 0;
+
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+        swaps++;
+    if (f != NULL)
+        (void)fclose(f);
+    if (swaps < 2) /* the first line is the table's head */
+        return;
+    if ((f = fopen("/proc/self/cgroup", "re")) != NULL) {
+        if (fscanf(f, "0::%383s", own) != 1)
+            own[0] = '\0';
+        (void)fclose(f);
+    }
+    (void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.swap.max", own);
+    if ((f = fopen(path, "re")) != NULL) {
+        if (fscanf(f, "%31s", most) != 1)
+            most[0] = '\0';
+        (void)fclose(f);
+    }
+    if (strcmp(most, "0") != 0)
+        log_warn("this system swaps: files in flight may be written to the swap; set "
+                 "MemorySwapMax=0 for the service, encrypt the swap, or turn it off");
+}
+
 int supervisor_run(struct config *c)
 {
     struct supervisor s = {.c = c, .signals = -1, .listen = -1, .admin = -1, .code = -1};
@@ -629,11 +659,13 @@ int supervisor_run(struct config *c)
     s.engine = (struct proc)PROC_NONE;
     if ((s.file = realpath(c->file, NULL)) == NULL)
         rc = err_sys(&e, -errno, "looking up \"%s\"", c->file);
-    else if ((rc = check_uids(c, &e)) == 0 && (rc = check_data(c, &e)) == 0 &&
-             (rc = open_signals(&s.signals, &e)) == 0 &&
+    else if ((rc = jail_guard(&e)) == 0 && (rc = check_uids(c, &e)) == 0 &&
+             (rc = check_data(c, &e)) == 0 && (rc = open_signals(&s.signals, &e)) == 0 &&
              (rc = http_listen(&s.listen, c->listen, &e)) == 0 &&
-             (rc = admin_listen(c, &s.admin, &e)) == 0)
+             (rc = admin_listen(c, &s.admin, &e)) == 0) {
+        warn_of_swap();
         rc = run(&s, &e);
+    }
     if (rc != 0) {
         e.code = rc;
         log_error(err_text(&e));

@@ -8,12 +8,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +27,7 @@
 #include "http/client.h"
 #include "site/init.h"
 
+#define PLAIN_UID 64124 /* nobody's */
 #define KEY "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 #define SOON 20000
 
@@ -262,12 +268,78 @@ static void a_part_that_cannot_begin_ends_the_site(void **state)
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+/* --- where user namespaces are forbidden --- */
+
+/* unshare(2) answers EPERM from here on, in all that is started too. */
+static int forbid_namespaces(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_unshare, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {ARRAY_LEN(code), code};
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+               ? (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)
+               : -1;
+}
+
+static int give_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    (void)at;
+    return lchown(path, PLAIN_UID, PLAIN_UID);
+}
+
+static void without_namespaces_a_users_site_ends_with_3_and_the_cure(void **state)
+{
+    struct site *s = *state;
+    int ends[2], status;
+    ssize_t n;
+
+    if (geteuid() == 0)
+        assert_int_equal(nftw(s->dir, give_one, 8, FTW_PHYS), 0);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    s->pid = fork();
+    assert_true(s->pid >= 0);
+    if (s->pid == 0) {
+        if ((geteuid() == 0 && (setresgid(PLAIN_UID, PLAIN_UID, PLAIN_UID) != 0 ||
+                                setresuid(PLAIN_UID, PLAIN_UID, PLAIN_UID) != 0)) ||
+            forbid_namespaces() != 0)
+            _exit(126);
+        (void)dup2(ends[1], STDERR_FILENO);
+        (void)execl(glarusd, "glarusd", "--config", s->file, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(close(ends[1]), 0);
+    s->log = ends[0];
+    while ((n = read(s->log, s->text + s->len, sizeof(s->text) - 1 - s->len)) > 0)
+        s->len += (size_t)n;
+    s->text[s->len] = '\0';
+    assert_int_equal(waitpid(s->pid, &status, 0), s->pid);
+    s->pid = 0;
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 3)
+        fail_msg("status %x:\n%.900s", status, s->text);
+    assert_non_null(strstr(s->text, "user.max_user_namespaces"));
+    assert_non_null(strstr(s->text, "or start as root"));
+    /* and nobody served unjailed: only the keeper may do without namespaces, and says so */
+    assert_null(strstr(s->text, "READY"));
+    assert_null(strstr(s->text, "profile=front"));
+    assert_null(strstr(s->text, "profile=signer"));
+    assert_null(strstr(s->text, "profile=reader"));
+    assert_null(strstr(s->text, "front serves"));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         T(a_site_begins_anew_when_a_part_dies_that_holds_something_and_ends_in_order),
         T(a_changed_configuration_is_read_again_or_refused),
         T(a_part_that_cannot_begin_ends_the_site),
+        T(without_namespaces_a_users_site_ends_with_3_and_the_cure),
     };
 
     if (argc != 2)
