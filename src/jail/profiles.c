@@ -398,7 +398,6 @@ static const int never[] = {
     SCMP_SYS(shmget),
     SCMP_SYS(semget),
     SCMP_SYS(msgget),
-    SCMP_SYS(setns),
     SCMP_SYS(chroot),
     SCMP_SYS(rt_sigqueueinfo),
     SCMP_SYS(sched_setscheduler),

@@ -18,8 +18,9 @@
 #define CURE                                                                                       \
     "this system forbids namespaces, and without them nothing is scanned or served; allow them "   \
     "(sysctl -w user.max_user_namespaces=15000, and kernel.unprivileged_userns_clone=1 where it "  \
-    "exists; in a container add CAP_SYS_ADMIN or its unconfined seccomp and AppArmor profiles), "  \
-    "or start as root"
+    "exists; in a container add CAP_SYS_ADMIN or its unconfined seccomp and AppArmor profiles; "   \
+    "in a "                                                                                        \
+    "chroot Linux allows them to root only), or start as root"
 
 static int clone_flags(unsigned flags)
 {
@@ -183,14 +184,41 @@ static int private_tmp(const struct jail_spec *s)
                                                                                           : -errno;
 }
 
+/* In a chroot the root is a folder, not a mount, and can neither be made private nor pivoted. Going
+ * into the mount namespace that we made for ourselves once more leads to its true root; nothing of
+ * that will be seen either, since the empty root comes next. */
+static int leave_chroot(void)
+{
+    int fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC), rc;
+
+    if (fd < 0)
+        return -errno;
+    rc = setns(fd, CLONE_NEWNS) == 0 ? 0 : -errno;
+    (void)close(fd);
+    return rc;
+}
+
+/* Nothing mounted from here on is seen outside, nor the other way round. */
+static int make_private(void)
+{
+    int rc;
+
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
+        return 0;
+    if (errno != EINVAL)
+        return -errno;
+    if ((rc = leave_chroot()) != 0)
+        return rc;
+    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 ? 0 : -errno;
+}
+
 int space_empty_root(const struct jail_spec *s, struct jail_pin *pins, struct err *e)
 {
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
     int rc;
 
-    /* nothing mounted from here on is seen outside, nor the other way round */
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-        return err_sys(e, -errno, "cannot make the mounts private");
+    if ((rc = make_private()) != 0)
+        return err_sys(e, rc, "cannot make the mounts private");
     /* the new root grows on top of a folder that every system has */
     if (mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
               "size=1m,nr_inodes=1024,mode=0755") != 0 ||

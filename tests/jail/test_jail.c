@@ -134,7 +134,8 @@ static void the_attempts_succeed_where_there_is_no_jail(void **state)
         int status;
         enum right_outcome o;
 
-        if (!rights[i].free || !rights_asked(&rights[i]))
+        if (!rights[i].free || !rights_asked(&rights[i]) ||
+            (strcmp(rights[i].name, "make a user namespace") == 0 && no_users_jail(true)))
             continue;
         o = rights_try(&rights[i], false, NULL, NULL, &status);
         if (o != RIGHT_GRANTED)
