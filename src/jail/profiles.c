@@ -115,10 +115,10 @@ static const struct row {
     {SCMP_SYS(memfd_create), TALK},
     {SCMP_SYS(ftruncate), TALK},
     /* connections */
-    {SCMP_SYS(accept), F | K},
-    {SCMP_SYS(accept4), F | K},
-    {SCMP_SYS(getsockname), F | K | N},
-    {SCMP_SYS(getpeername), F | K | N},
+    {SCMP_SYS(accept), F},
+    {SCMP_SYS(accept4), F},
+    {SCMP_SYS(getsockname), F | N},
+    {SCMP_SYS(getpeername), F | N},
     {SCMP_SYS(setsockopt), F | N},
     {SCMP_SYS(connect), N},
     {SCMP_SYS(bind), N}, /* getaddrinfo binds a netlink socket; Landlock refuses TCP */

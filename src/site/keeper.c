@@ -27,7 +27,7 @@
     (UINT64_C(256) << 20) /* of journal between checkpoints of the derived stores */
 
 /* What an event of epoll is about; admins carry their pointer. */
-enum { EV_FRONT = 1, EV_SIGNER, EV_COURIER, EV_READER, EV_CONTROL, EV_ADMIN, EV_DETECT, EV_FIXED };
+enum { EV_FRONT = 1, EV_SIGNER, EV_COURIER, EV_READER, EV_CONTROL, EV_DETECT, EV_FIXED };
 
 /* --- messages --- */
 
@@ -128,6 +128,8 @@ static void from_control(struct keeper *k, struct msg *m)
         keeper_parts_come(k, true, m->id, msg_take_fd(m, 0), EV_READER);
     } else if (m->type->type == PX_CONFIG) {
         take_config(k, m->fd[0]);
+    } else if (m->type->type == PX_ADMIN) {
+        keeper_admin_take(k, msg_take_fd(m, 0));
     } else if (m->type->type == PX_DRAIN) {
         k->draining = true;
         keeper_answer(k, FK_DRAIN, 0, NULL, 0, span_of(NULL, 0), NULL);
@@ -220,8 +222,6 @@ static void event(struct keeper *k, const struct epoll_event *ev)
 
     if (what >= EV_FIXED) {
         keeper_admin_event(k, ev->data.ptr);
-    } else if (what == EV_ADMIN) {
-        keeper_admin_accept(k);
     } else if (what == EV_COURIER || what == EV_READER) {
         if (chan[what] != NULL && !drain_channel(k, chan[what], (int)what))
             keeper_parts_lost(k, what == EV_READER);
@@ -392,7 +392,6 @@ static int open_channels(struct keeper *k, struct err *e)
     k->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (k->epoll < 0)
         return err_sys(e, -errno, "epoll_create1");
-    k->admin_fd = PART_CHANNEL;
     if ((rc = msg_open(&k->front, PART_FRONT, &proto_front, MSG_B, e)) != 0 ||
         (rc = msg_open(&k->signer, PART_SIGNER, &proto_signer, MSG_A, e)) != 0 ||
         (rc = msg_open(&k->courier, PART_COURIER, &proto_courier, MSG_A, e)) != 0 ||
@@ -404,10 +403,9 @@ static int open_channels(struct keeper *k, struct err *e)
     if ((rc = watch(k, msg_fd(k->front), EV_FRONT, e)) != 0 ||
         (rc = watch(k, msg_fd(k->signer), EV_SIGNER, e)) != 0 ||
         (rc = watch(k, msg_fd(k->courier), EV_COURIER, e)) != 0 ||
-        (rc = watch(k, msg_fd(k->reader), EV_READER, e)) != 0 ||
-        (rc = watch(k, msg_fd(k->control), EV_CONTROL, e)) != 0)
+        (rc = watch(k, msg_fd(k->reader), EV_READER, e)) != 0)
         return rc;
-    return watch(k, k->admin_fd, EV_ADMIN, e);
+    return watch(k, msg_fd(k->control), EV_CONTROL, e);
 }
 
 static int open_rules(struct keeper *k, struct err *e)

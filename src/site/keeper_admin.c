@@ -49,7 +49,9 @@ static void admin_drop(struct keeper *k, struct admin *a)
             *at = a->next;
             break;
         }
-    msg_close(a->chan); /* closing the descriptor takes it out of epoll */
+    /* closing would not do: the supervisor may not have closed its own yet */
+    (void)epoll_ctl(k->epoll, EPOLL_CTL_DEL, msg_fd(a->chan), NULL);
+    msg_close(a->chan);
     buf_free(&a->document);
     free(a);
 }
@@ -553,35 +555,17 @@ void keeper_admin_event(struct keeper *k, struct admin *a)
         admin_drop(k, a);
 }
 
-static bool allowed(const struct keeper *k, int fd)
-{
-    struct ucred who;
-    socklen_t n = sizeof(who);
-
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0)
-        return false;
-    if (who.uid == 0 || who.uid == getuid())
-        return true;
-    for (size_t i = 0; i < k->c->admins; i++)
-        if (k->c->admin_uid[i] == who.uid)
-            return true;
-    return false;
-}
-
-void keeper_admin_accept(struct keeper *k)
+void keeper_admin_take(struct keeper *k, int fd)
 {
     struct epoll_event ev = {.events = EPOLLIN};
     struct err e = ERR_INIT;
     struct admin *a;
     size_t n = 0;
-    int fd = accept4(k->admin_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-    if (fd < 0)
-        return;
     for (a = k->admins; a != NULL; a = a->next)
         n++;
-    if (!allowed(k, fd) || n >= ADMINS_MAX || (a = calloc(1, sizeof(*a))) == NULL) {
-        log_warn("a peer of the admin socket was turned away");
+    if (n >= ADMINS_MAX || (a = calloc(1, sizeof(*a))) == NULL) {
+        log_warn("too many administrators at once; one was turned away");
         io_close(&fd);
         return;
     }

@@ -116,7 +116,6 @@ struct keeper {
     struct msg_chan *courier, *reader; /* NULL: gone, another will come */
     uint64_t life[2];                  /* of courier and reader, as the supervisor counts */
     struct ring *ring;
-    int admin_fd;
     struct admin *admins;
     int epoll;
     uint64_t next_id;
@@ -278,7 +277,8 @@ MUST_CHECK int keeper_epoch_inventory(struct keeper *k, const char *also, struct
 MUST_CHECK int keeper_epoch_inventory_leaves(struct keeper *k, struct act *a, const char *also);
 
 /* --- keeper_admin.c --- */
-void keeper_admin_accept(struct keeper *k);
+/* A connection whose peer the supervisor has looked at; takes fd. */
+void keeper_admin_take(struct keeper *k, int fd);
 void keeper_admin_event(struct keeper *k, struct admin *a);
 void keeper_admin_read_answer(struct keeper *k, uint64_t id, const struct pm_read_is *m,
                               struct span tail);

@@ -2,9 +2,7 @@
  *
  * Started as root, a part opens what it needs and then becomes its uid of the configuration, inside
  * namespaces made with root's rights.  Started by an ordinary user it makes a user namespace of its
- * own.  The keeper is the exception: a user namespace would show every peer of the admin socket as
- * "nobody", and the kernel's word about the peer is how administrators are known; so without root
- * the keeper has Landlock, seccomp and no capabilities, and no namespaces. */
+ * own. */
 #include "site/process.h"
 
 #include <errno.h>
@@ -73,8 +71,6 @@ int process_jail(const struct config *c, enum config_process p, struct err *e)
             config_process_name(p), config_process_name(p));
     s.uid = c->uid[p];
     s.gid = c->uid[p]; /* a part's group has the number of its user */
-    if (p == CONFIG_KEEPER && geteuid() != 0)
-        s.flags = 0;
     /* standard error may be a file, and a log may grow; no part but keeper and signer has another
      */
     s.file_size = FILE_SIZE;
@@ -82,7 +78,6 @@ int process_jail(const struct config *c, enum config_process p, struct err *e)
     (void)snprintf(abi, sizeof(abi), "%d", jail_landlock_abi()); /* afterwards nobody may ask */
     if ((rc = jail_enter(&s, e)) != 0)
         return rc;
-    log_info("jailed", "profile", jail_profile_name(s.profile), "namespaces",
-             s.flags != 0 ? "yes" : "no", "landlock", abi);
+    log_info("jailed", "profile", jail_profile_name(s.profile), "landlock", abi);
     return 0;
 }

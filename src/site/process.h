@@ -10,7 +10,7 @@
 
 /* Descriptor numbers in every part; those a part does not have are closed. */
 enum {
-    PART_CHANNEL = 3, /* to the keeper (of the keeper: the admin socket, listening) */
+    PART_CHANNEL = 3, /* to the keeper */
     PART_RING = 4,    /* front and keeper */
     PART_LISTEN = 5,  /* front */
     PART_FRONT = 6,   /* keeper's ends */

@@ -90,7 +90,8 @@ enum {                  /* supervisor (A) and keeper (B) */
        PX_LOST_COURIER, /* B, empty: its channel is closed; id: the life that was lost */
        PX_LOST_READER,  /* B, empty */
        PX_READY,        /* B, empty: it serves */
-       PX_TYPES = PX_READY
+       PX_ADMIN,        /* A, 1 descriptor: a connection to the admin socket, its peer may */
+       PX_TYPES = PX_ADMIN
 };
 enum {              /* front (A, one of its threads) and signer (B): handshakes of TLS */
        PT_SIGN = 1, /* A pm_tls_sign -> PT_SIGNED */

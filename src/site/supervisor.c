@@ -153,10 +153,9 @@ static int start_parts(struct supervisor *s, const struct ends *x, int ring, str
     size_t without = s->c->tls_key == NULL ? 2 : 0; /* the last two are TLS's */
     const struct proc_fd courier[] = {{x->courier[1], PART_CHANNEL}};
     const struct proc_fd reader[] = {{x->reader[1], PART_CHANNEL}};
-    const struct proc_fd keeper[] = {{s->admin, PART_CHANNEL},      {ring, PART_RING},
-                                     {x->front[0], PART_FRONT},     {x->signer[0], PART_SIGNER},
-                                     {x->courier[0], PART_COURIER}, {x->reader[0], PART_READER},
-                                     {x->control[0], PART_CONTROL}};
+    const struct proc_fd keeper[] = {{ring, PART_RING},           {x->front[0], PART_FRONT},
+                                     {x->signer[0], PART_SIGNER}, {x->courier[0], PART_COURIER},
+                                     {x->reader[0], PART_READER}, {x->control[0], PART_CONTROL}};
     int rc;
 
     if ((rc = start_part(s, CONFIG_READER, reader, ARRAY_LEN(reader), e)) != 0 ||
@@ -410,6 +409,36 @@ static void key_is(struct supervisor *s, const struct pm_tls_key_is *is)
     }
 }
 
+/* Who speaks on the admin socket the kernel tells; the keeper gets the connection only if they may.
+ * It cannot ask itself: in a user namespace of its own every other user would look the same. */
+static bool may_administrate(const struct config *c, int fd)
+{
+    struct ucred who;
+    socklen_t n = sizeof(who);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0)
+        return false;
+    if (who.uid == 0 || who.uid == geteuid() || who.uid == c->uid[CONFIG_KEEPER])
+        return true;
+    for (size_t i = 0; i < c->admins; i++)
+        if (c->admin_uid[i] == who.uid)
+            return true;
+    return false;
+}
+
+static void admit(struct supervisor *s)
+{
+    int fd = accept4(s->admin, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd < 0)
+        return;
+    if (!may_administrate(s->c, fd))
+        log_warn("a peer of the admin socket was turned away");
+    else if (msg_send(s->control, PX_ADMIN, 0, span_of(NULL, 0), &fd) != 0)
+        log_warn("the keeper takes no administrator now");
+    io_close(&fd);
+}
+
 static void take_key_is(struct supervisor *s)
 {
     struct pm_tls_key_is is;
@@ -497,7 +526,7 @@ static void take_control(struct supervisor *s)
 
 /* --- the loop --- */
 
-enum { AT_SIGNALS, AT_CONTROL, AT_ENGINE, AT_KEY, AT_PARTS, AT_ALL = AT_PARTS + PARTS };
+enum { AT_SIGNALS, AT_CONTROL, AT_ENGINE, AT_KEY, AT_ADMIN, AT_PARTS, AT_ALL = AT_PARTS + PARTS };
 
 /* Waits for what comes next; true: a part crashed. */
 static bool watch(struct supervisor *s, int ms)
@@ -511,6 +540,8 @@ static bool watch(struct supervisor *s, int ms)
     if (s->control != NULL && msg_wants_write(s->control))
         p[AT_CONTROL].events |= POLLOUT;
     p[AT_KEY] = (struct pollfd){.fd = s->key == NULL ? -1 : msg_fd(s->key), .events = POLLIN};
+    /* between two lives they wait in the socket's queue */
+    p[AT_ADMIN] = (struct pollfd){.fd = s->control == NULL ? -1 : s->admin, .events = POLLIN};
     p[AT_ENGINE] = (struct pollfd){.fd = s->engine.pidfd, .events = POLLIN};
     for (int i = 0; i < PARTS; i++)
         p[AT_PARTS + i] = (struct pollfd){.fd = s->part[i].pidfd, .events = POLLIN};
@@ -525,6 +556,8 @@ static bool watch(struct supervisor *s, int ms)
     }
     if (p[AT_KEY].revents != 0 && s->key != NULL)
         take_key_is(s);
+    if (p[AT_ADMIN].revents != 0 && s->control != NULL)
+        admit(s);
     if (p[AT_ENGINE].revents != 0)
         engine_ended(s);
     for (int i = 0; i < PARTS; i++)

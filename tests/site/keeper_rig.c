@@ -107,36 +107,24 @@ static void found(struct keeper_rig *r)
     (void)snprintf(r->policy, sizeof(r->policy), "log %s\nwitness w1 %s\nquorum w1\n", vkey, w_key);
 }
 
-static void listen_admin(struct keeper_rig *r)
-{
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-
-    r->admin_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    assert_true(r->admin_fd >= 0);
-    memcpy(at.sun_path, r->admin, strlen(r->admin) + 1);
-    assert_int_equal(bind(r->admin_fd, (struct sockaddr *)&at, sizeof(at)), 0);
-    assert_int_equal(listen(r->admin_fd, 16), 0);
-}
-
 /* --- the child --- */
 
 static __attribute__((noreturn)) void child(struct keeper_rig *r, const int end[5], int ring)
 {
     static const int at[] = {PART_FRONT, PART_SIGNER, PART_COURIER, PART_READER, PART_CONTROL};
-    int moved[5], admin, log;
+    int moved[5], log;
 
     log = open(r->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (log < 0 || dup2(log, STDERR_FILENO) < 0)
         _exit(99);
-    admin = fcntl(r->admin_fd, F_DUPFD, 40);
     ring = fcntl(ring, F_DUPFD, 40);
     for (int i = 0; i < 5; i++)
         moved[i] = fcntl(end[i], F_DUPFD, 40);
     for (int i = 0; i < 5; i++)
         if (dup2(moved[i], at[i]) < 0)
             _exit(99);
-    if (dup2(admin, PART_CHANNEL) < 0 || dup2(ring, PART_RING) < 0 ||
-        jail_close_from(PART_CONTROL + 1, NULL, 0) != 0)
+    (void)close(PART_CHANNEL);
+    if (dup2(ring, PART_RING) < 0 || jail_close_from(PART_CONTROL + 1, NULL, 0) != 0)
         _exit(98);
     (void)close(PART_LISTEN);
     log_open("keeper", LOG_INFO_, -1);
@@ -425,7 +413,6 @@ int keeper_rig_up(void **state)
     keys(r);
     write_config(r);
     found(r);
-    listen_admin(r);
     rig_start(r);
     rig_publish(r);
     *state = r;
@@ -442,7 +429,6 @@ int keeper_rig_down(void **state)
         rig_kill(r);
     rig_close_parts(r);
     ring_close(r->ring);
-    io_close(&r->admin_fd);
     io_close(&r->last.fd);
     buf_free(&r->last.body);
     buf_free(&r->record);

@@ -61,7 +61,6 @@ struct keeper_rig {
     pid_t pid;
     struct msg_chan *front, *signer, *courier, *reader, *control;
     struct ring *ring;
-    int admin_fd;
     uint64_t next_id;
     bool gone; /* the keeper has closed a channel */
 
