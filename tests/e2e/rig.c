@@ -243,10 +243,11 @@ static void write_config(const struct rig *r, const struct rig_site *s, const st
                    "listen: %s\ndata: %s\nadmin: %s\n"
                    "keys: {ledger: %s/ledger.pem, epochs: %s/epochs, move: %s/move.key}\n"
                    "epoch: 1h\ninventory: 1h\n"
-                   "limits: {object: %u, segment: %llu, checkpoint_ms: 200}\n",
+                   "limits: {object: %u, segment: %llu, in_flight: %llu, checkpoint_ms: 200}\n",
                    s->name, s->zone, s->name, s->url, strstr(s->url, "://") + 3, s->data, s->admin,
                    s->keys, s->keys, s->keys, RIG_OBJECT_MAX,
-                   (unsigned long long)(r->plan.segment ? r->plan.segment : 4U << 20)),
+                   (unsigned long long)(r->plan.segment ? r->plan.segment : 4U << 20),
+                   (unsigned long long)(r->plan.in_flight ? r->plan.in_flight : 64U << 20)),
         0);
     if (geteuid() == 0)
         assert_int_equal(buf_puts(&b, "run_as: {front: 64101, keeper: 64102, signer: 64103, "

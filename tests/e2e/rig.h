@@ -48,9 +48,10 @@ struct rig_plan {
     int moves_in;  /* two sites: so many seconds from now Canada belongs to zrh1; 0: never */
     size_t movers; /* so many countries beside Canada move with it, at most RIG_MOVERS */
     bool scanning;
-    uint64_t segment; /* bytes of a vault segment, 0: 4 MiB */
-    bool tls;         /* sites speak TLS with certificates of their own; also by "tls" as the last
-                         word of the command line */
+    uint64_t segment;   /* bytes of a vault segment, 0: 4 MiB */
+    uint64_t in_flight; /* bytes of uploads under way, 0: the configuration's default */
+    bool tls;           /* sites speak TLS with certificates of their own; also by "tls" as the last
+                           word of the command line */
     unsigned handshakes; /* with TLS: of the configuration; 0: its default */
 };
 
