@@ -2,7 +2,7 @@
 # run.sh BUILD: the benches; every figure is a ratio to a well-known program or to the machine's own
 # floor, measured in turns.  docs/performance.md says what each compares and what was not equal.
 #
-#   BENCH_ONLY="scan audit"  only these of: ledger-append ledger-check audit ingest-vault ingest-http scan
+#   BENCH_ONLY="scan audit"  only these of: ledger-append ledger-check audit ingest-vault ingest-http scan tls
 #   BENCH_ROUNDS=n           rounds of each instead of the usual number
 #   BENCH_SCALE=n            hundredths of the usual amount of work (default 100)
 #   BENCH_SECONDS=n          no bench runs longer than this (default 330)
@@ -22,7 +22,7 @@ data=$top/bench-data
 out=$top/bench.txt
 scale=${BENCH_SCALE:-100}
 limit=${BENCH_SECONDS:-330}
-all="ledger-append ledger-check audit ingest-vault ingest-http scan"
+all="ledger-append ledger-check audit ingest-vault ingest-http scan tls"
 only=${BENCH_ONLY:-$all}
 failed=0
 
@@ -89,6 +89,9 @@ fi
 if wanted ledger-check; then
     n=$(scaled 1000000)
     measure ledger-check "$bin/bench-ledger-check" "$data/ledger-$n" "$n"
+fi
+if wanted tls; then
+    measure tls "$bin/bench-tls" "$work/authority.pem" "$(scaled 4000)"
 fi
 if wanted audit; then
     n=$(scaled 50000)

@@ -30,6 +30,8 @@ if "$bin/bench-ledger-check" "$tmp/ledger" 2000 >"$tmp/out" 2>&1; then
 fi
 "$bin/bench-audit" "$tmp/history" 20 >"$tmp/audit"
 expect "$tmp/audit" audit audit-tables audit-limit audit-memory
+"$bin/bench-tls" "$tmp/authority.pem" 50 >"$tmp/tls"
+expect "$tmp/tls" tls-put tls-get tls-handshake
 mkdir "$tmp/corpus"
 "$bin/bench-corpus" files "$tmp/corpus" 30
 [ "$(find "$tmp/corpus" -type f | wc -l)" = 30 ]
