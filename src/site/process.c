@@ -81,3 +81,31 @@ int process_jail(const struct config *c, enum config_process p, struct err *e)
     log_info("jailed", "profile", jail_profile_name(s.profile), "landlock", abi);
     return 0;
 }
+
+void process_warn_of_swap(void)
+{
+    char path[512], own[384] = "", most[32] = "", line[512];
+    FILE *f = fopen("/proc/swaps", "re");
+    int swaps = 0;
+
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+        swaps++;
+    if (f != NULL)
+        (void)fclose(f);
+    if (swaps < 2) /* the first line is the table's head */
+        return;
+    if ((f = fopen("/proc/self/cgroup", "re")) != NULL) {
+        if (fscanf(f, "0::%383s", own) != 1)
+            own[0] = '\0';
+        (void)fclose(f);
+    }
+    (void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.swap.max", own);
+    if ((f = fopen(path, "re")) != NULL) {
+        if (fscanf(f, "%31s", most) != 1)
+            most[0] = '\0';
+        (void)fclose(f);
+    }
+    if (strcmp(most, "0") != 0)
+        log_warn("this system swaps: files in flight may be written to the swap; set "
+                 "MemorySwapMax=0 for the service, encrypt the swap, or turn it off");
+}

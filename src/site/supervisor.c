@@ -10,7 +10,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,9 +20,11 @@
 #include "jail/jail.h"
 #include "jail/proc.h"
 #include "jail/ring.h"
+#include "site/admin_socket.h"
 #include "site/data_format.h"
 #include "site/process.h"
 #include "site/proto.h"
+#include "site/tls_reload.h"
 
 #define DRAIN_MS 20000 /* a little longer than keeper and front take at most */
 #define BACKOFF_LEAST 100
@@ -42,52 +43,12 @@ struct supervisor {
         mono_ms began, due, backoff; /* due 0: nothing is */
     } again[PARTS];
     struct msg_chan *control;
-    struct msg_chan *key, *certificate; /* with TLS: to the signer, to the front */
+    struct tls_reload tls;
     int signals, listen, admin;
     bool stopping, ready, ever_ready;
     mono_ms began, stop_by, backoff;
     int code; /* the exit code to end with, -1: go on */
 };
-
-/* --- sockets --- */
-
-static int admin_bind(int fd, const struct sockaddr_un *at)
-{
-    if (bind(fd, (const struct sockaddr *)at, sizeof(*at)) == 0)
-        return 0;
-    if (errno != EADDRINUSE)
-        return -errno;
-    /* somebody listens there, or a dead site left it */
-    if (connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0 || errno != ECONNREFUSED)
-        return -EADDRINUSE;
-    if (unlink(at->sun_path) != 0 || bind(fd, (const struct sockaddr *)at, sizeof(*at)) != 0)
-        return -errno;
-    return 0;
-}
-
-static int admin_listen(const struct config *c, int *out, struct err *e)
-{
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    int fd, rc;
-
-    if (strlen(c->admin) >= sizeof(at.sun_path))
-        return err_set(e, -EINVAL, "the path of the admin socket \"%s\" has more than %zu bytes",
-                       c->admin, sizeof(at.sun_path) - 1);
-    memcpy(at.sun_path, c->admin, strlen(c->admin) + 1);
-    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return err_sys(e, -errno, "opening the admin socket");
-    rc = admin_bind(fd, &at);
-    /* who may speak the keeper decides by the peer's uid; other administrators must reach it */
-    if (rc == 0 && (chmod(c->admin, c->admins > 0 ? 0666 : 0660) != 0 || listen(fd, 16) != 0))
-        rc = -errno;
-    if (rc != 0) {
-        io_close(&fd);
-        return err_sys(e, rc, "listening on \"%s\"", c->admin);
-    }
-    *out = fd;
-    return 0;
-}
 
 /* --- starting --- */
 
@@ -283,12 +244,8 @@ static int begin_life(struct supervisor *s, struct err *e)
         x.control[1] = -1;
     }
     if (rc == 0 && s->c->tls_key != NULL) {
-        rc = msg_open(&s->key, x.key[1], &proto_reload, MSG_A, e);
-        x.key[1] = -1;
-    }
-    if (rc == 0 && s->c->tls_key != NULL) {
-        rc = msg_open(&s->certificate, x.certificate[1], &proto_reload, MSG_A, e);
-        x.certificate[1] = -1;
+        rc = tls_reload_open(&s->tls, x.key[1], x.certificate[1], e);
+        x.key[1] = x.certificate[1] = -1;
     }
     close_ends(&x);
     ring_close(ring);
@@ -305,9 +262,8 @@ static void end_all(struct supervisor *s)
         proc_end_now(&s->part[i]);
     proc_end_now(&s->engine);
     msg_close(s->control);
-    msg_close(s->key);
-    msg_close(s->certificate);
-    s->control = s->key = s->certificate = NULL;
+    tls_reload_close(&s->tls);
+    s->control = NULL;
 }
 
 static bool all_ended(const struct supervisor *s)
@@ -372,90 +328,13 @@ static void engine_ended(struct supervisor *s)
 
 /* --- signals and messages --- */
 
-/* Key and certificate are read again in two steps: the signer takes the key and says which it is,
- * then the front gets the certificate and takes it if it is for that key. */
-static void reload_tls(struct supervisor *s)
-{
-    struct err e = ERR_INIT;
-    int fd, rc;
-
-    if (s->key == NULL || s->c->tls_key == NULL)
-        return;
-    fd = open(s->c->tls_key, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    rc = fd < 0 ? -errno : msg_send(s->key, PL_KEY, 0, span_of(NULL, 0), &fd);
-    io_close(&fd);
-    if (rc != 0) {
-        (void)err_sys(&e, rc, "handing \"%s\" to the signer", s->c->tls_key);
-        log_error("key and certificate stay as they were", "why", err_text(&e));
-    }
-}
-
-static void key_is(struct supervisor *s, const struct pm_tls_key_is *is)
-{
-    struct err e = ERR_INIT;
-    int fd, rc;
-
-    if (!is->ok) {
-        log_error("key and certificate stay as they were", "why", is->text);
-        return;
-    }
-    fd = open(s->c->certificate, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    rc = fd < 0 ? -errno
-                : msg_send(s->certificate, PL_CERTIFICATE, 0, span_of(is, sizeof(*is)), &fd);
-    io_close(&fd);
-    if (rc != 0) {
-        (void)err_sys(&e, rc, "handing \"%s\" to the front", s->c->certificate);
-        log_error("the certificate stays as it was", "why", err_text(&e));
-    }
-}
-
-/* Who speaks on the admin socket the kernel tells; the keeper gets the connection only if they may.
- * It cannot ask itself: in a user namespace of its own every other user would look the same. */
-static bool may_administrate(const struct config *c, int fd)
-{
-    struct ucred who;
-    socklen_t n = sizeof(who);
-
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0)
-        return false;
-    if (who.uid == 0 || who.uid == geteuid() || who.uid == c->uid[CONFIG_KEEPER])
-        return true;
-    for (size_t i = 0; i < c->admins; i++)
-        if (c->admin_uid[i] == who.uid)
-            return true;
-    return false;
-}
-
 static void admit(struct supervisor *s)
 {
-    int fd = accept4(s->admin, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = admin_socket_accept(s->admin, s->c);
 
-    if (fd < 0)
-        return;
-    if (!may_administrate(s->c, fd))
-        log_warn("a peer of the admin socket was turned away");
-    else if (msg_send(s->control, PX_ADMIN, 0, span_of(NULL, 0), &fd) != 0)
+    if (fd >= 0 && msg_send(s->control, PX_ADMIN, 0, span_of(NULL, 0), &fd) != 0)
         log_warn("the keeper takes no administrator now");
     io_close(&fd);
-}
-
-static void take_key_is(struct supervisor *s)
-{
-    struct pm_tls_key_is is;
-    struct msg m;
-    int rc;
-
-    while ((rc = msg_recv(s->key, &m, NULL)) == 0) {
-        if (m.type->type != PL_KEY_IS)
-            continue;
-        memcpy(&is, m.body.p, sizeof(is));
-        is.text[sizeof(is.text) - 1] = '\0';
-        key_is(s, &is);
-    }
-    if (rc == -EAGAIN)
-        return;
-    msg_close(s->key); /* the signer's end tells more */
-    s->key = NULL;
 }
 
 static void reload(struct supervisor *s)
@@ -478,7 +357,7 @@ static void reload(struct supervisor *s)
         config_free(s->c);
         s->c = next;
         log_info("configuration read again");
-        reload_tls(s);
+        tls_reload_begin(&s->tls, s->c);
         return;
     }
     log_error("the configuration stays as it was", "why", err_text(&e));
@@ -539,7 +418,7 @@ static bool watch(struct supervisor *s, int ms)
     p[AT_CONTROL].events = POLLIN;
     if (s->control != NULL && msg_wants_write(s->control))
         p[AT_CONTROL].events |= POLLOUT;
-    p[AT_KEY] = (struct pollfd){.fd = s->key == NULL ? -1 : msg_fd(s->key), .events = POLLIN};
+    p[AT_KEY] = (struct pollfd){.fd = tls_reload_fd(&s->tls), .events = POLLIN};
     /* between two lives they wait in the socket's queue */
     p[AT_ADMIN] = (struct pollfd){.fd = s->control == NULL ? -1 : s->admin, .events = POLLIN};
     p[AT_ENGINE] = (struct pollfd){.fd = s->engine.pidfd, .events = POLLIN};
@@ -554,8 +433,8 @@ static bool watch(struct supervisor *s, int ms)
             log_debug("the keeper does not listen");
         take_control(s);
     }
-    if (p[AT_KEY].revents != 0 && s->key != NULL)
-        take_key_is(s);
+    if (p[AT_KEY].revents != 0)
+        tls_reload_step(&s->tls, s->c);
     if (p[AT_ADMIN].revents != 0 && s->control != NULL)
         admit(s);
     if (p[AT_ENGINE].revents != 0)
@@ -652,35 +531,6 @@ static int check_data(const struct config *c, struct err *e)
     return rc;
 }
 
-/* Keys are locked into memory; what is in flight cannot all be. */
-static void warn_of_swap(void)
-{
-    char path[512], own[384] = "", most[32] = "", line[512];
-    FILE *f = fopen("/proc/swaps", "re");
-    int swaps = 0;
-
-    while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-        swaps++;
-    if (f != NULL)
-        (void)fclose(f);
-    if (swaps < 2) /* the first line is the table's head */
-        return;
-    if ((f = fopen("/proc/self/cgroup", "re")) != NULL) {
-        if (fscanf(f, "0::%383s", own) != 1)
-            own[0] = '\0';
-        (void)fclose(f);
-    }
-    (void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.swap.max", own);
-    if ((f = fopen(path, "re")) != NULL) {
-        if (fscanf(f, "%31s", most) != 1)
-            most[0] = '\0';
-        (void)fclose(f);
-    }
-    if (strcmp(most, "0") != 0)
-        log_warn("this system swaps: files in flight may be written to the swap; set "
-                 "MemorySwapMax=0 for the service, encrypt the swap, or turn it off");
-}
-
 int supervisor_run(struct config *c)
 {
     struct supervisor s = {.c = c, .signals = -1, .listen = -1, .admin = -1, .code = -1};
@@ -695,8 +545,8 @@ int supervisor_run(struct config *c)
     else if ((rc = jail_guard(&e)) == 0 && (rc = check_uids(c, &e)) == 0 &&
              (rc = check_data(c, &e)) == 0 && (rc = open_signals(&s.signals, &e)) == 0 &&
              (rc = http_listen(&s.listen, c->listen, &e)) == 0 &&
-             (rc = admin_listen(c, &s.admin, &e)) == 0) {
-        warn_of_swap();
+             (rc = admin_socket_open(c, &s.admin, &e)) == 0) {
+        process_warn_of_swap();
         rc = run(&s, &e);
     }
     if (rc != 0) {
