@@ -89,7 +89,7 @@ found() {
     sign_documents
     publish_documents
     client_yaml CH >"$d/client.yaml"
-    echo 'in_flight: 96' >>"$d/client.yaml"
+    echo 'in_flight: 128' >>"$d/client.yaml"
     sleep_until "$((START + 1))" "until the policy is in force"
     settle
 }
@@ -142,19 +142,21 @@ peers() {
     echo "$WALL $CPU" >>"$PLACE/borg"
 }
 
-# line NAME BAR PEER-FILE: what bench programs print
+# line NAME BAR PEER-FILE [cpu]: what bench programs print; with cpu the ratio is of CPU seconds, of
+# site, client and witness together
 line() {
-    paste -d' ' "$PLACE/ours" "$3" | awk -v name="$1" -v bar="$2" -v work="$N" '
+    paste -d' ' "$PLACE/ours" "$3" | awk -v name="$1" -v bar="$2" -v work="$N" -v by="${4-wall}" '
         function median(v, n,    i, j, t) {
             for (i = 2; i <= n; i++)
                 for (j = i; j > 1 && v[j] < v[j - 1]; j--) { t = v[j]; v[j] = v[j - 1]; v[j - 1] = t }
             return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
         }
-        {a[NR] = $1; s[NR] = $2; c[NR] = $3; w[NR] = $4; p[NR] = $5; q[NR] = $6; r[NR] = $5 / $1}
+        {a[NR] = $1; s[NR] = $2; c[NR] = $3; w[NR] = $4; p[NR] = $5; q[NR] = $6
+         t[NR] = by == "cpu" ? $2 + $3 + $4 : $1; u[NR] = by == "cpu" ? $6 : $5; r[NR] = u[NR] / t[NR]}
         END {
             ratio = median(r, NR); wall = median(a, NR); peer = median(p, NR)
-            printf "bench %s ours=%.0f peer=%.0f ratio=%.3g bar=%s unit=files/s range=%.3g..%.3g rounds=%d", name,
-                work / wall, work / peer, ratio, bar, r[1], r[NR], NR
+            printf "bench %s ours=%.0f peer=%.0f ratio=%.3g bar=%s unit=files/%s range=%.3g..%.3g rounds=%d", name,
+                work / median(t, NR), work / median(u, NR), ratio, bar, (by == "cpu" ? "cpu-s" : "s"), r[1], r[NR], NR
             printf " work=%d ours_wall=%.3f server_cpu=%.3f client_cpu=%.3f witness_cpu=%.3f peer_wall=%.3f peer_cpu=%.3f\n",
                 work, wall, median(s, NR), median(c, NR), median(w, NR), peer, median(q, NR)
         }'
@@ -178,6 +180,8 @@ while [ "$done" -lt "$ROUNDS" ] && [ $((SECONDS + longest)) -lt "$LIMIT" ]; do
 done
 line ingest-http 0.8 "$PLACE/cp"
 line ingest-http-borg 1.5 "$PLACE/borg"
+line ingest-http-cpu - "$PLACE/cp" cpu
+line ingest-http-borg-cpu - "$PLACE/borg" cpu
 cat <<TEXT
   ingest-http: rounds by the clock, ours, cp, borg: $(paste -d' ' "$PLACE/ours" "$PLACE/cp" "$PLACE/borg" | awk '{printf "%s%.1f %.1f %.1f s", (NR == 1 ? "" : "; "), $1, $5, $7}')
   ingest-http: CPU seconds of the site's parts in the last round: $(paste -sd' ' "$PLACE/parts")

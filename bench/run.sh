@@ -2,7 +2,7 @@
 # run.sh BUILD: the benches; every figure is a ratio to a well-known program or to the machine's own
 # floor, measured in turns.  docs/performance.md says what each compares and what was not equal.
 #
-#   BENCH_ONLY="scan audit"  only these of: ledger-append ledger-check audit ingest-vault ingest-http scan tls
+#   BENCH_ONLY="scan audit"  only these of: ledger-append ledger-check audit ingest-vault ingest-http scan start tls
 #   BENCH_ROUNDS=n           rounds of each instead of the usual number
 #   BENCH_SCALE=n            hundredths of the usual amount of work (default 100)
 #   BENCH_SECONDS=n          no bench runs longer than this (default 330)
@@ -22,7 +22,7 @@ data=$top/bench-data
 out=$top/bench.txt
 scale=${BENCH_SCALE:-100}
 limit=${BENCH_SECONDS:-330}
-all="ledger-append ledger-check audit ingest-vault ingest-http scan tls"
+all="ledger-append ledger-check audit ingest-vault ingest-http scan start tls"
 only=${BENCH_ONLY:-$all}
 failed=0
 
@@ -121,6 +121,12 @@ if wanted scan; then
     yarac -w "$data/release-$n"/*.yar "$work/rules.yarc"
     measure scan "$bin/bench-scan" "$build/engines/yara/glarus-engine-yara" "$data/release-$n" \
         "$work/rules.yarc" "$data/copies-$n" "$work"
+fi
+if wanted start; then
+    n=$(scaled 1000000)
+    objects() { "$bin/bench-start" make "$1" "$n"; }
+    made "site-$n" objects
+    measure start "$bin/bench-start" run "$data/site-$n" "$n" "$work"
 fi
 
 echo

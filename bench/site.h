@@ -5,6 +5,7 @@
 #define BENCH_SITE_H
 
 #include "catalog/catalog.h"
+#include "measure.h"
 #include "ledger/ledger.h"
 #include "ledger/signer.h"
 #include "vault/vault.h"
@@ -26,10 +27,16 @@ struct site {
 
 /* dir must not exist.  Epoch 1 is open afterwards.  Dies on failure. */
 void site_make(struct site *s, const char *dir);
+/* One that is there, as its keeper opens it, ledger and catalog brought up to the journal's end; it
+ * is not signed for. */
+void site_open(struct site *s, const char *dir, struct vault_report *r);
+/* Index, catalog and ledger in `fresh`, which must not exist, from the journal of dir. */
+struct cost site_rebuild(const char *dir, const char *fresh);
 void site_close(struct site *s);
 /* Commits and lets ledger and catalog follow, as the keeper does. */
 void site_commit(struct site *s, struct vault_group *g);
-/* Once a second (or now): flush, sign what extends the last signed, publish. */
+/* Once a second (or now), unless it was only opened: flush, sign what extends the last signed,
+ * publish. */
 void site_publish(struct site *s, bool now);
 
 #endif

@@ -18,7 +18,8 @@
 #include "people/document.h"
 
 #define IN_FLIGHT_DEFAULT 64
-#define IN_FLIGHT_MAX 96 /* of the connections; the others wait for verdicts */
+#define IN_FLIGHT_MAX 128
+#define CONNECTIONS (IN_FLIGHT_MAX + 32) /* the others wait for verdicts */
 #define TOKEN_MAX 512
 
 /* ---- the secret ------------------------------------------------------------------------------ */
@@ -210,7 +211,7 @@ static int read_settings(struct reading *r, struct err *e)
 int client_connect(struct client *c, struct err *e)
 {
     const struct http_client_limits limits = {
-        .connections = 128, .per_host = 128, .authorities = c->authorities};
+        .connections = CONNECTIONS, .per_host = CONNECTIONS, .authorities = c->authorities};
 
     return http_client_new(&c->http, &limits, e);
 }

@@ -14,8 +14,11 @@
 #include "base/text.h"
 #include "cli/client_submit_priv.h"
 #include "crypto/secret.h"
+#include "crypto/sha256.h"
 
 #define DEPTH_MAX 64
+#define SMALL_MAX ((size_t)256 << 10) /* files up to here are kept in memory on their way */
+#define MEMORY_MAX ((size_t)32 << 20) /* of all of them */
 
 static void skip(struct submit *r, const char *path, int code)
 {
@@ -133,9 +136,37 @@ static void told_before(struct submit *r, struct submit_item *it, const struct c
     client_submit_item_free(it);
 }
 
+/* A small file is read once, hashed and sent from memory.  -EAGAIN: it is not small, or grows. */
+static int read_small(struct submit_item *it, uint64_t size)
+{
+    size_t most = MEMORY_MAX / it->run->c->in_flight, n = 0;
+    ssize_t got;
+
+    if (size > (most < SMALL_MAX ? most : SMALL_MAX))
+        return -EAGAIN;
+    if ((it->bytes = malloc((size_t)size + 1)) == NULL)
+        return -ENOMEM;
+    do {
+        got = pread(it->fd, it->bytes + n, (size_t)size + 1 - n, (off_t)n);
+        n += got > 0 ? (size_t)got : 0;
+    } while ((got > 0 && n <= size) || (got < 0 && errno == EINTR));
+    if (got < 0)
+        return -errno;
+    if (n > size) {
+        free(it->bytes);
+        it->bytes = NULL;
+        return -EAGAIN;
+    }
+    it->file.size = n;
+    sha256_of(it->bytes, n, &it->file.sha256);
+    io_close(&it->fd);
+    return 0;
+}
+
 static int open_item(struct submit_item *it, struct err *e)
 {
     struct stat st;
+    int rc;
 
     it->fd = open(it->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (it->fd < 0)
@@ -143,7 +174,8 @@ static int open_item(struct submit_item *it, struct err *e)
     if (fstat(it->fd, &st) != 0 || !S_ISREG(st.st_mode))
         return -EINVAL;
     it->mtime = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
-    return client_file_read(&it->file, it->fd, e);
+    rc = read_small(it, (uint64_t)st.st_size);
+    return rc != -EAGAIN ? rc : client_file_read(&it->file, it->fd, e);
 }
 
 void client_find_next(struct submit *r)
@@ -179,7 +211,7 @@ void client_find_next(struct submit *r)
         client_submit_fatal(r, &e);
         client_submit_finish(it, CLIENT_FAILED, err_text(&e));
     } else if (old != NULL && old->stage == STAGE_PENDING) {
-        io_close(&it->fd);
+        client_submit_let_go(it);
         it->step = WATCH;
         client_submit_list_move(&r->accepted, it);
     } else {

@@ -191,8 +191,10 @@ static void send_content(struct submit_item *it)
     (void)snprintf(ticket, sizeof(ticket), "Ticket: %s", it->ticket);
     if (!name_header(it->path, name, sizeof(name)))
         headers[2] = NULL;
-    if (it->file.size == 0)
+    if (it->bytes != NULL || it->file.size == 0) {
         call.body_fd = 0;
+        call.body = span_of(it->bytes, it->bytes != NULL ? (size_t)it->file.size : 0);
+    }
     start(it, &call);
 }
 
@@ -380,7 +382,7 @@ static void on_uploaded(struct http_result *a, void *arg)
         client_submit_refuse(it, err_text(&e));
         return;
     }
-    io_close(&it->fd);
+    client_submit_let_go(it);
     keep(it, buf_span(&a->body));
 }
 

@@ -62,12 +62,19 @@ void client_submit_forward(struct submit_item *it)
     it->run->news = clock_mono();
 }
 
+void client_submit_let_go(struct submit_item *it)
+{
+    io_close(&it->fd);
+    free(it->bytes);
+    it->bytes = NULL;
+}
+
 void client_submit_item_free(struct submit_item *it)
 {
     if (it->list != NULL)
         list_remove(it);
     client_submit_busy(it);
-    io_close(&it->fd);
+    client_submit_let_go(it);
     free(it->path);
     free(it);
 }

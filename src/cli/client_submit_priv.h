@@ -34,7 +34,8 @@ struct submit_item {
     struct client_signed own; /* own.act.sub is its sub; the rest is set when it was announced */
     bool announced;
     int64_t mtime;
-    int fd; /* -1 outside ANNOUNCE and UPLOAD */
+    int fd;         /* of a large file; -1 outside ANNOUNCE and UPLOAD */
+    uint8_t *bytes; /* of a small one, read once; NULL outside, too */
     unsigned tries, redirected;
     mono_ms wake;
     uint64_t seen;
@@ -76,6 +77,7 @@ void client_submit_report(struct submit *r, const struct client_report *what);
 /* The item is told of and forgotten. */
 void client_submit_finish(struct submit_item *it, enum client_fate fate, const char *why);
 void client_submit_refuse(struct submit_item *it, const char *why);
+void client_submit_let_go(struct submit_item *it); /* of the file's bytes: they have arrived */
 void client_submit_item_free(struct submit_item *it);
 
 /* ---- client_step.c --------------------------------------------------------------------------- */

@@ -16,9 +16,10 @@
 #include "base/io.h"
 
 #define EVENTS 128
-#define EASIES 128            /* kept for the next calls */
+#define EASIES 160            /* kept for the next calls */
 #define ANSWER_HEAD_MAX 65536 /* header lines of an answer */
 #define EXPECT_MS 1000
+#define FIELDS_MAX 60000
 
 struct transfer {
     TAILQ_ENTRY(transfer) next;
@@ -226,9 +227,26 @@ static int set_headers(struct transfer *t, struct err *e)
     return 0;
 }
 
+/* A body in memory that curl may send from there; a short one it sends with the head, in one
+ * piece, and needs no buffer of its own for it. */
+static void set_fields(struct transfer *t)
+{
+    curl_easy_setopt(t->easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body_len);
+    curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, t->call.body.p);
+    if (t->call.method == HTTP_PUT)
+        curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, "PUT");
+}
+
 static void set_method(struct transfer *t)
 {
     curl_off_t len = (curl_off_t)t->body_len;
+
+    if ((t->call.method == HTTP_POST || t->call.method == HTTP_PUT) && t->call.body_fd <= 0 &&
+        t->body_len > 0 && t->body_len <= FIELDS_MAX) {
+        set_fields(t);
+        return;
+    }
 
     switch (t->call.method) {
     case HTTP_HEAD:

@@ -110,21 +110,24 @@ int core_decimal(struct span s, uint64_t *out)
     return 0;
 }
 
-static int base64_digit(uint8_t c)
+/* The value of each sign of the alphabet, plus 1; 0 for every other byte below 128. */
+static const uint8_t base64_sign[128] = {
+    0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
+    0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  63,
+    0,  0,  0,  64, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 0,  0,  0,  0,  0,  0,  0,  1,
+    2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
+    24, 25, 26, 0,  0,  0,  0,  0,  0,  27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39,
+    40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 0,  0,  0,  0,  0,
+};
+
+static uint32_t base64_digit(uint8_t c)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+    return c < 128 ? base64_sign[c] - 1U : UINT32_MAX; /* above 63: no sign */
 }
 
 int core_base64(struct span s, uint8_t *out, size_t cap, size_t *n)
 {
     size_t pad = 0, len, at = 0;
-    uint32_t acc = 0;
 
     if (s.n % 4 != 0)
         return CORE_EBADMSG;
@@ -133,21 +136,20 @@ int core_base64(struct span s, uint8_t *out, size_t cap, size_t *n)
     len = s.n / 4 * 3 - pad;
     if (out != NULL && len > cap)
         return CORE_E2BIG;
-    for (size_t i = 0; i < s.n; i++) {
-        int d = i < s.n - pad ? base64_digit(s.p[i]) : 0;
+    for (size_t i = 0; i < s.n; i += 4) {
+        size_t signs = i + 4 < s.n ? 4 : 4 - pad;
+        uint32_t acc = 0, bad = 0;
 
-        if (d < 0)
-            return CORE_EBADMSG;
-        acc = acc << 6 | (uint32_t)d;
-        if (i % 4 != 3)
-            continue;
-        for (int k = 16; k >= 0; k -= 8, at++) {
-            if (at >= len && (acc >> k & 0xff) != 0)
-                return CORE_EBADMSG; /* spare bits */
-            if (at < len && out != NULL)
-                out[at] = (uint8_t)(acc >> k);
+        for (size_t k = 0; k < 4; k++) {
+            uint32_t d = k < signs ? base64_digit(s.p[i + k]) : 0;
+
+            bad |= d;
+            acc = acc << 6 | (d & 63);
         }
-        acc = 0;
+        if (bad > 63 || (signs == 3 && (acc & 0xff) != 0) || (signs == 2 && (acc & 0xffff) != 0))
+            return CORE_EBADMSG; /* not of the alphabet, or spare bits */
+        for (size_t k = 0; out != NULL && k + 1 < signs; k++)
+            out[at++] = (uint8_t)(acc >> (16 - 8 * k));
     }
     *n = len;
     return 0;

@@ -1,8 +1,9 @@
 /* keeper.c - the only writer: opens the stores, brings them up to the journal's end, then one loop.
  *
  * A turn of the loop: take what has come from front, signer, courier, reader, engine,
- * administrators; do what time wants; commit one group; ask the signer.  While fdatasync runs,
- * uploads gather in the ring: under load groups grow by themselves. */
+ * administrators; if no group is on its way to the disk, do what time wants and send off the next;
+ * ask the signer.  While a group is on its way, a thread waits for the disk and uploads go on:
+ * under load groups grow by themselves. */
 #include "site/keeper_priv.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include "ledger/tlog_proof.h"
 #include "site/data_format.h"
 #include "site/keeper_notes.h"
+#include "site/keeper_sync.h"
 #include "site/process.h"
 
 #define TICK_MS 100
@@ -27,17 +29,25 @@
     (UINT64_C(256) << 20) /* of journal between checkpoints of the derived stores */
 
 /* What an event of epoll is about; admins carry their pointer. */
-enum { EV_FRONT = 1, EV_SIGNER, EV_COURIER, EV_READER, EV_CONTROL, EV_DETECT, EV_FIXED };
+enum { EV_FRONT = 1, EV_SIGNER, EV_COURIER, EV_READER, EV_CONTROL, EV_DETECT, EV_SYNC, EV_FIXED };
 
 /* --- messages --- */
+
+/* What changes more than uploads waits for the group on its way, see keeper_priv.h. */
+static bool front_may_go_on(uint16_t type)
+{
+    return type != FK_ORDER && type != FK_MOVE_OPEN && type != FK_MOVE_CLOSE;
+}
 
 static void from_front(struct keeper *k, const struct msg *m)
 {
     const void *p = m->body.p;
 
+    if (!front_may_go_on(m->type->type))
+        (void)keeper_group_settle(k);
     switch (m->type->type) {
     case FK_OPEN:
-        keeper_intake_open(k, m->id, p);
+        keeper_ticket_ask(k, m->id, p);
         break;
     case FK_PUT_BEGIN:
         keeper_intake_put_begin(k, m->id, p);
@@ -100,10 +110,9 @@ static void take_config(struct keeper *k, int fd)
     if ((rc = io_read_fd(fd, &b)) == 0 &&
         (rc = config_read(&c, k->c->file, buf_span(&b), &e)) == 0 &&
         (rc = config_may_replace(k->c, c, &e)) == 0) {
-        keeper_intake_config(k, c);
+        keeper_ticket_config(k, c);
         config_free(k->c);
         k->c = c;
-        memset(k->quota, 0, sizeof(k->quota));
         c = NULL;
         log_info("configuration taken over");
     } else {
@@ -118,6 +127,7 @@ static void from_control(struct keeper *k, struct msg *m)
 {
     struct err e = ERR_INIT;
 
+    (void)keeper_group_settle(k);
     if (m->type->type == PX_ENGINE && k->detect != NULL) {
         k->asked_engine = false;
         if (detect_client_attach(k->detect, msg_take_fd(m, 0), &e) != 0)
@@ -144,6 +154,7 @@ static void from_reader(struct keeper *k, const struct msg *m)
 
     if (cur_copy(&c, &is, sizeof(is)) != 0)
         return;
+    (void)keeper_group_settle(k);
     is.text[sizeof(is.text) - 1] = '\0';
     tail = span_of(c.p, c.n);
     if (is.what != READ_PROOF)
@@ -163,6 +174,7 @@ static void from_courier(struct keeper *k, const struct msg *m)
         keeper_round_answer(k, m->id, &cosigned);
     } else if (m->type->type == PC_CARRIED && cur_copy(&c, &carried, sizeof(carried)) == 0) {
         carried.text[sizeof(carried.text) - 1] = '\0';
+        (void)keeper_group_settle(k);
         keeper_move_carried(k, m->id, &carried, span_of(c.p, c.n));
     }
 }
@@ -221,11 +233,16 @@ static void event(struct keeper *k, const struct epoll_event *ev)
     uint64_t what = ev->data.u64;
 
     if (what >= EV_FIXED) {
+        (void)keeper_group_settle(k);
         keeper_admin_event(k, ev->data.ptr);
     } else if (what == EV_COURIER || what == EV_READER) {
-        if (chan[what] != NULL && !drain_channel(k, chan[what], (int)what))
+        if (chan[what] != NULL && !drain_channel(k, chan[what], (int)what)) {
+            (void)keeper_group_settle(k);
             keeper_parts_lost(k, what == EV_READER);
-    } else if (what != EV_DETECT && !drain_channel(k, chan[what], (int)what)) {
+        }
+    } else if (what == EV_DETECT) {
+        k->detect_told = true;
+    } else if (what != EV_SYNC && !drain_channel(k, chan[what], (int)what)) {
         log_info("a part is gone; the keeper ends", "part", name[what]);
         k->quit = true;
     }
@@ -250,7 +267,7 @@ static void tick(struct keeper *k, mono_ms now)
 {
     unix_time t = clock_now();
 
-    keeper_intake_tick(k, t);
+    keeper_ticket_tick(k, t);
     keeper_trace_tick(k, now);
     keeper_receive_tick(k, now);
     keeper_epoch_tick(k, t);
@@ -270,19 +287,22 @@ static int flush_channels(struct keeper *k)
 
 static void watch_detect(struct keeper *k)
 {
-    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = EV_DETECT};
+    /* told once, then not before it was listened to: while a group is on its way it has to wait */
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = EV_DETECT};
     int fd = k->detect == NULL ? -1 : detect_client_fd(k->detect);
 
-    if (fd == k->detect_fd)
+    if (fd == k->detect_fd && !k->detect_told)
         return;
     k->detect_fd = fd; /* a closed one has left epoll by itself */
-    if (fd >= 0 && epoll_ctl(k->epoll, EPOLL_CTL_ADD, fd, &ev) != 0)
+    k->detect_told = false;
+    if (fd >= 0 && epoll_ctl(k->epoll, EPOLL_CTL_MOD, fd, &ev) != 0 &&
+        (errno != ENOENT || epoll_ctl(k->epoll, EPOLL_CTL_ADD, fd, &ev) != 0))
         log_warn("the engine's channel cannot be watched");
 }
 
 static bool idle(const struct keeper *k)
 {
-    return k->uploads == NULL && !keeper_group_pending(k) && k->unsigned_ == NULL &&
+    return k->n_uploads == 0 && !keeper_group_pending(k) && k->unsigned_ == NULL &&
            k->round.state == ROUND_IDLE && ledger_published(k->ledger) == ledger_size(k->ledger);
 }
 
@@ -297,14 +317,16 @@ static void loop(struct keeper *k)
 
         for (int i = 0; i < n && !k->quit; i++)
             event(k, &ev[i]);
-        if (now - ticked >= TICK_MS) {
-            tick(k, now);
-            ticked = now;
+        if (keeper_group_free(k)) {
+            if (now - ticked >= TICK_MS) {
+                tick(k, now);
+                ticked = now;
+            }
+            keeper_scan_step(k, now);
+            watch_detect(k);
+            keeper_move_step(k, now);
+            keeper_group_start(k);
         }
-        keeper_scan_step(k, now);
-        watch_detect(k);
-        keeper_move_step(k, now);
-        keeper_group_commit(k);
         keeper_round_step(k, now);
         keeper_sign_step(k);
         if (k->draining && drain_until == 0)
@@ -446,6 +468,16 @@ static int found_site(struct keeper *k, struct err *e)
     return rc == 0 ? 0 : err_sys(e, rc, "writing the ledger's first leaf");
 }
 
+static int open_sync(struct keeper *k, struct err *e)
+{
+    int rc = keeper_ticket_open(k);
+
+    if (rc != 0)
+        return err_sys(e, rc, "making room for tickets");
+    rc = keeper_sync_open(&k->sync, e);
+    return rc != 0 ? rc : watch(k, keeper_sync_fd(k->sync), EV_SYNC, e);
+}
+
 static int keeper_open(struct keeper *k, struct err *e)
 {
     int rc;
@@ -453,7 +485,8 @@ static int keeper_open(struct keeper *k, struct err *e)
     if ((rc = open_channels(k, e)) != 0 || (rc = open_rules(k, e)) != 0 ||
         (rc = open_keys(k, e)) != 0 || (rc = process_jail(k->c, CONFIG_KEEPER, e)) != 0 ||
         (rc = open_stores(k, e)) != 0 || (rc = catch_up(k, e)) != 0 ||
-        (rc = found_site(k, e)) != 0 || (rc = keeper_load_documents(k, e)) != 0)
+        (rc = open_sync(k, e)) != 0 || (rc = found_site(k, e)) != 0 ||
+        (rc = keeper_load_documents(k, e)) != 0)
         return rc;
     k->sign.signer_size = ledger_published(k->ledger); /* at least; it tells if it is more */
     k->round_due = clock_mono(); /* health counts the witnesses' minute from here */
@@ -466,19 +499,22 @@ static void keeper_close(struct keeper *k)
     struct err e = ERR_INIT;
     struct act *a;
 
+    (void)keeper_group_settle(k);
     keeper_intake_front_gone(k);
     keeper_trace_front_gone(k);
     keeper_admin_close_all(k);
-    while ((a = k->unsigned_) != NULL) {
-        k->unsigned_ = a->next;
+    while ((a = k->acts != NULL ? k->acts : k->unsigned_) != NULL) {
+        *(a == k->acts ? &k->acts : &k->unsigned_) = a->next;
         keeper_act_free(a);
     }
+    keeper_ticket_close(k);
     keeper_scan_close(k);
     keeper_receive_close_all(k);
     keeper_move_close_all(k);
     if (k->stopped == 0 && k->vault != NULL && ledger_flush(k->ledger, &e) == 0 &&
         catalog_sync(k->catalog) == 0 && vault_checkpoint(k->vault, &e) != 0)
         log_warn("no checkpoint at the end", "why", err_text(&e));
+    keeper_sync_close(k->sync);
     vault_close(k->vault);
     ledger_close(k->ledger);
     catalog_close(k->catalog);

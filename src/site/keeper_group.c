@@ -1,8 +1,14 @@
 /* keeper_group.c - acts become a group, a group becomes durable with one sync, then it is applied.
  *
+ * A group sets out (keeper_group_start), a thread waits for the disk, and when that is done the
+ * group is settled: ledger and catalog follow, and its acts end.  One group is on its way at a
+ * time; acts that come meanwhile wait for the next.  Whoever must know that all is durable
+ * (keeper_group_commit), or changes slots (keeper_group_of), waits for it.
+ *
  * The leaves of a group are written in random order, so that their places tell nobody which copy
  * belongs to which submission.  The order is drawn here, just before the commit; indexes in the
  * ledger follow from it and are written into the notes that need them. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +18,7 @@
 #include "events/setroot.h"
 #include "site/keeper_notes.h"
 #include "site/keeper_priv.h"
+#include "site/keeper_sync.h"
 
 struct act *keeper_act_new(void)
 {
@@ -114,6 +121,7 @@ struct vault_group *keeper_group_of(struct keeper *k)
 {
     int rc;
 
+    (void)keeper_group_settle(k);
     if (k->stopped != 0)
         return NULL;
     if (k->group == NULL && (rc = vault_group_begin(&k->group, k->vault)) != 0) {
@@ -132,7 +140,7 @@ void keeper_group_add(struct keeper *k, struct act *a)
 
 bool keeper_group_pending(const struct keeper *k)
 {
-    return k->acts != NULL;
+    return k->acts != NULL || k->commit.group != NULL;
 }
 
 void keeper_stop_writer(struct keeper *k, int rc, const char *why)
@@ -173,21 +181,21 @@ struct place { /* one leaf of the group and where its index goes */
     uint64_t *index;
 };
 
-static size_t count_leaves(const struct keeper *k)
+static size_t count_leaves(const struct act *list)
 {
     size_t n = 1; /* slot.destroyed of the group */
 
-    for (const struct act *a = k->acts; a != NULL; a = a->next)
+    for (const struct act *a = list; a != NULL; a = a->next)
         n += a->leaves + a->mores;
     return n;
 }
 
 /* The leaves of the acts that keep (or do not keep) their order. */
-static size_t gather(struct keeper *k, bool in_order, struct place *p)
+static size_t gather(struct act *list, bool in_order, struct place *p)
 {
     size_t n = 0;
 
-    for (struct act *a = k->acts; a != NULL; a = a->next) {
+    for (struct act *a = list; a != NULL; a = a->next) {
         if (a->in_order != in_order)
             continue;
         for (size_t i = 0; i < a->leaves; i++)
@@ -247,15 +255,15 @@ static int destroyed_leaf(struct keeper *k, struct buf *out, struct err *e)
 
 static int put_leaves(struct keeper *k, struct buf *destroyed, struct err *e)
 {
-    struct place *p = calloc(count_leaves(k), sizeof(*p));
+    struct place *p = calloc(count_leaves(k->acts), sizeof(*p));
     uint64_t before = vault_ledger_size(k->vault), ignored;
     size_t n, others;
     int rc = 0;
 
     if (p == NULL)
         return err_sys(e, -ENOMEM, "ordering the leaves of a group");
-    n = gather(k, true, p);
-    others = gather(k, false, p + n);
+    n = gather(k->acts, true, p);
+    others = gather(k->acts, false, p + n);
     shuffle(p + n, others);
     n += others;
     if (destroyed->len > 0)
@@ -301,31 +309,39 @@ static void end_acts(struct keeper *k, struct act *list, int rc)
     }
 }
 
-/* Makes the group durable; what is derived from it follows through the same function that a restart
- * replays the journal with. */
-static int commit_and_apply(struct keeper *k, struct err *e)
+/* Each act puts into the group what it has.  One that fails ends here; from the first that finds no
+ * room on, all are returned: they are for the next group. */
+static struct act *join(struct keeper *k)
 {
-    struct vault_group *g = k->group;
+    struct act *list = k->acts, *a;
+    bool first = true;
     int rc;
 
-    k->group = NULL;
-    k->apply_failed = 0;
-    rc = vault_group_commit(g, keeper_apply_fresh, k, e);
-    if (rc == 0) {
-        k->n.groups++;
-        if (k->apply_failed != 0)
-            keeper_stop_writer(k, k->apply_failed,
-                               "ledger or catalog could not follow the journal");
+    k->acts = NULL;
+    k->acts_end = &k->acts;
+    while ((a = list) != NULL) {
+        rc = a->join == NULL ? 0 : a->join(k, a, k->group);
+        if (rc == -E2BIG && !first)
+            break;
+        list = a->next;
+        if (rc == 0) {
+            keeper_group_add(k, a);
+            first = false;
+            continue;
+        }
+        a->next = NULL;
+        end_acts(k, a, rc);
     }
-    return rc;
+    return list;
 }
 
-static int build(struct keeper *k, struct buf *destroyed, struct err *e)
+static int build(struct keeper *k, struct buf *destroyed, struct act **rest, struct err *e)
 {
     int rc;
 
     if (keeper_group_of(k) == NULL)
         return err_set(e, -EIO, "the writer has stopped: %s", k->stopped_why);
+    *rest = join(k);
     if (k->group_bad)
         return err_set(e, -ENOMEM, "a change of the group could not be completed");
     if ((rc = destroyed_leaf(k, destroyed, e)) != 0 || (rc = put_leaves(k, destroyed, e)) != 0)
@@ -333,30 +349,101 @@ static int build(struct keeper *k, struct buf *destroyed, struct err *e)
     return put_notes(k, e);
 }
 
-int keeper_group_commit(struct keeper *k)
+static void failed(struct keeper *k, int rc, const struct err *e)
+{
+    if (rc == -EIO)
+        keeper_stop_writer(k, rc, err_text(e));
+    else
+        log_warn("a group failed; its requests are refused", "why", err_text(e));
+}
+
+/* The group is written: from here on it is on its way. */
+static int set_out(struct keeper *k)
 {
     struct err e = ERR_INIT;
     struct buf destroyed;
-    struct act *list = k->acts;
+    struct act *rest = NULL, *list;
     int rc;
 
-    if (list == NULL && !k->group_bad)
-        return k->stopped;
     buf_init(&destroyed, LEAF_MAX);
-    if ((rc = build(k, &destroyed, &e)) == 0) {
-        rc = commit_and_apply(k, &e);
-    } else if (k->group != NULL) {
+    if ((rc = build(k, &destroyed, &rest, &e)) != 0)
         vault_group_abort(k->group);
-        k->group = NULL;
-    }
+    else if ((rc = vault_group_write(k->group, &e)) == 0)
+        k->commit.group = k->group;
+    k->group = NULL;
     k->group_bad = false;
     buf_free(&destroyed);
-    k->acts = NULL;
-    k->acts_end = &k->acts;
-    if (rc == -EIO)
-        keeper_stop_writer(k, rc, err_text(&e));
-    else if (rc != 0)
-        log_warn("a group failed; its requests are refused", "why", err_text(&e));
+    list = k->acts;
+    k->acts = rest;
+    for (k->acts_end = &k->acts; *k->acts_end != NULL; k->acts_end = &(*k->acts_end)->next)
+        ;
+    if (rc == 0) {
+        k->commit.acts = list;
+        return 0;
+    }
+    failed(k, rc, &e);
     end_acts(k, list, rc);
+    return rc;
+}
+
+/* What is derived from the group follows through the same function that a restart replays the
+ * journal with; its acts end. */
+static int settle(struct keeper *k, int rc)
+{
+    struct vault_group *g = k->commit.group;
+    struct act *list = k->commit.acts;
+    struct err e = ERR_INIT;
+
+    k->commit.group = NULL;
+    k->commit.acts = NULL;
+    k->apply_failed = 0;
+    rc = vault_group_settle(g, rc, keeper_apply_fresh, k, &e);
+    if (rc != 0)
+        failed(k, rc, &e);
+    else
+        k->n.groups++;
+    /* the vault hands on nothing while its index lags, as it does when the disk is full */
+    if (rc == 0 && k->apply_failed == 0 && ledger_size(k->ledger) != vault_ledger_size(k->vault))
+        k->apply_failed = -EIO;
+    if (rc == 0 && k->apply_failed != 0)
+        keeper_stop_writer(k, k->apply_failed, "ledger or catalog could not follow the journal");
+    end_acts(k, list, rc);
+    return rc;
+}
+
+int keeper_group_settle(struct keeper *k)
+{
+    return k->commit.group == NULL ? 0 : settle(k, keeper_sync_wait(k->sync));
+}
+
+bool keeper_group_free(struct keeper *k)
+{
+    int rc;
+
+    if (k->commit.group == NULL)
+        return true;
+    if (!keeper_sync_over(k->sync, &rc))
+        return false;
+    (void)settle(k, rc);
+    return true;
+}
+
+void keeper_group_start(struct keeper *k)
+{
+    assert(k->commit.group == NULL);
+    if ((k->acts != NULL || k->group_bad) && set_out(k) == 0)
+        keeper_sync_start(k->sync, k->commit.group);
+}
+
+int keeper_group_commit(struct keeper *k)
+{
+    int rc = keeper_group_settle(k), next;
+
+    while (k->acts != NULL || k->group_bad) {
+        if ((next = set_out(k)) == 0)
+            next = settle(k, vault_group_sync(k->commit.group));
+        if (next != 0)
+            rc = next;
+    }
     return rc != 0 ? rc : k->stopped;
 }

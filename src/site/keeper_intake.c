@@ -1,8 +1,9 @@
-/* keeper_intake.c - the two steps of a submission.
+/* keeper_intake.c - the second step of a submission: its bytes.
  *
- * FK_OPEN decides on everything but the bytes and gives a ticket; tickets live in memory, a lost
- * one costs the client one more FK_OPEN.  FK_PUT_BEGIN redeems it; data comes through the ring;
- * FK_PUT_END makes the act.  A submission that is here already is answered with its receipt. */
+ * FK_PUT_BEGIN redeems a ticket (keeper_ticket.c); data comes through the ring; FK_PUT_END makes
+ * the act, complete but for its place in the vault's group: that it finds when the group is put
+ * together, so that uploads end while another group is on its way to the disk.  A submission that
+ * is here already is answered with its receipt. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,23 +19,10 @@
 #include "site/keeper_priv.h"
 #include "site/move_stream.h"
 
-#define TICKET_SECONDS 600
-#define TICKETS_MAX 65536
-#define UPLOADS_MAX 4096
-#define QUOTA_SECONDS 60
-
-struct ticket {
-    struct ticket *next;
-    struct id128 ticket;
-    struct pm_open open;
-    size_t submitter; /* index in the configuration */
-    struct digest policy;
-    unix_time expires;
-    bool busy; /* an upload is under way */
-};
+#define UPLOADS_MAX 4096 /* each holds a buffer of 64 KiB until its group is settled */
 
 struct upload {
-    struct upload *next;
+    struct upload *next; /* in its row */
     uint64_t id;
     struct ticket *ticket; /* NULL: an object of a move */
     struct move_object *object;
@@ -82,7 +70,7 @@ void keeper_refuse(struct keeper *k, uint64_t id, enum proto_refusal why, const 
     keeper_answer(k, FK_REFUSED, id, &m, sizeof(m), span_of(NULL, 0), NULL);
 }
 
-static void refuse_site(struct keeper *k, uint64_t id, const char *site, const char *country)
+void keeper_refuse_site(struct keeper *k, uint64_t id, const char *site, const char *country)
 {
     const struct config_peer *peer = site == NULL ? NULL : config_peer(k->c, site);
     struct pm_refused m;
@@ -102,7 +90,7 @@ void keeper_refuse_moved(struct keeper *k, uint64_t id, const struct catalog_sub
 {
     const struct config_peer *peer = keeper_move_peer_of(k, row);
 
-    refuse_site(k, id, peer == NULL ? NULL : peer->site, row->country);
+    keeper_refuse_site(k, id, peer == NULL ? NULL : peer->site, row->country);
 }
 
 const struct placement *keeper_policy(const struct keeper *k, unix_time t)
@@ -115,268 +103,16 @@ const struct placement *keeper_policy(const struct keeper *k, unix_time t)
     return found;
 }
 
-/* --- opening --- */
-
-static struct ticket *ticket_of(struct keeper *k, const struct id128 *sub)
-{
-    for (struct ticket *t = k->tickets; t != NULL; t = t->next)
-        if (memcmp(&t->open.sub, sub, sizeof(*sub)) == 0)
-            return t;
-    return NULL;
-}
-
-static void ticket_drop(struct keeper *k, struct ticket *t)
-{
-    for (struct ticket **at = &k->tickets; *at != NULL; at = &(*at)->next)
-        if (*at == t) {
-            *at = t->next;
-            k->n_tickets--;
-            free(t);
-            return;
-        }
-}
-
-static const struct config_submitter *submitter_of(const struct keeper *k,
-                                                   const struct digest *token)
-{
-    for (size_t i = 0; i < k->c->submitters; i++)
-        if (secret_eq(k->c->submitter[i].token.b, token->b, 32))
-            return &k->c->submitter[i];
-    return NULL;
-}
-
-static bool covers(const struct config_submitter *s, const char country[2])
-{
-    for (size_t i = 0; i < s->countries; i++)
-        if (memcmp(s->country[i], country, 2) == 0)
-            return true;
-    return s->countries == 0;
-}
-
-static const struct statement_in_force *statement_of(const struct keeper *k,
-                                                     const struct digest *doc)
-{
-    for (size_t i = 0; i < k->statements; i++)
-        if (memcmp(k->statement[i].doc.b, doc->b, 32) == 0)
-            return &k->statement[i];
-    return NULL;
-}
-
-static bool well_formed(const struct pm_open *m)
-{
-    return m->country[2] == '\0' && m->country[0] >= 'A' && m->country[0] <= 'Z' &&
-           m->country[1] >= 'A' && m->country[1] <= 'Z' && m->kind < INTAKE_SCOPES &&
-           m->scope < INTAKE_SCOPES && m->has_statement <= 1;
-}
-
-/* Submissions of the last 24 hours: counted in the catalog once a minute, in between by openings,
- * so that an opening does not cost a walk over all rows of its account. */
-static uint64_t quota_used(struct keeper *k, const struct config_submitter *s)
-{
-    struct quota *q = &k->quota[s - k->c->submitter];
-    unix_time now = clock_now();
-
-    if (now < q->counted || now >= q->counted + QUOTA_SECONDS) {
-        if (catalog_account_count(k->catalog, s->name, now - 86400, &q->used) != 0)
-            q->used = s->per_day; /* a catalog that does not answer admits nobody */
-        q->counted = now;
-    }
-    return q->used;
-}
-
-/* Who asks, and for which country. */
-static bool admit_submitter(struct keeper *k, uint64_t id, const struct pm_open *m,
-                            const struct config_submitter **out)
-{
-    const struct config_submitter *s = submitter_of(k, &m->token);
-    uint64_t used = 0, busy = 0;
-
-    if (s == NULL) {
-        keeper_refuse(k, id, PRF_TOKEN, "the token is unknown at this site");
-        return false;
-    }
-    if (!covers(s, m->country)) {
-        keeper_refuse(k, id, PRF_COUNTRY, "the token does not cover %.2s", m->country);
-        return false;
-    }
-    for (const struct ticket *t = k->tickets; t != NULL; t = t->next)
-        busy += t->submitter == (size_t)(s - k->c->submitter);
-    if (busy >= s->in_flight) {
-        keeper_refuse(k, id, PRF_BUSY, "%llu submissions of this token are under way, its limit",
-                      (unsigned long long)busy);
-        return false;
-    }
-    if ((used = quota_used(k, s)) >= s->per_day) {
-        keeper_refuse(k, id, PRF_QUOTA, "%llu submissions in 24 hours, the token's limit",
-                      (unsigned long long)used);
-        return false;
-    }
-    *out = s;
-    return true;
-}
-
-/* Consent: a statement that is published, not withdrawn, and covers what is asked. */
-static bool admit_consent(struct keeper *k, uint64_t id, const struct pm_open *m)
-{
-    const struct statement_in_force *s;
-
-    if (!m->has_statement) {
-        keeper_refuse(k, id, PRF_STATEMENT_MISSING, "no consent statement is named");
-        return false;
-    }
-    s = statement_of(k, &m->statement);
-    if (s == NULL)
-        keeper_refuse(k, id, PRF_STATEMENT_UNKNOWN, "this site has published no such statement");
-    else if (s->withdrawn)
-        keeper_refuse(k, id, PRF_STATEMENT_WITHDRAWN, "the statement was withdrawn");
-    else if ((s->terms.scopes >> m->scope & 1) == 0 || m->scope != m->kind)
-        keeper_refuse(k, id, PRF_SCOPE, "the statement does not cover scope \"%s\" for kind \"%s\"",
-                      intake_scope_word((enum intake_scope)m->scope),
-                      intake_scope_word((enum intake_scope)m->kind));
-    else if (m->kind != SCOPE_FILE)
-        keeper_refuse(k, id, PRF_KIND, "this site takes submissions of kind \"file\" only");
-    else
-        return true;
-    return false;
-}
-
-static bool admit_place(struct keeper *k, uint64_t id, const struct pm_open *m,
-                        struct digest *policy)
-{
-    unix_time now = clock_now();
-    const struct placement *p = keeper_policy(k, now);
-    int zone;
-
-    if (p == NULL) {
-        keeper_refuse(k, id, PRF_POLICY, "no residency policy is in force at this site");
-        return false;
-    }
-    zone = placement_zone(p, m->country, now);
-    if (zone < 0) {
-        keeper_refuse(k, id, PRF_MALFORMED, "the policy knows no country \"%.2s\"", m->country);
-        return false;
-    }
-    if (zone != placement_zone_index(p, k->c->zone)) {
-        refuse_site(k, id, placement_site(p, zone), m->country);
-        return false;
-    }
-    *policy = p->policy;
-    return true;
-}
-
-/* One submission, not two: its file may be on its way here with its country. */
-static bool admit_once(struct keeper *k, uint64_t id, const struct pm_open *m)
-{
-    if (!keeper_receive_holds(k, &m->sub))
-        return true;
-    keeper_refuse(k, id, PRF_BUSY, "this submission is just arriving from another site");
-    return false;
-}
-
-static bool signed_by_its_key(const struct pm_open *m)
-{
-    struct submitter_act a;
-
-    a.sub = m->sub;
-    a.kind = (enum intake_scope)m->kind;
-    a.scope = (enum intake_scope)m->scope;
-    memcpy(a.country, m->country, 3);
-    a.statement = m->statement;
-    return submitter_verify_submit((const struct ed25519_pub *)m->sub_key, &a,
-                                   (const struct ed25519_sig *)m->sub_sig) == 0;
-}
-
-static void opened(struct keeper *k, uint64_t id, const struct ticket *t)
-{
-    struct pm_opened m = {t->ticket, k->c->object_max, t->expires};
-
-    keeper_answer(k, FK_OPENED, id, &m, sizeof(m), span_of(NULL, 0), NULL);
-}
-
-static void ticket_new(struct keeper *k, uint64_t id, const struct pm_open *m,
-                       const struct config_submitter *s, const struct digest *policy)
-{
-    struct ticket *t = k->n_tickets >= TICKETS_MAX ? NULL : calloc(1, sizeof(*t));
-
-    if (t == NULL) {
-        keeper_refuse(k, id, PRF_BUSY, "too many submissions are under way");
-        return;
-    }
-    t->open = *m;
-    t->ticket = random_id();
-    t->submitter = (size_t)(s - k->c->submitter);
-    t->policy = *policy;
-    t->expires = clock_now() + TICKET_SECONDS;
-    t->next = k->tickets;
-    k->tickets = t;
-    k->n_tickets++;
-    k->quota[t->submitter].used++;
-    opened(k, id, t);
-}
-
-/* The same of what was accepted long ago: all that its key signed, and it is still kept. */
-static bool same_submission(const struct catalog_submission *a, const struct pm_open *m)
-{
-    return memcmp(a->sub_key, m->sub_key, 32) == 0 && a->state == CATALOG_LIVE &&
-           memcmp(a->country, m->country, 2) == 0 && digest_eq(&a->statement, &m->statement) &&
-           a->kind == CATALOG_FILE + m->kind && a->scope == CATALOG_FILE + m->scope;
-}
-
-/* The same sub once more: its first opener may have it again, nobody else. */
-static bool same_opening(const struct pm_open *a, const struct pm_open *b)
-{
-    return memcmp(a->sub_key, b->sub_key, 32) == 0 && memcmp(a->country, b->country, 2) == 0 &&
-           memcmp(&a->statement, &b->statement, 32) == 0 && a->kind == b->kind &&
-           a->scope == b->scope;
-}
-
-void keeper_intake_open(struct keeper *k, uint64_t id, const struct pm_open *m)
-{
-    const struct config_submitter *s;
-    struct catalog_submission known;
-    struct digest policy;
-    struct ticket *t;
-
-    if (!well_formed(m)) {
-        keeper_refuse(k, id, PRF_MALFORMED, "country, kind or scope is malformed");
-        return;
-    }
-    if (k->stopped != 0) {
-        keeper_refuse(k, id, PRF_STOPPED, "the site's writer has stopped");
-        return;
-    }
-    if (k->draining) {
-        keeper_refuse(k, id, PRF_BUSY, "the site is going down");
-        return;
-    }
-    if (!admit_submitter(k, id, m, &s) || !admit_place(k, id, m, &policy) ||
-        !admit_consent(k, id, m))
-        return;
-    if (!signed_by_its_key(m)) {
-        keeper_refuse(k, id, PRF_SIGNATURE, "the submission's key did not sign this");
-        return;
-    }
-    if (!admit_once(k, id, m))
-        return;
-    if ((t = ticket_of(k, &m->sub)) != NULL) {
-        if (same_opening(&t->open, m))
-            opened(k, id, t);
-        else
-            keeper_refuse(k, id, PRF_CONFLICT, "this sub is being used for something else");
-        return;
-    }
-    if (catalog_submission_get(k->catalog, &m->sub, &known) == 0 && !same_submission(&known, m)) {
-        keeper_refuse(k, id, PRF_CONFLICT, "this sub belongs to another submission");
-        return;
-    }
-    ticket_new(k, id, m, s, &policy);
-}
-
 /* --- the bytes --- */
+
+static struct upload **row_of(struct keeper *k, uint64_t id)
+{
+    return &k->upload[id * UINT64_C(0x9e3779b97f4a7c15) >> 54 & (KEEPER_UPLOAD_ROWS - 1)];
+}
 
 static struct upload *upload_of(struct keeper *k, uint64_t id)
 {
-    for (struct upload *u = k->uploads; u != NULL; u = u->next)
+    for (struct upload *u = *row_of(k, id); u != NULL; u = u->next)
         if (u->id == id)
             return u;
     return NULL;
@@ -384,7 +120,7 @@ static struct upload *upload_of(struct keeper *k, uint64_t id)
 
 static void upload_drop(struct keeper *k, struct upload *u)
 {
-    for (struct upload **at = &k->uploads; *at != NULL; at = &(*at)->next)
+    for (struct upload **at = row_of(k, u->id); *at != NULL; at = &(*at)->next)
         if (*at == u) {
             *at = u->next;
             k->n_uploads--;
@@ -432,8 +168,9 @@ static bool repeated(struct keeper *k, uint64_t id, const struct id128 *sub)
 
 static struct upload *upload_new(struct keeper *k, uint64_t id)
 {
-    struct upload *u =
-        k->n_uploads >= UPLOADS_MAX || upload_of(k, id) != NULL ? NULL : calloc(1, sizeof(*u));
+    struct upload *u = k->n_uploads + k->n_complete >= UPLOADS_MAX || upload_of(k, id) != NULL
+                           ? NULL
+                           : calloc(1, sizeof(*u));
 
     if (u == NULL)
         return NULL;
@@ -442,8 +179,8 @@ static struct upload *upload_new(struct keeper *k, uint64_t id)
         return NULL;
     }
     u->id = id;
-    u->next = k->uploads;
-    k->uploads = u;
+    u->next = *row_of(k, id);
+    *row_of(k, id) = u;
     k->n_uploads++;
     return u;
 }
@@ -473,11 +210,11 @@ void keeper_intake_put_begin(struct keeper *k, uint64_t id, const struct pm_put_
         put_begin_move(k, id, m);
         return;
     }
-    t = ticket_of(k, &m->sub);
+    t = keeper_ticket_find(k, &m->sub);
     if (t == NULL || !secret_eq(t->ticket.b, m->ticket.b, 16) || t->expires < clock_now()) {
         keeper_refuse(k, id, PRF_TICKET, "the ticket is unknown or has ended");
     } else if (repeated(k, id, &m->sub)) {
-        ticket_drop(k, t);
+        keeper_ticket_drop(k, t);
     } else if (t->busy) {
         keeper_refuse(k, id, PRF_BUSY, "this submission is being uploaded already");
     } else if (m->length != UINT64_MAX && m->length > k->c->object_max) {
@@ -527,56 +264,28 @@ void keeper_intake_put_abort(struct keeper *k, uint64_t id)
         upload_drop(k, u);
 }
 
-void keeper_intake_front_gone(struct keeper *k)
+static void drop_uploads(struct keeper *k, const struct ticket *of, bool told)
 {
-    while (k->uploads != NULL)
-        upload_drop(k, k->uploads);
-    while (k->tickets != NULL)
-        ticket_drop(k, k->tickets);
-}
-
-static void drop_uploads_of(struct keeper *k, const struct ticket *t)
-{
-    struct upload *u, *next;
-
-    for (u = k->uploads; u != NULL; u = next) {
-        next = u->next;
-        if (u->ticket == t) {
-            keeper_refuse(k, u->id, PRF_TOKEN, "the token was taken back");
+    for (size_t i = 0; i < KEEPER_UPLOAD_ROWS; i++)
+        for (struct upload *u = k->upload[i], *next; u != NULL; u = next) {
+            next = u->next;
+            if (of != NULL && u->ticket != of)
+                continue;
+            if (told)
+                keeper_refuse(k, u->id, PRF_TOKEN, "the token was taken back");
             upload_drop(k, u);
         }
-    }
 }
 
-void keeper_intake_config(struct keeper *k, const struct config *c)
+void keeper_intake_front_gone(struct keeper *k)
 {
-    struct ticket *t, *next;
-
-    for (t = k->tickets; t != NULL; t = next) {
-        const char *name = k->c->submitter[t->submitter].name;
-        size_t i = 0;
-
-        next = t->next;
-        while (i < c->submitters && strcmp(c->submitter[i].name, name) != 0)
-            i++;
-        if (i == c->submitters) {
-            drop_uploads_of(k, t);
-            ticket_drop(k, t);
-        } else {
-            t->submitter = i;
-        }
-    }
+    drop_uploads(k, NULL, false);
+    keeper_ticket_drop_all(k);
 }
 
-void keeper_intake_tick(struct keeper *k, unix_time now)
+void keeper_intake_token_gone(struct keeper *k, const struct ticket *t)
 {
-    struct ticket *t, *next;
-
-    for (t = k->tickets; t != NULL; t = next) {
-        next = t->next;
-        if (!t->busy && t->expires < now)
-            ticket_drop(k, t);
-    }
+    drop_uploads(k, t, true);
 }
 
 /* --- the act --- */
@@ -662,43 +371,48 @@ int keeper_intake_copy_leaf(struct keeper *k, struct act *a, const struct id128 
     return keeper_act_leaf(a, &b);
 }
 
-static int accepted_note(struct act *a, const struct accepted *x, const struct id128 *object)
+static int accepted_note(struct act *a, const struct accepted *x, struct note_accept *n)
 {
-    struct note_accept n;
     struct buf *out = keeper_act_note_new(a, &x->ref, 0);
 
-    memset(&n, 0, sizeof(n));
-    n.row.sub = x->open->sub;
-    n.row.ref = x->ref;
-    n.row.object = *object;
-    memcpy(n.row.country, x->open->country, 3);
-    (void)snprintf(n.row.account, sizeof(n.row.account), "%.*s", (int)x->blob.account.n,
+    memset(n, 0, sizeof(*n));
+    n->row.sub = x->open->sub;
+    n->row.ref = x->ref;
+    memcpy(n->row.country, x->open->country, 3);
+    (void)snprintf(n->row.account, sizeof(n->row.account), "%.*s", (int)x->blob.account.n,
                    (const char *)x->blob.account.p);
-    n.row.kind = n.row.scope = CATALOG_FILE;
-    n.row.statement = x->open->statement;
-    n.row.policy = x->policy;
-    n.row.accepted = x->at;
-    memcpy(n.sub_key, x->open->sub_key, 32);
-    return out == NULL ? -ENOMEM : keeper_note_put_accept(out, &n);
+    n->row.kind = n->row.scope = CATALOG_FILE;
+    n->row.statement = x->open->statement;
+    n->row.policy = x->policy;
+    n->row.accepted = x->at;
+    memcpy(n->sub_key, x->open->sub_key, 32);
+    return out == NULL ? -ENOMEM : keeper_note_put_accept(out, n);
 }
 
-/* After the group: the upload has ended, whatever came of it. */
+/* An upload that is complete: what its group needs, and whom to answer. */
 struct put_done {
     uint64_t id;
     struct id128 sub;
+    struct vault_put *put; /* until the group has it */
+    struct note_accept note;
+    struct buf blob;
+    struct digest sha256;
+    uint64_t size;
 };
 
 static void put_failed(struct keeper *k, struct act *a, int rc)
 {
     struct put_done *d = a->ctx;
-    struct ticket *t = ticket_of(k, &d->sub);
+    struct ticket *t = keeper_ticket_find(k, &d->sub);
 
+    k->n_complete--;
     if (t != NULL)
         t->busy = false;
     if (rc == 0) {
         if (t != NULL)
-            ticket_drop(k, t);
+            keeper_ticket_drop(k, t);
         k->n.accepted++;
+        k->n.bytes += d->size;
         return;
     }
     keeper_refuse(k, d->id,
@@ -711,7 +425,11 @@ static void put_failed(struct keeper *k, struct act *a, int rc)
 static void put_signed(struct keeper *k, struct act *a)
 {
     struct put_done *d = a->ctx;
-    struct catalog_submission row;
+    struct fresh f = {.index = a->index[0],
+                      .leaf = buf_span(&a->leaf[0]),
+                      .ref = d->note.row.ref,
+                      .sha256 = d->sha256,
+                      .size = d->size};
     struct pm_receipt m = {0, 0};
     struct err e = ERR_INIT;
     struct buf receipt;
@@ -719,8 +437,9 @@ static void put_signed(struct keeper *k, struct act *a)
     int rc;
 
     buf_init(&receipt, PROTO_TAIL_MAX);
-    if ((rc = catalog_submission_get(k->catalog, &d->sub, &row)) == 0)
-        rc = keeper_receipt_accepted(k, &row, &receipt, &final, &e);
+    if ((rc = keeper_blob_decode(buf_span(&d->blob), &f.blob)) == 0)
+        rc = keeper_receipt_fresh(k, &f, &receipt, &final, &e);
+    secret_wipe(&f.blob, sizeof(f.blob));
     m.final = final;
     if (rc == 0)
         keeper_answer(k, FK_PUT_DONE, d->id, &m, sizeof(m), buf_span(&receipt), NULL);
@@ -732,17 +451,35 @@ static void put_signed(struct keeper *k, struct act *a)
 
 static void put_done_free(struct act *a)
 {
-    free(a->ctx);
+    struct put_done *d = a->ctx;
+
+    vault_put_abort(d->put);
+    if (d->blob.data != NULL)
+        secret_wipe(d->blob.data, d->blob.len);
+    buf_free(&d->blob);
+    free(d);
 }
 
-static int make_act(struct keeper *k, struct upload *u, struct act *a)
+/* The group takes the object; the note learns under which name. */
+static int put_join(struct keeper *k, struct act *a, struct vault_group *g)
 {
-    const struct config_submitter *s = &k->c->submitter[u->ticket->submitter];
-    struct accepted x;
-    struct id128 object;
-    struct vault_group *g;
-    struct buf blob;
+    struct put_done *d = a->ctx;
     bool again;
+    int rc = vault_group_put(g, d->put, &d->note.row.ref, &d->sub, buf_span(&d->blob), &again,
+                             &d->note.row.object);
+
+    if (rc != 0)
+        return rc;
+    d->put = NULL;
+    buf_reset(&a->note[0].bytes);
+    if ((rc = keeper_note_put_accept(&a->note[0].bytes, &d->note)) != 0)
+        k->group_bad = true; /* the group holds an object that no note tells of */
+    return rc;
+}
+
+static int make_act(struct keeper *k, struct upload *u, struct act *a, struct put_done *d)
+{
+    struct accepted x;
     int rc;
 
     memset(&x, 0, sizeof(x));
@@ -753,37 +490,17 @@ static int make_act(struct keeper *k, struct upload *u, struct act *a)
     random_bytes(x.blob.seed, 32);
     memcpy(x.blob.sub_key, x.open->sub_key, 32);
     memcpy(x.blob.country, x.open->country, 2);
-    x.blob.account = span_str(s->name);
+    x.blob.account = span_str(k->c->submitter[u->ticket->submitter].name);
     x.blob.name = span_of(u->name, u->name_len);
-    if ((rc = vault_put_finish(u->put, &x.sha256, &x.size)) != 0)
-        return rc;
-    if ((g = keeper_group_of(k)) == NULL)
-        return -EIO;
-    if ((rc = accepted_leaf(k, a, &x)) != 0 ||
-        (rc = keeper_intake_copy_leaf(k, a, &x.ref, &x.open->sub, &x.sha256, &x.blob, x.at)) != 0)
-        return rc;
-    buf_init(&blob, VAULT_BLOB_MAX);
-    if ((rc = keeper_blob_encode(&x.blob, &blob)) == 0 &&
-        (rc = vault_group_put(g, u->put, &x.ref, &x.open->sub, buf_span(&blob), &again, &object)) ==
-            0) {
-        u->put = NULL; /* the group's now */
-        k->n.bytes += x.size;
-        rc = accepted_note(a, &x, &object);
-    }
-    secret_wipe(blob.data, blob.len);
-    buf_free(&blob);
+    if ((rc = vault_put_finish(u->put, &x.sha256, &x.size)) == 0 &&
+        (rc = accepted_leaf(k, a, &x)) == 0 &&
+        (rc = keeper_intake_copy_leaf(k, a, &x.ref, &x.open->sub, &x.sha256, &x.blob, x.at)) == 0 &&
+        (rc = keeper_blob_encode(&x.blob, &d->blob)) == 0)
+        rc = accepted_note(a, &x, &d->note);
+    d->sha256 = x.sha256;
+    d->size = x.size;
     secret_wipe(x.blob.seed, 32);
     return rc;
-}
-
-/* What held at the opening must hold when the file is accepted: meanwhile a statement may have been
- * withdrawn, or a policy have taken effect.  false: has answered. */
-static bool still_admitted(struct keeper *k, const struct upload *u)
-{
-    struct ticket *t = u->ticket;
-
-    return admit_place(k, u->id, &t->open, &t->policy) && admit_consent(k, u->id, &t->open) &&
-           admit_once(k, u->id, &t->open);
 }
 
 void keeper_intake_put_end(struct keeper *k, uint64_t id)
@@ -801,34 +518,40 @@ void keeper_intake_put_end(struct keeper *k, uint64_t id)
         upload_drop(k, u);
         return;
     }
-    if (!still_admitted(k, u)) {
+    /* What held at the opening must hold when the file is accepted: meanwhile a statement may have
+     * been withdrawn, or a policy have taken effect. */
+    if (!keeper_ticket_still_admitted(k, id, u->ticket)) {
         struct ticket *t = u->ticket;
 
         upload_drop(k, u);
-        ticket_drop(k, t);
+        keeper_ticket_drop(k, t);
         return;
     }
     a = keeper_act_new();
     d = calloc(1, sizeof(*d));
-    rc = a == NULL || d == NULL ? -ENOMEM : 0;
-    if (rc == 0) {
-        d->id = id;
-        d->sub = u->ticket->open.sub;
-        a->ctx = d;
-        a->free = put_done_free;
-        a->done = put_failed;
-        a->signed_ = put_signed;
-        d = NULL;
-        rc = make_act(k, u, a);
+    if (a == NULL || d == NULL) {
+        keeper_act_free(a);
+        free(d);
+        upload_fail(k, u, -ENOMEM, "accepting the upload");
+        return;
     }
-    free(d);
-    if (rc != 0) {
-        k->group_bad = k->group_bad || u->put == NULL;
+    d->id = id;
+    d->sub = u->ticket->open.sub;
+    buf_init(&d->blob, VAULT_BLOB_MAX);
+    a->ctx = d;
+    a->free = put_done_free;
+    a->join = put_join;
+    a->done = put_failed;
+    a->signed_ = put_signed;
+    if ((rc = make_act(k, u, a, d)) != 0) {
         keeper_act_free(a);
         upload_fail(k, u, rc, "accepting the upload");
         return;
     }
+    d->put = u->put;
+    u->put = NULL;
     keeper_group_add(k, a);
+    k->n_complete++;
     u->ticket->busy = true;
     u->ticket = NULL; /* stays busy until the group is durable */
     upload_drop(k, u);

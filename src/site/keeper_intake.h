@@ -2,6 +2,8 @@
 #ifndef SITE_KEEPER_INTAKE_H
 #define SITE_KEEPER_INTAKE_H
 
+#include <sys/queue.h>
+
 #include "site/keeper_priv.h"
 
 /* Sealed in a submission's slot, dies with it: from seed come the salts of all its sealed fields.
@@ -27,6 +29,35 @@ struct accepted { /* a submission about to be logged */
 MUST_CHECK int keeper_intake_copy_leaf(struct keeper *k, struct act *a, const struct id128 *ref,
                                        const struct id128 *sub, const struct digest *sha256,
                                        const struct slot_blob *blob, unix_time at);
+
+/* --- keeper_ticket.c: what an opening gave --- */
+struct ticket {
+    LIST_ENTRY(ticket) in_row;
+    TAILQ_ENTRY(ticket) in_age;
+    struct id128 ticket;
+    struct pm_open open;
+    size_t submitter, submitter_next; /* index in the configuration, and in the next one */
+    struct digest policy;
+    unix_time expires;
+    bool busy; /* an upload is under way */
+};
+struct ticket *keeper_ticket_find(struct keeper *k, const struct id128 *sub); /* may be NULL */
+void keeper_ticket_drop(struct keeper *k, struct ticket *t);
+void keeper_ticket_drop_all(struct keeper *k);
+/* Are place and consent still what they were?  Takes over the policy in force.  false: answered. */
+bool keeper_ticket_still_admitted(struct keeper *k, uint64_t id, struct ticket *t);
+
+/* An acceptance of which everything is at hand: the receipt's making looks nothing up. */
+struct fresh {
+    uint64_t index; /* of the leaf */
+    struct span leaf;
+    struct id128 ref;
+    struct digest sha256;
+    uint64_t size;
+    struct slot_blob blob;
+};
+MUST_CHECK int keeper_receipt_fresh(struct keeper *k, const struct fresh *f, struct buf *out,
+                                    bool *final, struct err *e);
 
 /* Receipts, by their submission's row: keeper_trace.c.  -EAGAIN: not signed yet. */
 MUST_CHECK int keeper_receipt_accepted(struct keeper *k, const struct catalog_submission *row,

@@ -1,7 +1,9 @@
 /* keeper_priv.h - the keeper's inside: one loop, one writer.
  *
  * Everything that happens becomes an *act*: leaves, notes for the catalog, changes of slots.  Acts
- * of one turn of the loop form one group: one commit record, one fdatasync (keeper_group.c).  What
+ * form groups: one commit record, one fdatasync (keeper_group.c).  While a group is on its way to
+ * the disk, in a thread that waits for it, only openings, uploads, questions and signatures are
+ * dealt with; what looks at the state that a group changes waits until it is settled.  What
  * a group changes in ledger and catalog is derived from the group alone (keeper_apply.c), at commit
  * and at replay by the same function.  An act may then wait for a signed checkpoint that covers its
  * leaves, and is ended. */
@@ -27,6 +29,7 @@
 #define KEEPER_POLICIES_MAX 64
 #define KEEPER_REGISTERS_MAX 65535
 #define KEEPER_WITNESSES_MAX 16
+#define KEEPER_UPLOAD_ROWS 1024
 
 struct keeper;
 struct act;
@@ -53,6 +56,9 @@ struct act {
     bool in_order; /* its leaves stand in the ledger as they stand here, before those of others */
     struct id128 *destroyed; /* refs whose slots this act destroys: the group logs their root */
     size_t destroyeds;
+    /* Called when its group is put together, to put into g what it has; NULL: it did so when it was
+     * made.  -E2BIG: no room, the next group takes it; any other failure ends this act alone. */
+    int (*join)(struct keeper *k, struct act *a, struct vault_group *g);
     /* Called once the group is durable and applied (rc 0), or failed (rc): may be NULL. */
     void (*done)(struct keeper *k, struct act *a, int rc);
     /* Called once a signed checkpoint covers the act; NULL: the act ends with done. */
@@ -62,7 +68,8 @@ struct act {
 };
 
 struct upload; /* keeper_intake.c */
-struct ticket;
+struct ticket; /* keeper_ticket.c */
+struct tickets;
 struct waiter; /* keeper_trace.c */
 struct move_out;
 struct scan_job;
@@ -132,26 +139,28 @@ struct keeper {
     /* the open group and what follows it */
     struct vault_group *group;
     struct act *acts, **acts_end;
+    struct { /* the group on its way to the disk; NULL: none */
+        struct vault_group *group;
+        struct act *acts;
+    } commit;
+    struct keeper_sync *sync;
     struct act *unsigned_, **unsigned_end;
     struct signing sign;
     struct round round;
     mono_ms round_due;
 
     /* intake */
-    struct upload *uploads;
-    struct ticket *tickets;
-    size_t n_uploads, n_tickets;
+    struct upload *upload[KEEPER_UPLOAD_ROWS]; /* by id */
+    size_t n_uploads, n_complete; /* under way; complete, in a group that is not settled */
+    struct tickets *tickets;
     struct waiter *waiters;
-    struct quota { /* of each submitter of the configuration */
-        uint64_t used;
-        unix_time counted; /* when the catalog was asked; 0: never */
-    } quota[CONFIG_SUBMITTERS_MAX];
 
     /* scanning */
     struct release *release;
     struct detect_client *detect;
     bool asked_engine;
     int detect_fd; /* watched */
+    bool detect_told;
     bool rules_logged;
     struct scan_job *scans; /* at the engine */
     size_t scans_out;
@@ -187,12 +196,19 @@ void keeper_act_free(struct act *a);
 MUST_CHECK int keeper_act_leaf(struct act *a, struct leaf_builder *b);
 struct buf *keeper_act_note_new(struct act *a, const struct id128 *ref, int leaf);
 MUST_CHECK int keeper_act_destroy(struct keeper *k, struct act *a, const struct id128 *ref);
-/* The open group; begins one.  NULL when the writer has stopped or a group cannot begin. */
+/* The open group; begins one, after settling the one on its way.  NULL when the writer has stopped
+ * or a group cannot begin. */
 struct vault_group *keeper_group_of(struct keeper *k);
 /* The act joins the open group; a is the keeper's from here on. */
 void keeper_group_add(struct keeper *k, struct act *a);
-/* Ends the turn: commits what is pending; 0, or why its acts failed.  -EIO stops the writer. */
+/* Commits all that is pending and waits for it; 0, or why acts failed.  -EIO stops the writer. */
 int keeper_group_commit(struct keeper *k);
+/* Waits for the group on its way, if there is one: it stands, or its acts have failed (why). */
+int keeper_group_settle(struct keeper *k);
+/* Settles the group on its way if the disk is done with it.  true: none is on its way. */
+bool keeper_group_free(struct keeper *k);
+/* Nothing is on its way: what is pending sets out, without waiting. */
+void keeper_group_start(struct keeper *k);
 bool keeper_group_pending(const struct keeper *k);
 void keeper_stop_writer(struct keeper *k, int rc, const char *why);
 /* A random opening salt for a field of a leaf, derived from the submission's seed. */
@@ -229,18 +245,25 @@ void keeper_parts_lost(struct keeper *k, bool reader);
 /* Takes fd, the channel of a new one; what: of its events. */
 void keeper_parts_come(struct keeper *k, bool reader, uint64_t life, int fd, uint64_t what);
 
+/* --- keeper_ticket.c --- */
+MUST_CHECK int keeper_ticket_open(struct keeper *k);
+void keeper_ticket_close(struct keeper *k);
+void keeper_ticket_ask(struct keeper *k, uint64_t id, const struct pm_open *m);
+/* Another configuration is about to be taken over: tickets follow their submitter, or end. */
+void keeper_ticket_config(struct keeper *k, const struct config *c);
+void keeper_ticket_tick(struct keeper *k, unix_time now);
+
 /* --- keeper_intake.c --- */
-void keeper_intake_open(struct keeper *k, uint64_t id, const struct pm_open *m);
 void keeper_intake_put_begin(struct keeper *k, uint64_t id, const struct pm_put_begin *m);
 void keeper_intake_put_data(struct keeper *k, uint64_t id, const struct pm_put_data *m);
 void keeper_intake_put_end(struct keeper *k, uint64_t id);
 void keeper_intake_put_abort(struct keeper *k, uint64_t id);
 void keeper_intake_front_gone(struct keeper *k);
-/* Another configuration is about to be taken over: tickets follow their submitter, or end. */
-void keeper_intake_config(struct keeper *k, const struct config *c);
-void keeper_intake_tick(struct keeper *k, unix_time now);
+void keeper_intake_token_gone(struct keeper *k, const struct ticket *t); /* uploads end */
 void keeper_refuse(struct keeper *k, uint64_t id, enum proto_refusal why, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
+/* PRF_WRONG_SITE: files of the country belong to site (NULL: nobody knows). */
+void keeper_refuse_site(struct keeper *k, uint64_t id, const char *site, const char *country);
 /* PRF_WRONG_SITE: the submission lives at another site now. */
 void keeper_refuse_moved(struct keeper *k, uint64_t id, const struct catalog_submission *row);
 void keeper_answer(struct keeper *k, uint16_t type, uint64_t id, const void *head, size_t n,

@@ -31,28 +31,38 @@ static int leaf_at(struct keeper *k, uint64_t index, struct buf *out, struct err
     return ledger_leaf(k->ledger, index, out, e);
 }
 
-/* The receipt of a leaf with these openings. */
-static int receipt_of(struct keeper *k, uint64_t index, const struct receipt_opening *open,
-                      size_t n, struct buf *out, bool *final, struct err *e)
+/* The receipt of this leaf with these openings. */
+static int receipt_with(struct keeper *k, uint64_t index, struct span leaf,
+                        const struct receipt_opening *open, size_t n, struct buf *out, bool *final,
+                        struct err *e)
 {
     struct receipt_extra x;
-    struct buf leaf, json;
+    struct buf json;
     int rc;
 
     memset(&x, 0, sizeof(x));
-    buf_init(&leaf, LEAF_MAX);
     buf_init(&json, RECEIPT_EXTRA_MAX);
-    if ((rc = leaf_at(k, index, &leaf, e)) == 0) {
-        x.leaf = buf_span(&leaf);
-        if (n > 0)
-            memcpy(x.opening, open, n * sizeof(*open));
-        x.openings = n;
-        if ((rc = receipt_extra_encode(&x, &json, e)) == 0)
-            rc = keeper_receipt(k, index, buf_span(&json), out, final, e);
-    }
-    buf_free(&leaf);
+    x.leaf = leaf;
+    if (n > 0)
+        memcpy(x.opening, open, n * sizeof(*open));
+    x.openings = n;
+    if ((rc = receipt_extra_encode(&x, &json, e)) == 0)
+        rc = keeper_receipt(k, index, buf_span(&json), out, final, e);
     secret_wipe(json.data, json.len);
     buf_free(&json);
+    return rc;
+}
+
+static int receipt_of(struct keeper *k, uint64_t index, const struct receipt_opening *open,
+                      size_t n, struct buf *out, bool *final, struct err *e)
+{
+    struct buf leaf;
+    int rc;
+
+    buf_init(&leaf, LEAF_MAX);
+    if ((rc = leaf_at(k, index, &leaf, e)) == 0)
+        rc = receipt_with(k, index, buf_span(&leaf), open, n, out, final, e);
+    buf_free(&leaf);
     return rc;
 }
 
@@ -91,15 +101,31 @@ static bool holds_slot(const struct catalog_submission *row)
     return row->state == CATALOG_LIVE || row->state == CATALOG_WITHDRAWN;
 }
 
-int keeper_receipt_accepted(struct keeper *k, const struct catalog_submission *row, struct buf *out,
-                            bool *final, struct err *e)
+int keeper_receipt_fresh(struct keeper *k, const struct fresh *f, struct buf *out, bool *final,
+                         struct err *e)
 {
     struct receipt_opening o[5];
-    struct vault_slot_info info;
-    struct slot_blob blob;
     char ref[33], sha[65], size[24];
     const enum leaf_kind kind = LK_SUBMISSION_ACCEPTED;
     const struct span none = {NULL, 0};
+
+    text_id(ref, &f->ref);
+    text_digest(sha, &f->sha256);
+    (void)snprintf(size, sizeof(size), "%llu", (unsigned long long)f->size);
+    opening(&o[0], f->blob.seed, kind, LF_SEALED_ACCOUNT, none, f->blob.account);
+    opening(&o[1], f->blob.seed, kind, LF_SEALED_NAME, none, f->blob.name);
+    opening(&o[2], f->blob.seed, kind, LF_SEALED_REF, none, span_str(ref));
+    opening(&o[3], f->blob.seed, kind, LF_SEALED_SHA256, none, span_str(sha));
+    opening(&o[4], f->blob.seed, kind, LF_SEALED_SIZE, none, span_str(size));
+    return receipt_with(k, f->index, f->leaf, o, ARRAY_LEN(o), out, final, e);
+}
+
+int keeper_receipt_accepted(struct keeper *k, const struct catalog_submission *row, struct buf *out,
+                            bool *final, struct err *e)
+{
+    struct vault_slot_info info;
+    struct fresh f = {.index = row->leaf, .ref = row->ref};
+    struct buf leaf;
     int rc;
 
     if (row->leaf == CATALOG_NO_LEAF)
@@ -107,18 +133,17 @@ int keeper_receipt_accepted(struct keeper *k, const struct catalog_submission *r
                        "the submission was accepted at another site; its receipt is there");
     if (!holds_slot(row))
         return receipt_of(k, row->leaf, NULL, 0, out, final, e);
-    if ((rc = slot_of(k, &row->ref, &info, &blob, e)) != 0)
+    if ((rc = slot_of(k, &row->ref, &info, &f.blob, e)) != 0)
         return rc;
-    text_id(ref, &row->ref);
-    text_digest(sha, &info.sha256);
-    (void)snprintf(size, sizeof(size), "%llu", (unsigned long long)info.size);
-    opening(&o[0], blob.seed, kind, LF_SEALED_ACCOUNT, none, blob.account);
-    opening(&o[1], blob.seed, kind, LF_SEALED_NAME, none, blob.name);
-    opening(&o[2], blob.seed, kind, LF_SEALED_REF, none, span_str(ref));
-    opening(&o[3], blob.seed, kind, LF_SEALED_SHA256, none, span_str(sha));
-    opening(&o[4], blob.seed, kind, LF_SEALED_SIZE, none, span_str(size));
-    rc = receipt_of(k, row->leaf, o, ARRAY_LEN(o), out, final, e);
-    secret_wipe(&blob, sizeof(blob));
+    f.sha256 = info.sha256;
+    f.size = info.size;
+    buf_init(&leaf, LEAF_MAX);
+    if ((rc = leaf_at(k, row->leaf, &leaf, e)) == 0) {
+        f.leaf = buf_span(&leaf);
+        rc = keeper_receipt_fresh(k, &f, out, final, e);
+    }
+    buf_free(&leaf);
+    secret_wipe(&f.blob, sizeof(f.blob));
     vault_slot_info_done(&info);
     return rc;
 }

@@ -202,8 +202,11 @@ void keeper_round_signed(struct keeper *k)
 static void publish(struct keeper *k)
 {
     struct err e = ERR_INIT;
-    int rc = ledger_publish(k->ledger, buf_span(&k->round.note), &e);
+    int rc;
 
+    if (k->moves_out != NULL || k->moves_in != NULL)
+        (void)keeper_group_settle(k); /* they go on from what is published */
+    rc = ledger_publish(k->ledger, buf_span(&k->round.note), &e);
     if (rc != 0) {
         keeper_stop_writer(k, rc, err_text(&e));
         return;

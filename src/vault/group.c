@@ -4,7 +4,9 @@
  * behind it and starts on a 4 KiB boundary, and so does whatever follows, so that later writes
  * never touch a block of a committed record; then one sync; only then is anything of the group
  * visible, and only then may the next record be written.  So at most one record is ever in doubt:
- * the last one. */
+ * the last one.  Chunks of the next group may be written meanwhile, behind that record: they are
+ * known to nobody before their own record. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,17 +62,43 @@ int vault_group_begin(struct vault_group **out, struct vault *v)
     g->oldest = v->oldest;
     g->retired = v->retired;
     buf_init(&g->tmp, (size_t)RECORD_EXTENTS_MAX * RECORD_EXTENT);
+    buf_init(&g->record, RECORD_MAX + RECORD_ALIGN);
     take_waste(g);
     v->group = g;
     *out = g;
     return 0;
 }
 
+static struct group_plain *plain_new(struct span s)
+{
+    struct group_plain *p = malloc(sizeof(*p) + s.n);
+
+    if (p == NULL)
+        return NULL;
+    p->n = s.n;
+    if (s.n > 0)
+        memcpy(p->b, s.p, s.n);
+    return p;
+}
+
+static void plain_free(struct group_plain *p)
+{
+    if (p != NULL)
+        secret_wipe(p->b, p->n);
+    free(p);
+}
+
 static void group_free(struct vault_group *g)
 {
     g->v->group = NULL;
+    for (size_t i = 0; i < g->n_slots; i++)
+        plain_free(g->slot[i].blob);
+    for (size_t i = 0; i < g->n_notes; i++)
+        plain_free(g->note[i].text);
+    free(g->note);
     vault_record_draft_free(&g->d);
     buf_free(&g->tmp);
+    buf_free(&g->record);
     free(g->slot);
     free(g->put);
     free(g);
@@ -236,8 +264,13 @@ int vault_group_put(struct vault_group *g, struct vault_put *p, const struct id1
     fresh.row.ref = *ref;
     fresh.row.object = *again ? same.object : p->object;
     fresh.row.epoch = g->v->epoch;
-    if ((rc = add_entries(g, p, &fresh, &s, sub, blob)) != 0)
+    fresh.sub = *sub;
+    fresh.size = p->size;
+    rc = (fresh.blob = plain_new(blob)) == NULL ? -ENOMEM : 0;
+    if (rc != 0 || (rc = add_entries(g, p, &fresh, &s, sub, blob)) != 0) {
+        plain_free(fresh.blob);
         goto out;
+    }
     g->slot[g->n_slots++] = fresh;
     g->put[g->n_puts++] = p;
     *object = fresh.row.object;
@@ -293,26 +326,60 @@ static int note_secret(struct vault_group *g, const struct id128 *ref, struct sl
     return vault_slot_unwrap(g->v, own->row.epoch, ref, &own->row.object, own->row.wrap, s);
 }
 
-int vault_group_note(struct vault_group *g, const struct id128 *ref, struct span text)
+static int note_room(struct vault_group *g)
 {
-    struct record_note n = {.sealed = ref != NULL, .text = text};
+    size_t cap = g->cap_notes == 0 ? 64 : g->cap_notes * 2;
+    struct group_note *more;
+
+    if (g->n_notes < g->cap_notes)
+        return 0;
+    if ((more = reallocarray(g->note, cap, sizeof(*more))) == NULL)
+        return -ENOMEM;
+    g->note = more;
+    g->cap_notes = cap;
+    return 0;
+}
+
+static int sealed_note(struct vault_group *g, const struct id128 *ref, struct span text)
+{
+    struct record_note n = {.sealed = true, .ref = *ref};
     struct slot_secret s;
     int rc;
 
-    if (text.n > VAULT_BLOB_MAX || g->d.n[RECORD_NOTES] >= VAULT_GROUP_MAX)
-        return -E2BIG;
-    if (ref == NULL)
-        return vault_record_add_note(&g->d, &n);
     buf_reset(&g->tmp);
     memset(&s, 0, sizeof(s));
     if ((rc = buf_reserve(&g->tmp, text.n + VAULT_SEAL_EXTRA)) == 0 &&
         (rc = note_secret(g, ref, &s)) == 0 &&
         (rc = vault_slot_seal_text(&s, ref, SLOT_NOTE, text, g->tmp.data)) == 0) {
-        n.ref = *ref;
         n.text = span_of(g->tmp.data, text.n + VAULT_SEAL_EXTRA);
         rc = vault_record_add_note(&g->d, &n);
     }
     vault_slot_wipe(&s);
+    return rc;
+}
+
+int vault_group_note(struct vault_group *g, const struct id128 *ref, struct span text)
+{
+    struct group_note kept = {.sealed = ref != NULL};
+    struct record_note n = {.text = text};
+    int rc;
+
+    if (text.n > VAULT_BLOB_MAX || g->d.n[RECORD_NOTES] >= VAULT_GROUP_MAX)
+        return -E2BIG;
+    if ((rc = note_room(g)) != 0)
+        return rc;
+    if (ref == NULL) {
+        rc = vault_record_add_note(&g->d, &n);
+    } else {
+        kept.ref = *ref;
+        if ((kept.text = plain_new(text)) == NULL)
+            return -ENOMEM;
+        rc = sealed_note(g, ref, text);
+    }
+    if (rc == 0)
+        g->note[g->n_notes++] = kept;
+    else
+        plain_free(kept.text);
     return rc;
 }
 
@@ -367,7 +434,7 @@ static int fill_head(struct vault_group *g, struct record_head *h)
 
 /* Nothing may fail any more that could still be taken back once the record is being written: a
  * record that reached the disk although its writer was told otherwise stops the vault. */
-static int write_record(struct vault_group *g, struct record_head *h, struct buf *b)
+static int write_record(struct vault_group *g)
 {
     struct vault *v = g->v;
     size_t n = vault_record_draft_size(&g->d);
@@ -376,48 +443,44 @@ static int write_record(struct vault_group *g, struct record_head *h, struct buf
     int rc;
 
     n = (n + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
-    if ((rc = buf_reserve(b, n)) != 0 || (rc = vault_segment_alloc(v, n, true, &s, &at)) != 0)
+    if ((rc = buf_reserve(&g->record, n)) != 0 ||
+        (rc = vault_segment_alloc(v, n, true, &s, &at)) != 0)
         return rc;
-    h->self.segment = s->no;
-    h->self.at = at;
-    if ((rc = vault_record_seal_up(&g->d, h, b)) == 0)
+    g->head.self.segment = s->no;
+    g->head.self.at = at;
+    if ((rc = vault_record_seal_up(&g->d, &g->head, &g->record)) == 0)
         rc = zero_ahead(v, s, at + n);
     if (rc == 0)
-        rc = vault_segment_write(v, s, b->data, b->len, at);
-    if (rc == 0)
-        return vault_segment_sync(v);
+        rc = vault_segment_write(v, s, g->record.data, g->record.len, at);
     (void)pthread_mutex_lock(&v->lock);
-    v->broken = true;
+    v->broken = v->broken || rc != 0;
+    /* what is given out from here on belongs to the next record */
+    v->behind += v->since;
+    v->since = 0;
     (void)pthread_mutex_unlock(&v->lock);
     return rc;
 }
 
 /* The group is durable: it becomes the vault's state, then the index's, then the caller's. */
-static void publish(struct vault_group *g, const struct record_head *h, const struct buf *b,
-                    vault_group_fn *fn, void *arg)
+static void publish(struct vault_group *g, vault_group_fn *fn, void *arg)
 {
     struct vault *v = g->v;
     struct record r;
 
-    v->last = h->self;
+    v->last = g->head.self;
     v->ledger += g->d.n[RECORD_LEAVES];
     v->epoch = g->epoch;
     v->oldest = g->oldest;
     v->retired = g->retired;
-    (void)pthread_mutex_lock(&v->lock);
-    v->behind += v->since;
-    v->since = 0;
-    (void)pthread_mutex_unlock(&v->lock);
     for (size_t i = 0; i < g->n_puts; i++)
         vault_put_recycle(g->put[i]);
-    group_free(g);
-    if (v->index_late || vault_record_parse(buf_span(b), &r) != 0 ||
-        vault_replay_apply(v, &r) != 0) {
+    v->group = NULL;
+    if (v->index_late || vault_record_parse(buf_span(&g->record), &r) != 0 ||
+        vault_replay_apply(v, &r) != 0)
         v->index_late = true;
-        return;
-    }
-    if (fn != NULL)
-        (void)!vault_replay_deliver(v, &r, fn, arg);
+    else if (fn != NULL)
+        (void)!vault_replay_deliver(v, &r, g, fn, arg);
+    group_free(g);
 }
 
 static bool is_empty(const struct vault_group *g)
@@ -428,29 +491,53 @@ static bool is_empty(const struct vault_group *g)
     return true;
 }
 
-int vault_group_commit(struct vault_group *g, vault_group_fn *fn, void *arg, struct err *e)
+int vault_group_write(struct vault_group *g, struct err *e)
 {
-    struct vault *v = g->v;
-    struct record_head h;
-    struct buf b;
     int rc;
 
-    if (is_empty(g)) {
+    g->written = true;
+    g->empty = is_empty(g);
+    if (g->empty)
+        return 0;
+    if ((rc = fill_head(g, &g->head)) != 0)
+        rc = err_sys(e, rc, "the key of epoch %llu", (unsigned long long)g->epoch);
+    else if ((rc = write_record(g)) != 0)
+        rc = err_sys(e, rc, "group %llu was not committed", (unsigned long long)g->head.self.seq);
+    if (rc != 0)
+        vault_group_abort(g);
+    return rc;
+}
+
+int vault_group_sync(struct vault_group *g)
+{
+    assert(g->written);
+    return g->empty ? 0 : vault_segment_sync(g->v);
+}
+
+int vault_group_settle(struct vault_group *g, int rc, vault_group_fn *fn, void *arg, struct err *e)
+{
+    struct vault *v = g->v;
+
+    assert(g->written);
+    if (rc != 0) {
+        rc = err_sys(e, rc, "group %llu was not committed", (unsigned long long)g->head.self.seq);
+        vault_group_abort(g);
+        return rc;
+    }
+    if (g->empty) {
         vault_group_abort(g);
         return 0;
     }
-    buf_init(&b, RECORD_MAX + RECORD_ALIGN);
-    if ((rc = fill_head(g, &h)) != 0)
-        rc = err_sys(e, rc, "the key of epoch %llu", (unsigned long long)g->epoch);
-    else if ((rc = write_record(g, &h, &b)) != 0)
-        rc = err_sys(e, rc, "group %llu was not committed", (unsigned long long)h.self.seq);
-    if (rc == 0)
-        publish(g, &h, &b, fn, arg);
-    else
-        vault_group_abort(g);
-    buf_free(&b);
+    publish(g, fn, arg);
     /* A checkpoint that fails is tried again with the next group. */
-    if (rc == 0 && v->behind >= v->cfg.segment_size)
+    if (v->behind >= v->cfg.segment_size)
         (void)!vault_checkpoint(v, NULL);
-    return rc;
+    return 0;
+}
+
+int vault_group_commit(struct vault_group *g, vault_group_fn *fn, void *arg, struct err *e)
+{
+    int rc = vault_group_write(g, e);
+
+    return rc != 0 ? rc : vault_group_settle(g, vault_group_sync(g), fn, arg, e);
 }

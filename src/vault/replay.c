@@ -264,11 +264,11 @@ static void delivery_done(struct delivery *d)
     free(d->epochs);
 }
 
-static int delivery_init(struct delivery *d, struct vault *v, const struct record *r)
+static int delivery_init(struct delivery *d, struct vault *v, const struct record *r, bool open)
 {
     memset(d, 0, sizeof(*d));
     d->v = v;
-    d->cap_plain = r->sec[RECORD_SLOTS].c.n + r->sec[RECORD_NOTES].c.n + 1;
+    d->cap_plain = open ? 1 : r->sec[RECORD_SLOTS].c.n + r->sec[RECORD_NOTES].c.n + 1;
     d->plain = malloc(d->cap_plain);
     d->leaves = calloc(r->sec[RECORD_LEAVES].n + 1U, sizeof(*d->leaves));
     d->slots = calloc(r->sec[RECORD_SLOTS].n + 1U, sizeof(*d->slots));
@@ -339,6 +339,33 @@ static int view_note(struct delivery *d, struct cur *c, struct vault_note_view *
     return rc;
 }
 
+/* The same of the group that was written just now. */
+static void own_slot(const struct group_slot *s, struct vault_slot_view *out)
+{
+    out->ref = s->row.ref;
+    out->object = s->row.object;
+    out->sub = s->sub;
+    out->size = s->size;
+    out->blob = span_of(s->blob->b, s->blob->n);
+    out->live = true;
+}
+
+static int own_note(const struct vault_group *g, const struct group_note *n, struct cur *c,
+                    struct vault_note_view *out)
+{
+    struct record_note rn;
+    int rc = vault_record_note(c, &rn);
+
+    out->sealed = n->sealed;
+    out->ref = n->ref;
+    out->live = !n->sealed || !vault_group_destroys(g, &n->ref);
+    if (out->live && n->sealed)
+        out->text = span_of(n->text->b, n->text->n);
+    else if (out->live)
+        out->text = rn.text;
+    return rc;
+}
+
 static int view_epoch(struct cur *c, struct vault_epoch_view *out)
 {
     uint8_t event;
@@ -348,7 +375,7 @@ static int view_epoch(struct cur *c, struct vault_epoch_view *out)
     return rc;
 }
 
-static int fill_views(struct delivery *d, const struct record *r)
+static int fill_views(struct delivery *d, const struct record *r, const struct vault_group *own)
 {
     struct cur c;
     int rc = 0;
@@ -358,28 +385,33 @@ static int fill_views(struct delivery *d, const struct record *r)
         rc = vault_record_leaf(&c, &d->leaves[i]);
     c = r->sec[RECORD_SLOTS].c;
     for (uint32_t i = 0; i < r->sec[RECORD_SLOTS].n && rc == 0; i++)
-        rc = view_slot(d, &c, &d->slots[i]);
+        if (own != NULL)
+            own_slot(&own->slot[i], &d->slots[i]);
+        else
+            rc = view_slot(d, &c, &d->slots[i]);
     c = r->sec[RECORD_DESTROYED].c;
     for (uint32_t i = 0; i < r->sec[RECORD_DESTROYED].n && rc == 0; i++)
         rc = vault_record_id(&c, &d->destroyed[i]);
     c = r->sec[RECORD_NOTES].c;
     for (uint32_t i = 0; i < r->sec[RECORD_NOTES].n && rc == 0; i++)
-        rc = view_note(d, &c, &d->notes[i]);
+        rc = own != NULL ? own_note(own, &own->note[i], &c, &d->notes[i])
+                         : view_note(d, &c, &d->notes[i]);
     c = r->sec[RECORD_EPOCHS].c;
     for (uint32_t i = 0; i < r->sec[RECORD_EPOCHS].n && rc == 0; i++)
         rc = view_epoch(&c, &d->epochs[i]);
     return rc;
 }
 
-int vault_replay_deliver(struct vault *v, const struct record *r, vault_group_fn *fn, void *arg)
+int vault_replay_deliver(struct vault *v, const struct record *r, const struct vault_group *own,
+                         vault_group_fn *fn, void *arg)
 {
     struct vault_group_view view;
     struct delivery d;
     int rc;
 
-    if ((rc = delivery_init(&d, v, r)) != 0)
+    if ((rc = delivery_init(&d, v, r, own != NULL)) != 0)
         return rc;
-    if ((rc = fill_views(&d, r)) == 0) {
+    if ((rc = fill_views(&d, r, own)) == 0) {
         view = (struct vault_group_view){
             .seq = r->head.self.seq,
             .ledger_before = r->head.ledger_before,
@@ -410,7 +442,7 @@ static int deliver_places(struct vault *v, const struct places *l, uint64_t seq,
     buf_init(&b, RECORD_MAX);
     for (size_t i = 0; i < l->n && rc == 0; i++)
         if ((rc = vault_scan_record(v, &l->p[i], &b, &r)) == 0 && not_delivered(&r, seq, ledger))
-            rc = vault_replay_deliver(v, &r, fn, arg);
+            rc = vault_replay_deliver(v, &r, NULL, fn, arg);
     buf_free(&b);
     return rc;
 }

@@ -17,11 +17,13 @@
  *   put_begin / append… / finish, several at a time;
  *   group_begin, then put, destroy, leaf, note, in any order, group_commit or group_abort;
  *   close.
+ * A commit may be had in three parts, group_write, group_sync, group_settle: then another thread
+ * can wait for the disk while the owner's streams the next group's objects in.
  *
  * Threads: vault_put_begin/append/finish/abort of *distinct* puts and vault_read_next of distinct
- * readers may run in threads of the caller, also while the owner's thread commits a group.  All
- * other functions belong to one thread, the vault's owner.  Every put and reader must be ended
- * before vault_close.
+ * readers may run in threads of the caller, also while the owner's thread commits a group; and
+ * vault_group_sync in one.  All other functions belong to one thread, the vault's owner.  Every put
+ * and reader must be ended before vault_close, and a group that was written, settled.
  *
  * Errors: -EIO once a sync failed: the writer has stopped and every later call fails; reopen.
  * -ENOSPC: nothing acknowledged is touched; later calls work when there is room.  -EBADMSG: bytes
@@ -181,6 +183,17 @@ MUST_CHECK int vault_group_note(struct vault_group *g, const struct id128 *ref, 
 MUST_CHECK int vault_group_commit(struct vault_group *g, vault_group_fn *fn, void *arg,
                                   struct err *e);
 void vault_group_abort(struct vault_group *g); /* frees puts given to it; NULL is fine */
+
+/* vault_group_commit in parts.  One group at a time is on its way: from write to settle no other
+ * can begin, nothing of it is visible, and whether it will survive is open.
+ *   write   its record is in the segment.  On failure g is freed.
+ *   sync    waits for the disk; the only part that may run in another thread.  Once, after write.
+ *   settle  rc is what sync returned: the group stands and fn gets it as in vault_group_commit, or
+ *           it failed and rc comes back.  g is freed. */
+MUST_CHECK int vault_group_write(struct vault_group *g, struct err *e);
+MUST_CHECK int vault_group_sync(struct vault_group *g);
+MUST_CHECK int vault_group_settle(struct vault_group *g, int rc, vault_group_fn *fn, void *arg,
+                                  struct err *e);
 
 /* --- reading --- */
 

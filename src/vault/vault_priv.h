@@ -57,7 +57,7 @@ struct vault {
     /* guarded: */
     struct segment *segments; /* the active one first */
     uint64_t end;             /* next free byte of the active one */
-    uint64_t since;           /* bytes given out since the last commit */
+    uint64_t since;           /* bytes given out since the last record */
     bool broken;              /* a sync failed */
     struct vault_put *spare;
     unsigned n_spare;
@@ -163,20 +163,36 @@ uint64_t vault_scan_end(const struct record_place *p);
 
 /* replay.c */
 MUST_CHECK int vault_replay_apply(struct vault *v, const struct record *r);
-MUST_CHECK int vault_replay_deliver(struct vault *v, const struct record *r, vault_group_fn *fn,
-                                    void *arg);
+/* own: the group whose record this is, NULL if that is long ago: then what is sealed is opened. */
+struct vault_group;
+MUST_CHECK int vault_replay_deliver(struct vault *v, const struct record *r,
+                                    const struct vault_group *own, vault_group_fn *fn, void *arg);
 MUST_CHECK int vault_replay_index(struct vault *v); /* up to v->last */
 
 /* group.c */
+struct group_plain { /* what the record has sealed, to be shown when the group stands */
+    size_t n;
+    uint8_t b[];
+};
 struct group_slot {
     struct vault_slot_row row;
     struct digest tag;
+    struct id128 sub;
+    uint64_t size;
+    struct group_plain *blob;
+};
+struct group_note {
+    bool sealed;
+    struct id128 ref;
+    struct group_plain *text; /* of a sealed one */
 };
 struct vault_group {
     struct vault *v;
     struct record_draft d;
     struct group_slot *slot;
     size_t n_slots, cap_slots;
+    struct group_note *note;
+    size_t n_notes, cap_notes;
     struct vault_put **put;
     size_t n_puts, cap_puts;
     uint64_t epoch, oldest, retired; /* as they will be */
@@ -184,6 +200,9 @@ struct vault_group {
     size_t waste; /* bytes and entries of RECORD_OBJECTS that came from aborted puts */
     uint32_t n_waste;
     struct buf tmp;
+    struct record_head head; /* once it is written */
+    struct buf record;
+    bool written, empty;
 };
 bool vault_group_destroys(const struct vault_group *g, const struct id128 *ref);
 

@@ -1,5 +1,8 @@
 #include "util.h"
 
+#include "base/text.h"
+#include "crypto/secret.h"
+
 #define C (&note_crypto)
 
 /* The example of C2SP signed-note. */
@@ -424,6 +427,36 @@ static void what_is_no_checkpoint_is_not_cosigned(void **state)
     assert_int_equal(f->line.len, 0);
 }
 
+/* Two implementations that share nothing, on texts that are nearly right. */
+static void base64_is_read_as_everywhere_else(void **state)
+{
+    static const char sign[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/==-\n";
+    uint8_t text[24], a[24], b[24];
+    unsigned good = 0;
+
+    (void)state;
+    for (unsigned round = 0; round < 200000; round++) {
+        size_t len = (size_t)random_below(sizeof(text) / 2 + 1) * 2, n = 0, m = 0;
+        int ours, theirs;
+
+        for (size_t i = 0; i < len; i++)
+            text[i] = (uint8_t)sign[random_below(i + 2 < len ? 64 : sizeof(sign) - 1)];
+        if (len > 0 && random_below(8) == 0)
+            text[random_below(len)] = (uint8_t)random_below(256);
+        ours = core_base64(span_of(text, len), a, sizeof(a), &n);
+        theirs = text_unbase64(span_of(text, len), b, sizeof(b), &m);
+        assert_int_equal(ours == 0, theirs == 0);
+        assert_int_equal(core_base64(span_of(text, len), NULL, 0, &n) == 0, theirs == 0);
+        if (theirs != 0)
+            continue;
+        assert_int_equal(n, m);
+        assert_memory_equal(a, b, n);
+        good += n > 0;
+    }
+    assert_in_range(good, 10000, 190000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +469,7 @@ int main(void)
         cmocka_unit_test(the_text_ends_at_the_last_empty_line),
         cmocka_unit_test(sixteen_signatures_are_read_and_a_hundred_and_one_are_not),
         cmocka_unit_test(unknown_signatures_are_ignored_and_a_failing_known_one_rejects),
+        cmocka_unit_test(base64_is_read_as_everywhere_else),
         cmocka_unit_test(only_notes_that_can_be_read_are_signed),
         cmocka_unit_test_setup_teardown(a_checkpoint_is_of_the_log_that_signed_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_cosignature_says_its_time_and_covers_the_text, setup,

@@ -122,13 +122,27 @@ int fixture_teardown(void **state)
     return 0;
 }
 
-int fixture_add(struct fixture *f, struct vault_group *g, unsigned n, const void *p, size_t len,
-                bool *again)
+int fixture_put(struct fixture *f, const void *p, size_t len, struct vault_put **out)
 {
-    struct id128 ref, sub, object;
     struct vault_put *put;
     struct digest sha;
     uint64_t size;
+    int rc = vault_put_begin(&put, f->v);
+
+    if (rc != 0)
+        return rc;
+    if ((rc = vault_put_append(put, p, len)) != 0 ||
+        (rc = vault_put_finish(put, &sha, &size)) != 0) {
+        vault_put_abort(put);
+        return rc;
+    }
+    *out = put;
+    return 0;
+}
+
+int fixture_join(struct vault_group *g, unsigned n, struct vault_put *put, bool *again)
+{
+    struct id128 ref, sub, object;
     char blob[32];
     bool dup;
     int rc, m;
@@ -136,15 +150,21 @@ int fixture_add(struct fixture *f, struct vault_group *g, unsigned n, const void
     fixture_id(&ref, n);
     fixture_id(&sub, n + 1000000);
     m = snprintf(blob, sizeof(blob), "blob-%u", n);
-    if ((rc = vault_put_begin(&put, f->v)) != 0)
-        return rc;
-    if ((rc = vault_put_append(put, p, len)) != 0 ||
-        (rc = vault_put_finish(put, &sha, &size)) != 0 ||
-        (rc = vault_group_put(g, put, &ref, &sub, span_of(blob, (size_t)m), &dup, &object)) != 0)
+    rc = vault_group_put(g, put, &ref, &sub, span_of(blob, (size_t)m), &dup, &object);
+    if (rc != 0)
         vault_put_abort(put);
-    if (rc == 0 && again != NULL)
+    else if (again != NULL)
         *again = dup;
     return rc;
+}
+
+int fixture_add(struct fixture *f, struct vault_group *g, unsigned n, const void *p, size_t len,
+                bool *again)
+{
+    struct vault_put *put;
+    int rc = fixture_put(f, p, len, &put);
+
+    return rc != 0 ? rc : fixture_join(g, n, put, again);
 }
 
 int fixture_store(struct fixture *f, unsigned n, const void *p, size_t len, bool *again)

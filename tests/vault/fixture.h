@@ -40,6 +40,10 @@ int fixture_store(struct fixture *f, unsigned n, const void *p, size_t len, bool
 /* Adds to an open group. */
 int fixture_add(struct fixture *f, struct vault_group *g, unsigned n, const void *p, size_t len,
                 bool *again);
+/* The two halves of that: an object that is complete, and its place in a group (which takes put,
+ * whatever comes of it). */
+int fixture_put(struct fixture *f, const void *p, size_t len, struct vault_put **out);
+int fixture_join(struct vault_group *g, unsigned n, struct vault_put *put, bool *again);
 int fixture_destroy(struct fixture *f, unsigned n);
 /* 0 if ref n reads as exactly these bytes and its blob is its own, else the failure. */
 int fixture_check(struct fixture *f, unsigned n, const void *p, size_t len);

@@ -15,6 +15,7 @@ static long countdown; /* calls until one fails; 0: never */
 static int fail_errno;
 static enum { NOTHING, HALF, WHOLE } tear; /* what a failing write has written */
 static unsigned datasyncs, syncs;
+static void (*during_sync)(void); /* called once, in the middle of the next fdatasync */
 
 static bool fails(void)
 {
@@ -41,7 +42,12 @@ ssize_t __wrap_pwrite64(int fd, const void *p, size_t n, off_t at)
 int __wrap_fdatasync(int fd);
 int __wrap_fdatasync(int fd)
 {
+    void (*then)(void) = during_sync;
+
     datasyncs++;
+    during_sync = NULL;
+    if (then != NULL)
+        then();
     return fails() ? -1 : 0;
 }
 
@@ -66,7 +72,7 @@ WRAP(int, unlinkat, (int fd, const char *p, int flags), (fd, p, flags))
 /* 0: the scenario ran to its end, 1: it met the failure */
 static int scenario(struct model *m, struct fixture *f, bool die)
 {
-    static const unsigned kind[] = {0, 1, 2, 3, 5, 7, 0, 6, 4, 3, 7, 5};
+    static const unsigned kind[] = {0, 1, 8, 3, 5, 7, 0, 6, 8, 3, 7, 8, 5};
     int bad = 0;
 
     if (fixture_open(f) != 0)
@@ -199,6 +205,114 @@ static void one_group_costs_one_sync(void **state)
     fixture_close(f);
 }
 
+/* While one group is on its way the next costs its chunks; its own sync is its own. */
+static void a_group_on_its_way_costs_one_sync_too(void **state)
+{
+    enum { N = 200 };
+    struct fixture *f = *state;
+    struct vault_group *g = NULL;
+    struct vault_put *put = NULL;
+    unsigned before;
+    uint8_t p[5000];
+
+    f->segment_size = UINT64_C(64) << 20;
+    assert_int_equal(fixture_open(f), 0);
+    before = datasyncs;
+    for (unsigned n = 0; n <= N; n++) {
+        int rc = g == NULL ? 0 : vault_group_sync(g);
+
+        if (n < N) { /* between the sync and its being noticed */
+            fixture_bytes(p, sizeof(p), n);
+            assert_int_equal(fixture_put(f, p, sizeof(p), &put), 0);
+        }
+        if (g != NULL)
+            assert_int_equal(vault_group_settle(g, rc, NULL, NULL, &f->e), 0);
+        if (n == N)
+            break;
+        assert_int_equal(vault_group_begin(&g, f->v), 0);
+        assert_int_equal(fixture_join(g, n, put, NULL), 0);
+        assert_int_equal(vault_group_write(g, &f->e), 0);
+    }
+    assert_in_range(datasyncs - before, N, N + 1); /* and the segment of the setup */
+    for (unsigned n = 0; n < N; n++) {
+        fixture_bytes(p, sizeof(p), n);
+        assert_int_equal(fixture_check(f, n, p, sizeof(p)), 0);
+    }
+    fixture_close(f);
+}
+
+static struct fixture *late_f;
+static struct vault_put *late_put;
+static uint8_t late_bytes[30000];
+
+static void put_late(void)
+{
+    assert_int_equal(fixture_put(late_f, late_bytes, sizeof(late_bytes), &late_put), 0);
+}
+
+/* Its segment was being synced when it was written, and the next group's record lies in another. */
+static void a_chunk_written_during_a_sync_is_synced_with_its_own_group(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t *b = malloc(900000);
+    struct vault_group *g;
+    unsigned before;
+
+    assert_non_null(b);
+    fixture_bytes(b, 900000, 1);
+    fixture_bytes(late_bytes, sizeof(late_bytes), 2);
+    late_f = f;
+    assert_int_equal(fixture_open(f), 0);
+    assert_int_equal(fixture_store(f, 1, b, 900000, NULL), 0); /* of a segment of 1 MiB */
+    assert_int_equal(vault_group_begin(&g, f->v), 0);
+    assert_int_equal(fixture_add(f, g, 2, b, 50000, NULL), 0);
+    during_sync = put_late;
+    assert_int_equal(vault_group_commit(g, NULL, NULL, &f->e), 0);
+    assert_non_null(late_put);
+    before = datasyncs;
+    assert_int_equal(vault_group_begin(&g, f->v), 0);
+    assert_int_equal(fixture_join(g, 3, late_put, NULL), 0);
+    assert_int_equal(fixture_add(f, g, 4, b, 65000, NULL), 0); /* begins the next segment */
+    assert_int_equal(vault_group_commit(g, NULL, NULL, &f->e), 0);
+    assert_int_equal(datasyncs - before, 2);
+    assert_int_equal(fixture_check(f, 3, late_bytes, sizeof(late_bytes)), 0);
+    fixture_close(f);
+    free(b);
+}
+
+static void a_sync_that_fails_takes_the_next_group_with_it(void **state)
+{
+    struct fixture *f = *state;
+    struct vault_group *g, *other;
+    struct vault_put *put, *late;
+    int rc;
+
+    assert_int_equal(fixture_open(f), 0);
+    assert_int_equal(fixture_store(f, 1, "one", 3, NULL), 0);
+    assert_int_equal(vault_group_begin(&g, f->v), 0);
+    assert_int_equal(fixture_add(f, g, 2, "two", 3, NULL), 0);
+    assert_int_equal(vault_group_write(g, &f->e), 0);
+    assert_int_equal(vault_group_begin(&other, f->v), -EINVAL); /* one at a time */
+    assert_int_equal(fixture_check(f, 2, "two", 3), -ENOENT);   /* not before it is settled */
+    assert_int_equal(fixture_put(f, "three", 5, &put), 0);
+    fail_errno = EIO;
+    countdown = 1;
+    rc = vault_group_sync(g);
+    countdown = 0;
+    assert_int_equal(rc, -EIO);
+    assert_int_equal(vault_group_settle(g, rc, NULL, NULL, &f->e), -EIO);
+    assert_int_equal(vault_group_begin(&other, f->v), -EIO);
+    assert_int_equal(vault_put_begin(&late, f->v), -EIO);
+    vault_put_abort(put);
+    assert_int_equal(fixture_check(f, 2, "two", 3), -ENOENT);
+    fixture_close(f);
+    assert_int_equal(fixture_open(f), 0);
+    assert_int_equal(fixture_check(f, 1, "one", 3), 0);
+    assert_int_equal(fixture_check(f, 3, "three", 5), -ENOENT);
+    assert_int_equal(fixture_store(f, 3, "three", 5, NULL), 0);
+    fixture_close(f);
+}
+
 static void a_failed_sync_stops_the_writer(void **state)
 {
     struct fixture *f = *state;
@@ -253,6 +367,9 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(one_group_costs_one_sync),
+        T(a_group_on_its_way_costs_one_sync_too),
+        T(a_chunk_written_during_a_sync_is_synced_with_its_own_group),
+        T(a_sync_that_fails_takes_the_next_group_with_it),
         T(a_failed_sync_stops_the_writer),
         T(a_small_put_works_when_there_is_room_again),
         T(a_failure_then_death_loses_nothing_acknowledged),

@@ -1,9 +1,11 @@
 /* Objects in, objects out; slots; dedup; erasure; the turn; reopening. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "crypto/sha256.h"
+#include "base/text.h"
 #include "fixture.h"
 
 static void objects_of_every_awkward_size_come_back(void **state)
@@ -257,6 +259,93 @@ static void an_old_key_is_not_retired_while_a_slot_needs_it(void **state)
     assert_int_equal(fixture_check(f, 2, "two", 3), 0);
 }
 
+/* What a commit shows, and what a replay shows of the same groups. */
+struct shown {
+    char text[8192];
+    size_t n;
+};
+
+static int show(void *arg, const struct vault_group_view *g)
+{
+    struct shown *s = arg;
+    char hex[33];
+
+#define SAY(...)                                                                                   \
+    s->n += (size_t)snprintf(s->text + s->n, sizeof(s->text) - s->n, __VA_ARGS__);                 \
+    assert_true(s->n < sizeof(s->text))
+    SAY("%llu %llu:", (unsigned long long)g->seq, (unsigned long long)g->ledger_before);
+    for (size_t i = 0; i < g->n_leaves; i++) {
+        SAY(" leaf %.*s", (int)g->leaves[i].n, (const char *)g->leaves[i].p);
+    }
+    for (size_t i = 0; i < g->n_slots; i++) {
+        const struct vault_slot_view *v = &g->slots[i];
+
+        text_id(hex, &v->ref);
+        SAY(" slot %s %d %llu %.*s", hex, v->live, (unsigned long long)v->size, (int)v->blob.n,
+            (const char *)v->blob.p);
+        text_id(hex, &v->object);
+        SAY(" %s", hex);
+        text_id(hex, &v->sub);
+        SAY(" %s", hex);
+    }
+    for (size_t i = 0; i < g->n_destroyed; i++) {
+        text_id(hex, &g->destroyed[i]);
+        SAY(" destroyed %s", hex);
+    }
+    for (size_t i = 0; i < g->n_notes; i++) {
+        text_id(hex, &g->notes[i].ref);
+        SAY(" note %d %d %s %.*s", g->notes[i].sealed, g->notes[i].live, hex,
+            (int)g->notes[i].text.n, (const char *)g->notes[i].text.p);
+    }
+    for (size_t i = 0; i < g->n_epochs; i++) {
+        SAY(" epoch %d %llu", (int)g->epochs[i].event, (unsigned long long)g->epochs[i].epoch);
+    }
+    SAY("\n");
+#undef SAY
+    return 0;
+}
+
+static void a_commit_shows_what_a_replay_would(void **state)
+{
+    struct fixture *f = *state;
+    struct shown *now = calloc(1, sizeof(*now)), *later = calloc(1, sizeof(*later));
+    uint64_t from = vault_seq(f->v), epoch;
+    struct vault_group *g;
+    struct id128 ref;
+
+    assert_true(now != NULL && later != NULL);
+    assert_int_equal(vault_group_begin(&g, f->v), 0);
+    assert_int_equal(fixture_add(f, g, 1, "one", 3, NULL), 0);
+    assert_int_equal(fixture_add(f, g, 2, "", 0, NULL), 0);
+    assert_int_equal(fixture_add(f, g, 3, "one", 3, NULL), 0); /* the content is here already */
+    assert_int_equal(vault_group_leaf(g, span_str("a leaf")), 0);
+    assert_int_equal(vault_group_leaf(g, span_str("another")), 0);
+    fixture_id(&ref, 2);
+    assert_int_equal(vault_group_note(g, &ref, span_str("of the second")), 0);
+    assert_int_equal(vault_group_note(g, NULL, span_str("of nobody")), 0);
+    fixture_id(&ref, 1);
+    assert_int_equal(vault_group_note(g, &ref, span_of(NULL, 0)), 0);
+    assert_int_equal(vault_group_commit(g, show, now, &f->e), 0);
+    assert_int_equal(vault_replay(f->v, from, 100, show, later, &f->e), 0);
+    assert_string_equal(now->text, later->text);
+    assert_non_null(strstr(now->text, "of the second"));
+    assert_non_null(strstr(now->text, "blob-3"));
+
+    from = vault_seq(f->v);
+    now->n = later->n = 0;
+    assert_int_equal(vault_group_begin(&g, f->v), 0);
+    assert_int_equal(vault_turn_begin(g, &epoch, &f->e), 0);
+    assert_int_equal(vault_group_note(g, &ref, span_str("dies with it")), 0);
+    assert_int_equal(vault_group_destroy(g, &ref), 0);
+    assert_int_equal(vault_group_commit(g, show, now, &f->e), 0);
+    assert_int_equal(vault_replay(f->v, from, 100, show, later, &f->e), 0);
+    assert_string_equal(now->text, later->text);
+    assert_null(strstr(now->text, "dies with it"));
+    assert_non_null(strstr(now->text, "epoch"));
+    free(now);
+    free(later);
+}
+
 static void a_rebuild_delivers_everything_that_lives(void **state)
 {
     struct fixture *f = *state;
@@ -430,6 +519,7 @@ int main(void)
         T(the_same_bytes_twice_in_one_group_are_kept_once),
         T(a_turn_keeps_the_live_and_finds_the_same_bytes),
         T(an_old_key_is_not_retired_while_a_slot_needs_it),
+        T(a_commit_shows_what_a_replay_would),
         T(a_rebuild_delivers_everything_that_lives),
         T(the_committer_sees_its_group_and_may_seal),
         T(what_is_out_of_order_is_refused),
