@@ -53,6 +53,27 @@ static void a_site_that_is_restarted_all_the_time_turns_its_epochs(void **state)
     assert_true(rig_metric(r, "site_epoch_oldest") > before);
 }
 
+/* This edition is in force, and is after a restart. */
+static void in_force(struct keeper_rig *r, unsigned serial, const struct digest *doc)
+{
+    char said[1024], want[64];
+
+    (void)snprintf(want, sizeof(want), "register published, serial %u", serial);
+    for (int again = 0; again < 2; again++) {
+        struct pm_doc ask = {PROTO_DOC_REGISTER, 0};
+        struct pm_file_is is;
+        uint64_t id = rig_id(r);
+
+        rig_say(r, FK_DOC, id, &ask, sizeof(ask));
+        memcpy(&is, rig_answer(r, id, FK_FILE_IS, sizeof(is)), sizeof(is));
+        assert_memory_equal(&is.digest, doc, sizeof(is.digest));
+        assert_int_equal(rig_admin(r, ADMIN_STATUS, 0, NULL, said), 0);
+        assert_non_null(strstr(said, want));
+        rig_kill(r);
+        rig_start(r);
+    }
+}
+
 static void the_register_of_edition_300_follows_299(void **state)
 {
     struct keeper_rig *r = *state;
@@ -69,19 +90,8 @@ static void the_register_of_edition_300_follows_299(void **state)
         if (rig_admin(r, ADMIN_PUBLISH, READ_REGISTER, text, said) != 0)
             fail_msg("edition %u: %s", i, said);
         sha256_of(text, strlen(text), &reg.previous);
-    }
-    for (int again = 0; again < 2; again++) {
-        struct pm_doc ask = {PROTO_DOC_REGISTER, 0};
-        struct pm_file_is is;
-        uint64_t id = rig_id(r);
-
-        rig_say(r, FK_DOC, id, &ask, sizeof(ask));
-        memcpy(&is, rig_answer(r, id, FK_FILE_IS, sizeof(is)), sizeof(is));
-        assert_memory_equal(&is.digest, &reg.previous, sizeof(is.digest));
-        assert_int_equal(rig_admin(r, ADMIN_STATUS, 0, NULL, said), 0);
-        assert_non_null(strstr(said, "register published, serial 300"));
-        rig_kill(r);
-        rig_start(r);
+        if (i % 256 == 0 || i % 256 == 255 || i == 300)
+            in_force(r, i, &reg.previous);
     }
 }
 
