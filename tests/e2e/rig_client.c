@@ -239,25 +239,35 @@ int rig_receipt(struct rig *r, size_t site, const struct rig_sub *s, const char 
     return status;
 }
 
-int rig_order(struct rig *r, size_t site, const struct rig_sub *s, const char *word,
-              uint64_t *final_epoch, struct buf *receipt, struct rig_word *code)
+void rig_order_body(const struct rig_sub *s, const char *word, struct buf *out)
 {
-    char path[96], body[160], sig[TEXT_BASE64_LEN(64) + 1];
-    struct ask q = {HTTP_POST, path, {"Content-Type: application/json"}, {NULL, 0}};
+    char sig[TEXT_BASE64_LEN(64) + 1];
     struct ed25519_sig g;
-    struct http_result a;
     struct err e = ERR_INIT;
-    int status;
 
     rig_ok(strcmp(word, "erase") == 0 ? submitter_sign_erase(s->key, &s->sub, &g)
                                       : submitter_sign_withdraw(s->key, &s->sub, &g),
            &e);
     g.b[3] ^= s->bad_signature ? 1 : 0;
     text_base64(sig, g.b, 64);
+    assert_int_equal(buf_printf(out, "{\"sub_sig\":\"%s\"}", sig), 0);
+}
+
+int rig_order(struct rig *r, size_t site, const struct rig_sub *s, const char *word,
+              uint64_t *final_epoch, struct buf *receipt, struct rig_word *code)
+{
+    char path[96];
+    struct ask q = {HTTP_POST, path, {"Content-Type: application/json"}, {NULL, 0}};
+    struct http_result a;
+    struct buf body;
+    int status;
+
+    buf_init(&body, 256);
+    rig_order_body(s, word, &body);
     (void)snprintf(path, sizeof(path), "/v1/submissions/%s/%s", s->hex, word);
-    (void)snprintf(body, sizeof(body), "{\"sub_sig\":\"%s\"}", sig);
-    q.body = span_str(body);
+    q.body = buf_span(&body);
     status = ask(r, site, &q, &a);
+    buf_free(&body);
     word_of(&a, code);
     if (status == 202) {
         json_t *j = json_of(&a.body);

@@ -63,5 +63,6 @@ void rig_receipt_done(struct rig_receipt *p);
 /* For many at once: what the calls above send.  Free with buf_free. */
 void rig_announcement(const struct rig_sub *s, struct buf *out);
 bool rig_ticket(struct rig_sub *s, struct span body);
+void rig_order_body(const struct rig_sub *s, const char *word, struct buf *out);
 
 #endif

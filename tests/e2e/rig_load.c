@@ -13,6 +13,7 @@
 #define WORKERS 12
 #define SUBS_MAX 200000
 #define FILE_MAX 20000
+#define ERASED_OF 6 /* one in so many is taken back */
 /* A supervisor waits longer after every death of a part; one that is new begins with 100 ms. */
 #define ONES_MAX 5
 
@@ -27,7 +28,8 @@ struct load_worker {
     size_t n;
     struct buf body;
     char url[128], ticket[64];
-    bool flying, announced;
+    bool flying;
+    enum { ANNOUNCE, UPLOAD, WITHDRAW, ERASE } stage;
 };
 
 void load_open(struct load *l, struct rig *r, const struct load_target *target, size_t targets)
@@ -75,7 +77,25 @@ static void next_submission(struct load_worker *w)
     w->n = 1 + (size_t)random_below(FILE_MAX - 1);
     random_bytes(w->bytes, w->n);
     w->one = one_new(w->l, &w->s, t->site, w->bytes, w->n);
-    w->announced = false;
+    w->stage = ANNOUNCE;
+}
+
+static void acknowledged(struct load_worker *w, bool again)
+{
+    w->one->acknowledged = true;
+    w->l->acknowledged++;
+    w->l->repeated += again;
+    if (random_below(ERASED_OF) == 0)
+        w->stage = random_below(2) == 0 ? WITHDRAW : ERASE;
+    else
+        w->one = NULL;
+}
+
+static void erased(struct load_worker *w)
+{
+    w->one->erased = true;
+    w->l->erased++;
+    w->one = NULL;
 }
 
 static void answered(struct http_result *a, void *arg)
@@ -83,16 +103,14 @@ static void answered(struct http_result *a, void *arg)
     struct load_worker *w = arg;
 
     w->flying = false;
-    if (!w->announced) {
-        w->announced = a->status == 201 && rig_ticket(&w->s, buf_span(&a->body));
-    } else if (a->status == 201 || a->status == 200) {
-        w->one->acknowledged = true;
-        w->l->acknowledged++;
-        w->l->repeated += a->status == 200;
-        w->one = NULL;
-    } else {
-        w->announced = false; /* its ticket died with the site */
-    }
+    if (w->stage == ANNOUNCE && a->status == 201 && rig_ticket(&w->s, buf_span(&a->body)))
+        w->stage = UPLOAD;
+    else if (w->stage == UPLOAD && (a->status == 201 || a->status == 200))
+        acknowledged(w, a->status == 200);
+    else if (w->stage == UPLOAD)
+        w->stage = ANNOUNCE; /* its ticket died with the site */
+    else if (w->stage >= WITHDRAW && a->status == 202)
+        erased(w);
     if (a->status >= 400 && a->status != 403 && a->status != 503)
         fail_msg("answered %d: %.*s", a->status, (int)a->body.len, (const char *)a->body.data);
     buf_free(&w->body);
@@ -102,16 +120,24 @@ static void fly(struct load_worker *w)
 {
     static const char *const announcing[] = {"Content-Type: application/json",
                                              "Authorization: Bearer " RIG_TOKEN, NULL};
+    static const char *const plain[] = {"Content-Type: application/json", NULL};
     const char *uploading[] = {"Content-Type: application/octet-stream", w->ticket, NULL};
     struct http_call call = {.url = w->url, .total_ms = 5000, .done = answered, .arg = w};
     const char *at = w->l->r->site[w->one->site].url;
     struct err e = ERR_INIT;
 
     buf_init(&w->body, 4096);
-    if (!w->announced) {
+    call.method = HTTP_POST;
+    call.headers = plain;
+    if (w->stage >= WITHDRAW) {
+        const char *word = w->stage == ERASE ? "erase" : "withdraw";
+
+        rig_order_body(&w->s, word, &w->body);
+        (void)snprintf(w->url, sizeof(w->url), "%s/v1/submissions/%s/%s", at, w->s.hex, word);
+        call.body = buf_span(&w->body);
+    } else if (w->stage == ANNOUNCE) {
         rig_announcement(&w->s, &w->body);
         (void)snprintf(w->url, sizeof(w->url), "%s/v1/submissions", at);
-        call.method = HTTP_POST;
         call.headers = announcing;
         call.body = buf_span(&w->body);
     } else {
@@ -155,7 +181,8 @@ static void all_acknowledged(struct load *l)
     load_until(l, clock_mono() + 2 * RIG_SOON);
     for (size_t i = 0; i < WORKERS; i++)
         if (l->worker[i].one != NULL)
-            fail_msg("submission %s is not taken after the crashes", l->worker[i].s.hex);
+            fail_msg("submission %s is not %s after the crashes", l->worker[i].s.hex,
+                     l->worker[i].one->acknowledged ? "erased" : "taken");
     l->resting = false;
 }
 
@@ -248,6 +275,15 @@ void load_kill(struct load *l, size_t site)
     rig_wait_healthy(l->r, site);
 }
 
+void load_turn(struct load *l, size_t site)
+{
+    const struct pm_admin ask = {.what = ADMIN_TURN_EPOCH};
+    char text[1024];
+
+    print_message("(epoch) ");
+    (void)rig_admin_try(l->r, site, &ask, NULL, text);
+}
+
 void load_without_witness(struct load *l, uint64_t ms)
 {
     print_message("(no quorum) ");
@@ -261,8 +297,8 @@ void load_tell(const struct load *l, unsigned rounds)
     print_message("\n%u rounds; killed:", rounds);
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         print_message(" %s %u,", names[i], l->kills[i]);
-    print_message(" %zu submissions acknowledged, %zu of them when asked again\n", l->acknowledged,
-                  l->repeated);
+    print_message(" %zu submissions acknowledged, %zu of them when asked again; %zu erased\n",
+                  l->acknowledged, l->repeated, l->erased);
 }
 
 /* --- the reckoning --- */
@@ -276,10 +312,30 @@ static void check_receipt(const struct load *l, const struct load_one *one, cons
     assert_int_equal(rig_receipt(l->r, one->site, s, "accepted", &text), 200);
     rig_receipt_open(l->r, &p, buf_span(&text));
     assert_true(p.verdict.quorum);
-    if (one->place == one->site) { /* who has moved it away has no openings any more */
+    if (one->place == one->site &&
+        !one->erased) { /* who has moved it away has no openings any more */
         text_digest(hex, &one->sha256);
         assert_true(span_is(receipt_extra_find(&p.x, LF_SEALED_SHA256)->value, hex));
     }
+    rig_receipt_done(&p);
+    buf_free(&text);
+}
+
+static void check_erased(const struct load *l, const struct load_one *one, const struct rig_sub *s)
+{
+    struct rig_receipt p;
+    struct rig_state now;
+    struct id128 sub;
+    struct buf text;
+
+    if (rig_trace(l->r, one->place, s, &now) != 200 || !now.erased || now.size != 0)
+        fail_msg("%s was erased and is back", s->hex);
+    assert_int_equal(rig_receipt(l->r, one->place, s, "erased", &text), 200);
+    rig_receipt_open(l->r, &p, buf_span(&text));
+    assert_true(p.verdict.quorum);
+    assert_int_equal(p.leaf.kind, LK_SUBMISSION_ERASED);
+    sub = leaf_id(&p.leaf, LF_SUB);
+    assert_memory_equal(&sub, &one->sub, sizeof(sub));
     rig_receipt_done(&p);
     buf_free(&text);
 }
@@ -294,8 +350,10 @@ static void check_one(const struct load *l, const struct load_one *one)
     s.sub = one->sub;
     text_id(s.hex, &s.sub);
     rig_ok(submitter_key(&s.key, l->r->secret, &s.sub), &e);
-    if (rig_trace(l->r, one->place, &s, &now) != 200 || !now.accepted || now.erased || now.moved ||
-        now.size == 0)
+    if (one->erased)
+        check_erased(l, one, &s);
+    else if (rig_trace(l->r, one->place, &s, &now) != 200 || !now.accepted || now.erased ||
+             now.moved || now.size == 0)
         fail_msg("%s was acknowledged and is not at %s", s.hex, l->r->site[one->place].name);
     if (one->place != one->site &&
         (rig_trace(l->r, one->site, &s, &now) != 200 || !now.moved || now.size != 0))
@@ -312,7 +370,7 @@ static void check_site(const struct load *l, size_t site)
     char text[1024];
 
     for (size_t i = 0; i < l->n; i++)
-        here += l->one[i].place == site;
+        here += l->one[i].place == site && !l->one[i].erased;
     if (rig_admin(l->r, site, &ask, NULL, NULL, text) != 0)
         fail_msg("%s: inventory: %s", l->r->site[site].name, text);
     assert_int_equal(rig_slots(l->r, site), here); /* each read back, tags and hashes verified */

@@ -1,6 +1,6 @@
-/* rig_load.h - a load of submissions that goes on while processes die, a hand that kills them, and
- * the reckoning: what was acknowledged is here, read back and proved; nothing else is; no claim
- * BROKEN.
+/* rig_load.h - a load of submissions and of orders to erase them that goes on while processes die,
+ * a hand that kills them, and the reckoning: what was acknowledged is here, read back and proved;
+ * what was erased is not; nothing else is here; no claim BROKEN.
  *
  *   load_open -> load_until, kill_one, witness_away ... -> load_reckon -> load_close */
 #ifndef E2E_RIG_LOAD_H
@@ -23,6 +23,7 @@ struct load_one {
     size_t site;  /* that has accepted it */
     size_t place; /* where it is now */
     bool acknowledged;
+    bool erased; /* by its submitter's order, acknowledged */
 };
 
 struct load {
@@ -30,7 +31,7 @@ struct load {
     const struct load_target *target;
     size_t targets;
     struct load_one *one;
-    size_t n, acknowledged, repeated;
+    size_t n, acknowledged, repeated, erased;
     struct load_worker *worker;
     bool resting;
     unsigned kills[8], ones[RIG_SITES];
@@ -50,6 +51,8 @@ struct load_one *load_submit(struct load *l, size_t site, const char *country);
 /* Kills one process of the site, any of them, or all at once; returns when the site is well again,
  * the load going on meanwhile. */
 void load_kill(struct load *l, size_t site);
+/* The epoch turns, if the keeper is there to hear it. */
+void load_turn(struct load *l, size_t site);
 /* The witness does not answer for a while: no quorum. */
 void load_without_witness(struct load *l, uint64_t ms);
 /* How often which process was killed, for the message. */

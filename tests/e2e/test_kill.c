@@ -1,5 +1,6 @@
-/* kill -9 of any process of a site under load, the witness away now and then: what was acknowledged
- * stays, what was not can be sent again, nothing else is there, and no claim is BROKEN.
+/* kill -9 of any process of a site under load, the witness away and the epoch turning now and then:
+ * what was acknowledged stays, what was erased stays away, what was not acknowledged can be sent
+ * again, nothing else is there, and no claim is BROKEN.
  * $SOAK_ROUNDS rounds, or twelve. */
 #include <stdlib.h>
 
@@ -40,12 +41,14 @@ static void nothing_acknowledged_is_lost(void **state)
         load_for(&l, 50, 600);
         if (random_below(4) == 0)
             load_without_witness(&l, random_below(1500));
+        if (random_below(4) == 0)
+            load_turn(&l, RIG_ZRH);
         load_kill(&l, RIG_ZRH);
         if (i < ROUNDS || i % RECKON_EVERY == 0)
             load_reckon(&l, 20);
     }
     load_tell(&l, rounds);
-    assert_true(l.acknowledged > rounds);
+    assert_true(l.acknowledged > rounds && l.erased > 0);
     load_reckon(&l, 0);
     rig_stop(r, RIG_ZRH);
 }
