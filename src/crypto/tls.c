@@ -588,9 +588,10 @@ int tls_flush(struct tls_session *t)
 ssize_t tls_send(struct tls_session *t, const void *p, size_t n)
 {
     ssize_t k;
+    int rc = tls_flush(t); /* GnuTLS would take these bytes for a repetition of those */
 
-    if (t->broken)
-        return -EPROTO;
+    if (rc != 0)
+        return rc;
     if (n > TLS_RECORD)
         n = TLS_RECORD;
     k = gnutls_record_send(t->s, p, n);

@@ -78,50 +78,6 @@ static enum step die(struct conn *c)
     return WAIT;
 }
 
-/* --- receiving
- * ------------------------------------------------------------------------------------*/
-
-/* Bytes received; 0: nothing now; -1: the client has ended or broken the connection. */
-static ssize_t receive_with(struct conn *c, void *p, size_t n, int flags, uint64_t *count)
-{
-    ssize_t got;
-
-    if (!c->readable)
-        return 0;
-    do
-        got = recv(c->fd, p, n, flags);
-    while (got < 0 && errno == EINTR);
-    if (got < 0 && errno == EAGAIN) {
-        c->readable = false;
-        return 0;
-    }
-    if (got <= 0)
-        return -1;
-    if ((size_t)got < n && !c->half_closed)
-        c->readable = false; /* drained: epoll tells of the next byte */
-    *count += (uint64_t)got;
-    return got;
-}
-
-static ssize_t receive(struct conn *c, void *p, size_t n)
-{
-    ssize_t got;
-
-    if (c->tls == NULL)
-        return receive_with(c, p, n, 0, &c->s->stats.bytes_in);
-    got = c->readable ? secure_receive(c, p, n) : 0;
-    c->s->stats.bytes_in += got > 0 ? (uint64_t)got : 0;
-    return got;
-}
-
-/* Of a body that was refused no byte may be held: with MSG_TRUNC TCP drops it inside the kernel and
- * scratch stays as it was, see tcp(7). */
-static ssize_t discard(struct conn *c)
-{
-    return receive_with(c, c->s->scratch, c->s->limits.chunk, MSG_TRUNC,
-                        &c->s->stats.bytes_discarded);
-}
-
 /* --- the head
  * -------------------------------------------------------------------------------------*/
 
@@ -254,8 +210,9 @@ static enum step step_head(struct conn *c)
     if (c->in == NULL && (c->in = server_pool_take(&c->s->ins, HTTP_IN_SIZE)) == NULL)
         return die(c);
     if (c->in_len == c->seen) {
-        got = c->in_len < HTTP_HEAD_MAX ? receive(c, c->in + c->in_len, HTTP_HEAD_MAX - c->in_len)
-                                        : 0;
+        got = c->in_len < HTTP_HEAD_MAX
+                  ? transport_receive(c, c->in + c->in_len, HTTP_HEAD_MAX - c->in_len)
+                  : 0;
         if (got < 0)
             return die(c);
         c->in_len += (size_t)got;
@@ -333,24 +290,13 @@ static size_t room_for_body(struct conn *c, uint8_t **into)
     return n;
 }
 
-/* The client waits for the word before it sends (RFC 9110 section 10.1.1).  If the socket's buffer
- * is full of earlier answers the word is lost: the client then sends without. */
+/* The client waits for the word before it sends (RFC 9110 section 10.1.1). */
 static void invite(struct conn *c)
 {
     static const char word[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
-    if (c->req->head.expect_continue && !c->req->continued) {
-        ssize_t n;
-
-        if (c->tls != NULL) {
-            secure_word(c, word, sizeof(word) - 1);
-            c->req->continued = true;
-            return;
-        }
-        n = send(c->fd, word, sizeof(word) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-        (void)n;
-    }
+    if (c->req->head.expect_continue && !c->req->continued)
+        transport_word(c, word, sizeof(word) - 1);
     c->req->continued = true;
 }
 
@@ -371,7 +317,7 @@ static enum step body_plain(struct conn *c, size_t room, uint8_t *into)
         ssize_t got;
 
         invite(c);
-        got = receive(c, into != NULL ? into : c->s->scratch, want);
+        got = transport_receive(c, into != NULL ? into : c->s->scratch, want);
         if (got < 0)
             return die(c);
         if (got == 0)
@@ -398,7 +344,7 @@ static enum step body_chunked(struct conn *c, size_t room, uint8_t *into)
         ssize_t got;
 
         invite(c);
-        got = receive(c, c->in + head, HTTP_IN_SIZE - head);
+        got = transport_receive(c, c->in + head, HTTP_IN_SIZE - head);
         if (got < 0)
             return die(c);
         if (got == 0)
@@ -514,7 +460,7 @@ static enum step step_linger(struct conn *c)
 
     if (c->discarded >= LINGER_BYTES)
         return WAIT;
-    got = discard(c);
+    got = transport_discard(c);
     if (got < 0)
         return die(c);
     c->discarded += (uint64_t)got;

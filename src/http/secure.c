@@ -246,15 +246,15 @@ enum http_sent secure_send(struct http_req *r)
     struct conn *c = r->c;
 
     for (size_t turn = 0; turn < c->s->limits.chunk; turn += TLS_RECORD) {
-        ssize_t n;
-        int rc = tls_flush(c->tls);
+        ssize_t n = fill(r);
 
-        if (rc != 0)
-            return blocked(c, rc);
-        if ((n = fill(r)) < 0)
+        if (n < 0)
             return SENT_FAILED;
-        if (n == 0)
-            return SENT_ALL;
+        if (n == 0) {
+            int rc = tls_flush(c->tls);
+
+            return rc == 0 ? SENT_ALL : blocked(c, rc);
+        }
         if ((n = tls_send(c->tls, c->s->scratch, (size_t)n)) < 0)
             return blocked(c, (int)n);
         advance(r, (size_t)n);

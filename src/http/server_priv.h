@@ -1,6 +1,7 @@
 /* server_priv.h - what the parts of the server share: server.c (loop, deadlines, limits), conn.c
  * (the steps of one connection), answer.c (building and sending), request.c (what handlers ask),
- * route.c, secure.c (TLS). */
+ * route.c, transport.c,
+ * secure.c (TLS). */
 #ifndef HTTP_SERVER_PRIV_H
 #define HTTP_SERVER_PRIV_H
 
@@ -151,6 +152,10 @@ void server_pool_give(struct http_pool *p, void *item);
 void conn_run(struct conn *c);  /* as far as it goes; may end dead */
 void conn_due(struct conn *c);  /* the deadline has passed */
 void conn_kill(struct conn *c); /* gone() if owed, closed */
+/* transport.c: >0 bytes; 0: nothing now; -1: the client has ended or broken the connection */
+ssize_t transport_receive(struct conn *c, void *p, size_t n);
+ssize_t transport_discard(struct conn *c); /* of a refused body, held nowhere */
+void transport_word(struct conn *c, const char *word, size_t n); /* if it can be sent now */
 /* answer.c */
 enum http_sent answer_send(struct http_req *r);
 void answer_refuse(struct http_req *r, const struct http_refusal *why);
