@@ -276,7 +276,9 @@ static void each_shape_is_judged_as_the_table_says(void **state)
     rig_open(&rig, routes, ARRAY_LEN(routes), NULL, &seen);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         check(&rig, &seen, &rows[i], SIZE_MAX / 2);
+#ifndef RIG_TLS /* whose client puts the pieces together again */
         check(&rig, &seen, &rows[i], 1);
+#endif
     }
     rig_close(&rig);
 }

@@ -781,9 +781,12 @@ static void a_thousand_idle_connections_cost_little_and_disturb_nobody(void **st
     (void)close(fd);
     for (int i = 0; i < MANY; i++)
         (void)close(fds[i]);
-    rig_spin(&h.rig, 50);
     struct http_stats stats;
-    http_server_stats(h.rig.s, &stats);
+    mono_ms until = clock_mono() + 10000; /* a busy machine takes its time */
+    do {
+        rig_spin(&h.rig, 20);
+        http_server_stats(h.rig.s, &stats);
+    } while (stats.active > 0 && clock_mono() < until);
     assert_int_equal(stats.active, 0);
     rig_close(&h.rig);
 }
