@@ -156,6 +156,7 @@ static void from_reader(struct keeper *k, const struct msg *m)
         return;
     (void)keeper_group_settle(k);
     is.text[sizeof(is.text) - 1] = '\0';
+    keeper_parts_answered(k, true);
     tail = span_of(c.p, c.n);
     if (is.what != READ_PROOF)
         keeper_admin_read_answer(k, m->id, &is, tail);
@@ -171,6 +172,7 @@ static void from_courier(struct keeper *k, const struct msg *m)
 
     if (m->type->type == PC_COSIGNED && cur_copy(&c, &cosigned, sizeof(cosigned)) == 0) {
         cosigned.text[sizeof(cosigned.text) - 1] = '\0';
+        keeper_parts_answered(k, false);
         keeper_round_answer(k, m->id, &cosigned);
     } else if (m->type->type == PC_CARRIED && cur_copy(&c, &carried, sizeof(carried)) == 0) {
         carried.text[sizeof(carried.text) - 1] = '\0';
@@ -270,6 +272,7 @@ static void tick(struct keeper *k, mono_ms now)
     keeper_ticket_tick(k, t);
     keeper_trace_tick(k, now);
     keeper_receive_tick(k, now);
+    keeper_parts_tick(k, now);
     keeper_epoch_tick(k, t);
     maybe_checkpoint(k);
 }

@@ -7,6 +7,10 @@
 #include "base/log.h"
 #include "site/keeper_priv.h"
 
+/* No document takes so long to be read, no witness to be asked (the courier gives it five seconds),
+ * no root to be signed; whole files may take hours, nobody waits for them here. */
+#define ANSWER_MS 20000
+
 static struct msg_chan **channel_of(struct keeper *k, bool reader)
 {
     return reader ? &k->reader : &k->courier;
@@ -16,8 +20,33 @@ int keeper_parts_ask(struct keeper *k, bool reader, uint16_t type, uint64_t id, 
                      const int *fd)
 {
     struct msg_chan *c = *channel_of(k, reader);
+    int rc = c == NULL ? -EAGAIN : msg_send(c, type, id, body, fd);
 
-    return c == NULL ? -EAGAIN : msg_send(c, type, id, body, fd);
+    if (rc == 0 && (reader || type == PC_WITNESS) && k->wait[reader].out++ == 0)
+        k->wait[reader].since = clock_mono();
+    return rc;
+}
+
+void keeper_parts_answered(struct keeper *k, bool reader)
+{
+    struct keeper_wait *w = &k->wait[reader];
+
+    w->out -= w->out > 0; /* it may say what nobody asked */
+    w->since = clock_mono();
+}
+
+void keeper_parts_tick(struct keeper *k, mono_ms now)
+{
+    for (int reader = 0; reader < 2; reader++) {
+        if (k->wait[reader].out == 0 || now < k->wait[reader].since + ANSWER_MS)
+            continue;
+        log_error("a part does not answer", "part", reader ? "reader" : "courier");
+        keeper_parts_lost(k, reader != 0);
+    }
+    if (k->sign.out && now > k->sign.since + ANSWER_MS) {
+        log_error("the signer does not answer; the keeper ends");
+        k->quit = true;
+    }
 }
 
 void keeper_parts_lost(struct keeper *k, bool reader)
@@ -27,6 +56,7 @@ void keeper_parts_lost(struct keeper *k, bool reader)
     log_warn("a part is gone; the keeper waits for another", "part", reader ? "reader" : "courier");
     msg_close(*c); /* which takes it out of epoll */
     *c = NULL;
+    k->wait[reader].out = 0;
     if (reader) {
         keeper_admin_reader_gone(k);
         keeper_move_reader_gone(k);

@@ -96,6 +96,7 @@ struct round {
 
 struct signing { /* one request at the signer at a time */
     bool out;
+    mono_ms since;
     uint64_t id, size, asked_from;
     struct digest root;
     uint64_t signer_size; /* what the signer signed last, as far as we know */
@@ -122,6 +123,10 @@ struct keeper {
     struct msg_chan *front, *signer, *control;
     struct msg_chan *courier, *reader; /* NULL: gone, another will come */
     uint64_t life[2];                  /* of courier and reader, as the supervisor counts */
+    struct keeper_wait {               /* for what each of them answers soon or never */
+        unsigned out;
+        mono_ms since; /* its last answer, or the first question after it */
+    } wait[2];
     struct ring *ring;
     struct admin *admins;
     int epoll;
@@ -242,6 +247,10 @@ void keeper_admin_reader_gone(struct keeper *k);
 MUST_CHECK int keeper_parts_ask(struct keeper *k, bool reader, uint16_t type, uint64_t id,
                                 struct span body, const int *fd);
 void keeper_parts_lost(struct keeper *k, bool reader);
+void keeper_parts_answered(struct keeper *k, bool reader); /* a question of the quick kind */
+/* Whoever has not answered for long hangs: courier and reader are given up, for the signer's sake
+ * the keeper ends. */
+void keeper_parts_tick(struct keeper *k, mono_ms now);
 /* Takes fd, the channel of a new one; what: of its events. */
 void keeper_parts_come(struct keeper *k, bool reader, uint64_t life, int fd, uint64_t what);
 

@@ -69,6 +69,7 @@ static void sign_ask(struct keeper *k, uint64_t size, const struct digest *root)
     if (rc == 0) {
         k->sign.id = ++k->next_id;
         k->sign.out = true;
+        k->sign.since = clock_mono();
         k->sign.size = size;
         k->sign.root = *root;
         rc = msg_send(k->signer, PS_SIGN, k->sign.id, span_of(&m, sizeof(m)), NULL);

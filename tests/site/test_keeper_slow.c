@@ -34,6 +34,61 @@ static void a_front_that_does_not_listen_ends_the_keeper(void **state)
     rig_sub_done(&s);
 }
 
+/* They run, and say nothing: each is waited for so long as no honest one needs. */
+static void a_part_that_hangs_is_given_up(void **state)
+{
+    struct keeper_rig *r = *state;
+    const struct pm_admin ask = {.what = ADMIN_PUBLISH, .document = READ_STATEMENT};
+    unsigned asked = r->asked_reader;
+    mono_ms began = clock_mono();
+    struct msg_chan *admin;
+    struct rig_sub s;
+    char text[1024];
+
+    r->read = NULL;
+    r->cosign = NULL;
+    rig_sub_new(r, &s, "CH");
+    rig_submit(r, &s, hello, sizeof(hello)); /* which the witness is to see */
+    admin = rig_admin_ask(r, &ask, "the document that it hangs on");
+    rig_until(r, r->asked_reader > asked);
+    while ((r->lost_courier == 0 || r->lost_reader == 0) && clock_mono() < began + 60000)
+        rig_turn(r, 100);
+    assert_true(r->lost_courier == 1 && r->lost_reader == 1);
+    assert_in_range(clock_mono() - began, 15000, 59000);
+    assert_int_equal(rig_admin_hear(r, admin, text), -EAGAIN);
+    rig_new_courier(r);
+    rig_new_reader(r);
+    r->read = rig_read_honest;
+    r->cosign = rig_cosign_honest;
+    assert_int_equal(rig_admin_request(r, &ask, "another", text), 0);
+    rig_settle(r);
+    /* the signer has no other to take its place: the site begins anew */
+    r->sign = NULL;
+    began = clock_mono();
+    assert_int_equal(msg_send(r->front, FK_STATE, rig_id(r), span_of(NULL, 0), NULL), 0);
+    {
+        struct rig_sub t;
+        uint64_t id;
+
+        rig_sub_new(r, &t, "CH");
+        rig_open_sub(r, &t);
+        id = rig_begin(r, &t);
+        rig_data(r, id, hello, 5);
+        rig_say(r, FK_PUT_END, id, NULL, 0);
+        while (!r->gone && clock_mono() < began + 60000)
+            rig_turn(r, 100);
+        assert_true(r->gone);
+        assert_int_equal(rig_ended(r), 0);
+        assert_true(rig_logged(r, "the signer does not answer"));
+        r->sign = rig_sign_honest;
+        rig_start(r);
+        rig_is_here(r, &t, hello, 5); /* stored, and now acknowledged */
+        rig_sub_done(&t);
+    }
+    rig_is_here(r, &s, hello, sizeof(hello));
+    rig_sub_done(&s);
+}
+
 /* Its clock does not begin anew with every start: else no key of a site that is restarted every day
  * would ever be destroyed. */
 static void a_site_that_is_restarted_all_the_time_turns_its_epochs(void **state)
@@ -99,6 +154,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_front_that_does_not_listen_ends_the_keeper),
+        T(a_part_that_hangs_is_given_up),
         T(a_site_that_is_restarted_all_the_time_turns_its_epochs),
         T(the_register_of_edition_300_follows_299),
     };
