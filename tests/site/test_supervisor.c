@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "crypto/tls.h"
 #include "http/client.h"
 #include "site/init.h"
 
@@ -46,11 +47,11 @@ static void write_config(struct site *s, const char *more)
     char text[2048];
     int n = snprintf(text, sizeof(text),
                      "format: site/v1\nsite: zrh1\nzone: CH\norigin: zrh1.example/ledger\n"
-                     "url: http://127.0.0.1:1\nlisten: 127.0.0.1:0\nquorum: |\n  quorum none\n"
+                     "url: http%s://127.0.0.1:1\nlisten: 127.0.0.1:0\nquorum: |\n  quorum none\n"
                      "keys: {}\nroots: {threshold: 1, keys: [" KEY "]}\n"
                      "run_as: {front: 64001, keeper: 64002, signer: 64003, courier: 64004, "
                      "reader: 64005, engine: 64006}\n%s",
-                     more);
+                     strstr(more, "tls:") != NULL ? "s" : "", more);
 
     assert_true(n > 0 && n < (int)sizeof(text));
     assert_int_equal(io_replace_file(AT_FDCWD, s->file, text, (size_t)n, 0644), 0);
@@ -268,6 +269,58 @@ static void a_part_that_cannot_begin_ends_the_site(void **state)
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+/* --- TLS's files --- */
+
+static void put(const struct site *s, const char *name, const void *p, size_t n)
+{
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/keys/%s", s->dir, name);
+    assert_int_equal(io_replace_file(AT_FDCWD, path, p, n, 0600), 0);
+    if (geteuid() == 0)
+        assert_int_equal(chown(path, 64003, 64003), 0);
+}
+
+/* Starts it, and fails unless it says that and ends with the code. */
+static void refuses(struct site *s, int code, const char *sentence)
+{
+    start(s);
+    assert_non_null(line_with(s, sentence));
+    assert_int_equal(ended(s), code);
+    io_close(&s->log);
+    s->len = s->read = 0;
+}
+
+static void tls_files_that_do_not_fit_end_the_site_with_the_cure(void **state)
+{
+    static const char *const names[] = {"127.0.0.1"};
+    struct site *s = *state;
+    char key[TLS_KEY_PEM], other[TLS_KEY_PEM], path[128];
+    struct buf crt, alien, ledger;
+
+    buf_init(&crt, TLS_PEM_MAX);
+    buf_init(&alien, TLS_PEM_MAX);
+    buf_init(&ledger, 4096);
+    assert_int_equal(tls_self_signed(names, 1, 2, key, &crt, NULL), 0);
+    assert_int_equal(tls_self_signed(names, 1, 2, other, &alien, NULL), 0);
+    write_config(s, "tls: {certificate: keys/a.crt, key: keys/a.key}\n");
+    refuses(s, 3, "a.key"); /* there is none */
+    put(s, "a.key", key, strlen(key));
+    put(s, "a.crt", alien.data, alien.len);
+    refuses(s, 2, "for another key");
+    put(s, "a.crt", "no PEM", 6);
+    refuses(s, 2, "certificates in PEM");
+    /* the ledger's key under another name */
+    (void)snprintf(path, sizeof(path), "%s/keys/ledger.pem", s->dir);
+    assert_int_equal(io_read_file(AT_FDCWD, path, &ledger), 0);
+    put(s, "a.key", ledger.data, ledger.len);
+    refuses(s, 2, "wants one of its own");
+    buf_free(&crt);
+    buf_free(&alien);
+    buf_free(&ledger);
+}
+
 /* --- where user namespaces are forbidden --- */
 
 /* unshare(2) answers EPERM from here on, in all that is started too. */
@@ -337,6 +390,7 @@ int main(int argc, char **argv)
         T(a_site_begins_anew_when_a_part_dies_that_holds_something_and_ends_in_order),
         T(a_changed_configuration_is_read_again_or_refused),
         T(a_part_that_cannot_begin_ends_the_site),
+        T(tls_files_that_do_not_fit_end_the_site_with_the_cure),
         T(without_namespaces_a_users_site_ends_with_3_and_the_cure),
     };
 
