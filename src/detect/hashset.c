@@ -140,7 +140,7 @@ int hashset_find(const struct hashset *h, const struct digest *d, struct finding
 {
     struct entry key = {*d, 0, 0};
     struct span names[VERDICT_NAMES_MAX];
-    const struct entry *at, *end = h->entries + h->n;
+    const struct entry *at, *end;
     struct finding found;
     size_t n = 0;
     int rc;
@@ -149,6 +149,7 @@ int hashset_find(const struct hashset *h, const struct digest *d, struct finding
     at = h->n > 0 ? bsearch(&key, h->entries, h->n, sizeof(key), compare) : NULL;
     if (at == NULL)
         return 0;
+    end = h->entries + h->n;
     while (at > h->entries && compare(at - 1, &key) == 0)
         at--;
     for (; at < end && n < VERDICT_NAMES_MAX && compare(at, &key) == 0; at++)
