@@ -84,6 +84,43 @@ int detect_batch_add(struct detect_batch *b, uint64_t size, void **where, uint64
     return 0;
 }
 
+int detect_batch_slice(struct detect_batch **out, int fd)
+{
+    struct detect_batch *b;
+    int rc = detect_batch_new(&b);
+
+    if (rc != 0)
+        return rc;
+    b->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    b->sealed = true;
+    if (b->fd < 0) {
+        rc = -errno;
+        detect_batch_free(b);
+        return rc;
+    }
+    *out = b;
+    return 0;
+}
+
+int detect_batch_point(struct detect_batch *b, uint64_t offset, uint64_t size, uint64_t cookie)
+{
+    uint32_t i = b->scan.n;
+
+    if (i == DETECT_BATCH_FILES)
+        return -EAGAIN;
+    b->scan.file[i].offset = offset;
+    b->scan.file[i].size = size;
+    b->cookie[i] = cookie;
+    b->scan.n = i + 1;
+    b->used += size;
+    return 0;
+}
+
+void detect_batch_total(struct detect_batch *b, uint64_t ms)
+{
+    b->scan.total = ms > DETECT_TIME_MAX ? DETECT_TIME_MAX : (uint32_t)ms;
+}
+
 size_t detect_batch_count(const struct detect_batch *b)
 {
     return b->scan.n;
@@ -91,9 +128,12 @@ size_t detect_batch_count(const struct detect_batch *b)
 
 int detect_batch_seal(struct detect_batch *b)
 {
+    if (b->sealed)
+        return 0;
     unmap(b); /* a writable mapping would forbid the seal */
     if (ftruncate(b->fd, (off_t)b->used) != 0 ||
         fcntl(b->fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
         return -errno;
+    b->sealed = true;
     return 0;
 }

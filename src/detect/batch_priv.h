@@ -8,6 +8,7 @@ struct detect_batch {
     int fd;
     uint8_t *map; /* while it is being filled */
     uint64_t capacity, used;
+    bool sealed; /* the memory is another's, or it is done already */
     struct detect_scan scan;
     uint64_t cookie[DETECT_BATCH_FILES];
 };

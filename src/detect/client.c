@@ -61,6 +61,12 @@ int detect_client_new(struct detect_client **out, const struct release *r,
         c->limits.file_ms = DETECT_TIME_MAX;
     if (c->limits.load_ms == 0)
         c->limits.load_ms = 120000;
+    if (c->limits.member_bytes == 0)
+        c->limits.member_bytes = UINT64_C(256) << 20;
+    if (c->limits.members == 0)
+        c->limits.members = 10000;
+    if (c->limits.depth == 0)
+        c->limits.depth = 16;
     if (c->limits.batches == 0)
         c->limits.batches = 8;
     if (c->limits.batches > BATCHES_MAX)
@@ -82,6 +88,7 @@ void detect_client_free(struct detect_client *c)
 
         c->first = a->next;
         finding_done(&a->result.finding);
+        io_close(&a->result.fd);
         free(a);
     }
     free(c);
@@ -104,25 +111,54 @@ static void count(struct detect_counts *n, enum verdict v)
     }
 }
 
-/* Takes the finding's names.  Out of memory here would lose a result: the process ends instead. */
-static void give(struct detect_client *c, struct flight *f, uint32_t child, struct finding *found)
+/* Out of memory here would lose a result: the process ends instead. */
+static struct detect_result *queue(struct detect_client *c)
 {
     struct answer *a = calloc(1, sizeof(*a));
 
     if (a == NULL)
         abort();
-    a->result.cookie = f->batch->cookie[f->next++];
-    a->result.child = child;
-    a->result.finding = *found;
-    finding_init(found);
+    a->result.fd = -1;
+    finding_init(&a->result.finding);
     *c->last = a;
     c->last = &a->next;
-    count(&c->counts, a->result.finding.verdict);
-    if (f->next < f->batch->scan.n)
-        return;
+    return &a->result;
+}
+
+static void landed(struct detect_client *c, struct flight *f)
+{
     detect_batch_free(f->batch);
     memset(f, 0, sizeof(*f));
     c->counts.in_flight--;
+}
+
+/* Takes the finding's names. */
+static void give(struct detect_client *c, struct flight *f, uint32_t child, struct finding *found)
+{
+    struct detect_result *r = queue(c);
+
+    r->cookie = f->batch->cookie[f->next++];
+    r->child = child;
+    r->lost = c->state == DETECT_DOWN;
+    r->finding = *found;
+    finding_init(found);
+    count(&c->counts, r->finding.verdict);
+    if (f->next == f->batch->scan.n && c->hello.members == 0)
+        landed(c, f);
+}
+
+/* Takes fd. */
+static void give_members(struct detect_client *c, struct flight *f, const struct detect_members *m,
+                         int fd)
+{
+    struct detect_result *r = queue(c);
+
+    r->cookie = f->batch->cookie[0];
+    r->lost = c->state == DETECT_DOWN;
+    r->members = true;
+    r->table = *m;
+    r->fd = fd;
+    landed(c, f);
 }
 
 int detect_client_next(struct detect_client *c, struct detect_result *r)
@@ -158,17 +194,29 @@ static void drop(struct detect_client *c, const char *why, mono_ms now)
     c->retry_at = now + c->backoff;
     c->state = DETECT_DOWN;
     c->counts.engines_lost++;
-    for (size_t i = 0; i < BATCHES_MAX; i++)
-        while (c->flight[i].id != 0) {
+    for (size_t i = 0; i < BATCHES_MAX; i++) {
+        struct flight *x = &c->flight[i];
+        struct detect_members none = {.count = 0};
+
+        if (x->id == 0)
+            continue;
+        none.next = x->batch->scan.n;
+        for (uint32_t left = x->batch->scan.n - x->next; left > 0; left--) {
             finding_incomplete(&f, REASON_ENGINE);
-            give(c, &c->flight[i], 0, &f);
+            give(c, x, 0, &f);
         }
+        if (c->hello.members != 0)
+            give_members(c, x, &none, -1);
+    }
     finding_done(&f);
 }
 
 int detect_client_attach(struct detect_client *c, int sock, struct err *e)
 {
-    struct detect_rules rules = {release_size(c->release)};
+    struct detect_rules rules = {.size = release_size(c->release),
+                                 .member_bytes = c->limits.member_bytes,
+                                 .members = c->limits.members,
+                                 .depth = c->limits.depth};
     int fd = release_fd(c->release), rc;
     struct buf body;
 
@@ -239,19 +287,37 @@ static int on_hello(struct detect_client *c, const struct msg *m, mono_ms now)
     return 0;
 }
 
+static struct flight *flight_of(struct detect_client *c, uint64_t id)
+{
+    for (size_t i = 0; i < BATCHES_MAX && id != 0; i++)
+        if (c->flight[i].id == id)
+            return &c->flight[i];
+    return NULL;
+}
+
+static int on_members(struct detect_client *c, struct msg *m)
+{
+    struct flight *f = flight_of(c, m->id);
+    struct detect_members t;
+    int rc = protocol_get_members(m->body, &t);
+
+    if (rc == 0 && (f == NULL || c->hello.members == 0 || t.next != f->next))
+        rc = -EPROTO;
+    if (rc == 0)
+        give_members(c, f, &t, msg_take_fd(m, 0));
+    return rc;
+}
+
 static int on_verdict(struct detect_client *c, const struct msg *m)
 {
     struct detect_answer a;
-    struct flight *f = NULL;
+    struct flight *f = flight_of(c, m->id);
     int rc;
 
     finding_init(&a.finding);
     rc = protocol_get_answer(m->body, &a);
-    for (size_t i = 0; i < BATCHES_MAX && m->id != 0; i++)
-        if (c->flight[i].id == m->id)
-            f = &c->flight[i];
     /* a verdict for a batch that is not out, or out of order, is a lie */
-    if (rc == 0 && (f == NULL || a.index != f->next))
+    if (rc == 0 && (f == NULL || a.index != f->next || f->next == f->batch->scan.n))
         rc = -EPROTO;
     if (rc == 0)
         give(c, f, a.child, &a.finding);
@@ -260,7 +326,7 @@ static int on_verdict(struct detect_client *c, const struct msg *m)
 }
 
 /* 0, or what ends this engine, with the sentence. */
-static int on_message(struct detect_client *c, const struct msg *m, mono_ms now, struct err *e)
+static int on_message(struct detect_client *c, struct msg *m, mono_ms now, struct err *e)
 {
     int rc = -EPROTO;
 
@@ -273,6 +339,9 @@ static int on_message(struct detect_client *c, const struct msg *m, mono_ms now,
         return err_set(e, -EINVAL, "%.*s", (int)m->body.n, (const char *)m->body.p);
     case DETECT_VERDICT:
         rc = on_verdict(c, m);
+        break;
+    case DETECT_MEMBERS:
+        rc = on_members(c, m);
         break;
     }
     return rc == 0 ? 0 : err_set(e, rc, "the engine's %s makes no sense", m->type->name);
@@ -327,7 +396,9 @@ static int send_batch(struct detect_client *c, struct detect_batch *b, uint64_t 
     int rc;
 
     b->scan.limit = c->limits.file_ms;
-    buf_init(&body, 8 + 16 * DETECT_BATCH_FILES);
+    if (b->scan.total == 0)
+        detect_batch_total(b, (uint64_t)b->scan.n * c->limits.file_ms);
+    buf_init(&body, 12 + 16 * DETECT_BATCH_FILES);
     rc = protocol_put_scan(&body, &b->scan);
     if (rc == 0)
         rc = detect_batch_seal(b);

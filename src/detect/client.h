@@ -1,4 +1,5 @@
-/* client.h - the keeper's side of scanning: batches out, findings back, never blocking.
+/* client.h - one engine: batches out, findings back, never blocking.  Several engines and the
+ * members of containers are put together by detect/line.h, which is what the keeper uses.
  *
  *   release_load(&r, "rules/demo", &e)
  *   detect_client_new(&c, r, &limits)              // r stays the caller's and outlives c
@@ -20,6 +21,7 @@
 #define DETECT_CLIENT_H
 
 #include "base/clock.h"
+#include "detect/protocol.h"
 #include "detect/release.h"
 #include "detect/verdict.h"
 #include "jail/proc.h"
@@ -41,6 +43,10 @@ struct detect_limits {
     uint32_t file_ms; /* 0: 60,000 */
     uint32_t load_ms; /* RULES to HELLO; 0: 120,000 */
     uint32_t batches; /* in flight; 0: 8 */
+    /* what one submitted file may hold, at any depth together; for engines that open containers */
+    uint64_t member_bytes; /* 0: 256 MiB */
+    uint32_t members;      /* 0: 10,000 */
+    uint32_t depth;        /* 0: 16 */
 };
 enum detect_state { DETECT_DOWN, DETECT_STARTING, DETECT_READY };
 
@@ -73,13 +79,26 @@ void detect_batch_free(struct detect_batch *b);
 MUST_CHECK int detect_batch_add(struct detect_batch *b, uint64_t size, void **where,
                                 uint64_t cookie);
 size_t detect_batch_count(const struct detect_batch *b);
+/* A batch whose files lie in memory that is sealed already; fd is duplicated.  point: -EAGAIN when
+ * it is full. */
+MUST_CHECK int detect_batch_slice(struct detect_batch **out, int fd);
+MUST_CHECK int detect_batch_point(struct detect_batch *b, uint64_t offset, uint64_t size,
+                                  uint64_t cookie);
+/* What all files of the batch may take together, ms; 0: as much as its files one by one. */
+void detect_batch_total(struct detect_batch *b, uint64_t ms);
 /* Takes b when 0.  -EAGAIN: too many in flight or no engine ready; b stays the caller's. */
 MUST_CHECK int detect_client_submit(struct detect_client *c, struct detect_batch *b);
 
 struct detect_result {
     uint64_t cookie;
     uint32_t child;
-    struct finding finding; /* finding_init it once, finding_done it at the end */
+    bool lost; /* the engine went before it answered: INCOMPLETE(engine) */
+    /* An engine that opens containers gives this last for a batch: the members of the files whose
+     * findings came before; the batch's other files were not looked at and give no finding. */
+    bool members;
+    struct detect_members table; /* cookie is the first file's, finding is CLEAN */
+    int fd;                      /* the caller's from here on; -1 */
+    struct finding finding;      /* finding_init it once, finding_done it at the end */
 };
 /* 1: *r is filled; 0: none now.  r is reusable.  Results of one batch come in its order. */
 int detect_client_next(struct detect_client *c, struct detect_result *r);

@@ -3,20 +3,21 @@
 #include <errno.h>
 #include <string.h>
 
-#define SCAN_HEAD 8u
+#define SCAN_HEAD 12u
 #define SCAN_FILE 16u
 #define ANSWER_HEAD 16u
 #define ANSWER_MAX (ANSWER_HEAD + VERDICT_NAMES_MAX * (VERDICT_NAME_MAX + 1u))
 
 static const struct msg_type types[] = {
-    {DETECT_RULES, "RULES", MSG_A, 1, 8, 8, MSG_IN_PHASE(DETECT_LOADING)},
-    {DETECT_HELLO, "HELLO", MSG_B, 0, 8, 6 + 2 * DETECT_LABEL_MAX, MSG_IN_PHASE(DETECT_LOADING)},
+    {DETECT_RULES, "RULES", MSG_A, 1, 24, 24, MSG_IN_PHASE(DETECT_LOADING)},
+    {DETECT_HELLO, "HELLO", MSG_B, 0, 12, 10 + 2 * DETECT_LABEL_MAX, MSG_IN_PHASE(DETECT_LOADING)},
     {DETECT_FAILED, "FAILED", MSG_B, 0, 1, ERR_TEXT_MAX, MSG_IN_PHASE(DETECT_LOADING)},
     {DETECT_SCAN, "SCAN", MSG_A, 1, SCAN_HEAD + SCAN_FILE,
      SCAN_HEAD + SCAN_FILE *DETECT_BATCH_FILES, MSG_IN_PHASE(DETECT_SERVING)},
     {DETECT_VERDICT, "VERDICT", MSG_B, 0, ANSWER_HEAD, ANSWER_MAX, MSG_IN_PHASE(DETECT_SERVING)},
+    {DETECT_MEMBERS, "MEMBERS", MSG_B, 1, 16, 16, MSG_IN_PHASE(DETECT_SERVING)},
 };
-const struct msg_protocol detect_protocol = {"engine", 0x656e6731 /* eng1 */, 1, types,
+const struct msg_protocol detect_protocol = {"engine", 0x656e6731 /* eng1 */, 2, types,
                                              ARRAY_LEN(types)};
 
 static int refuse_rest(const struct cur *c, int rc)
@@ -24,21 +25,37 @@ static int refuse_rest(const struct cur *c, int rc)
     return rc != 0 || c->n != 0 ? -EPROTO : 0;
 }
 
-/* --- RULES --- */
+/* --- RULES: u64 size, u64 member bytes, u32 members, u32 depth --- */
 
 int protocol_put_rules(struct buf *b, const struct detect_rules *m)
 {
-    return buf_put_u64(b, m->size);
+    int rc = buf_put_u64(b, m->size);
+
+    if (rc == 0)
+        rc = buf_put_u64(b, m->member_bytes);
+    if (rc == 0)
+        rc = buf_put_u32(b, m->members);
+    return rc != 0 ? rc : buf_put_u32(b, m->depth);
 }
 
 int protocol_get_rules(struct span s, struct detect_rules *m)
 {
     struct cur c = cur_of(s);
+    int rc = cur_u64(&c, &m->size);
 
-    return refuse_rest(&c, cur_u64(&c, &m->size));
+    if (rc == 0)
+        rc = cur_u64(&c, &m->member_bytes);
+    if (rc == 0)
+        rc = cur_u32(&c, &m->members);
+    if (rc == 0)
+        rc = cur_u32(&c, &m->depth);
+    if (rc == 0 && (m->member_bytes > DETECT_MEMBER_BYTES || m->members > DETECT_MEMBERS_MAX ||
+                    m->depth > DETECT_DEPTH_MAX))
+        rc = -EPROTO;
+    return refuse_rest(&c, rc);
 }
 
-/* --- HELLO: u32 rules, u8 length and label, u8 length and version --- */
+/* --- HELLO: u32 rules, u32 members, u8 length and label, u8 length and version --- */
 
 static int put_label(struct buf *b, const char *s)
 {
@@ -68,6 +85,8 @@ int protocol_put_hello(struct buf *b, const struct detect_hello *m)
     int rc = buf_put_u32(b, m->rules);
 
     if (rc == 0)
+        rc = buf_put_u32(b, m->members);
+    if (rc == 0)
         rc = put_label(b, m->engine);
     return rc != 0 ? rc : put_label(b, m->version);
 }
@@ -78,18 +97,24 @@ int protocol_get_hello(struct span s, struct detect_hello *m)
     int rc = cur_u32(&c, &m->rules);
 
     if (rc == 0)
+        rc = cur_u32(&c, &m->members);
+    if (rc == 0 && m->members > 1)
+        rc = -EPROTO;
+    if (rc == 0)
         rc = get_label(&c, m->engine);
     if (rc == 0)
         rc = get_label(&c, m->version);
     return refuse_rest(&c, rc);
 }
 
-/* --- SCAN: u32 limit, u32 n, n times u64 offset and u64 size --- */
+/* --- SCAN: u32 limit, u32 total, u32 n, n times u64 offset and u64 size --- */
 
 int protocol_put_scan(struct buf *b, const struct detect_scan *m)
 {
     int rc = buf_put_u32(b, m->limit);
 
+    if (rc == 0)
+        rc = buf_put_u32(b, m->total);
     if (rc == 0)
         rc = buf_put_u32(b, m->n);
     for (uint32_t i = 0; i < m->n && rc == 0; i++) {
@@ -105,9 +130,9 @@ int protocol_get_scan(struct span s, struct detect_scan *m)
     struct cur c = cur_of(s);
     int rc;
 
-    if (cur_u32(&c, &m->limit) != 0 || cur_u32(&c, &m->n) != 0)
+    if (cur_u32(&c, &m->limit) != 0 || cur_u32(&c, &m->total) != 0 || cur_u32(&c, &m->n) != 0)
         return -EPROTO;
-    if (m->limit == 0 || m->limit > DETECT_TIME_MAX || m->n == 0 || m->n > DETECT_BATCH_FILES)
+    if (m->limit == 0 || m->total == 0 || m->total > DETECT_TIME_MAX || m->limit > DETECT_TIME_MAX || m->n == 0 || m->n > DETECT_BATCH_FILES)
         return -EPROTO;
     for (uint32_t i = 0; i < m->n; i++) {
         rc = cur_u64(&c, &m->file[i].offset);
@@ -184,6 +209,59 @@ int protocol_get_answer(struct span s, struct detect_answer *m)
     if (verdict == VERDICT_INCOMPLETE)
         finding_incomplete(&m->finding, (enum verdict_reason)reason);
     return refuse_rest(&c, hits == 0 ? 0 : -EPROTO);
+}
+
+/* --- MEMBERS: u32 next, u32 count, u64 size --- */
+
+int protocol_put_members(struct buf *b, const struct detect_members *m)
+{
+    int rc = buf_put_u32(b, m->next);
+
+    if (rc == 0)
+        rc = buf_put_u32(b, m->count);
+    return rc != 0 ? rc : buf_put_u64(b, m->size);
+}
+
+int protocol_get_members(struct span s, struct detect_members *m)
+{
+    struct cur c = cur_of(s);
+
+    if (cur_u32(&c, &m->next) != 0 || cur_u32(&c, &m->count) != 0 || cur_u64(&c, &m->size) != 0)
+        return -EPROTO;
+    if (m->next == 0 || m->next > DETECT_BATCH_FILES || m->count > DETECT_MEMBERS_MAX ||
+        m->size > DETECT_MEMBER_BYTES * 2 ||
+        m->size < (uint64_t)m->count * sizeof(struct detect_member))
+        return -EPROTO;
+    return refuse_rest(&c, 0);
+}
+
+static bool inside(const struct detect_members *m, uint64_t at, uint64_t n)
+{
+    return at >= (uint64_t)m->count * sizeof(struct detect_member) && at <= m->size &&
+           n <= m->size - at;
+}
+
+int protocol_members_check(const struct detect_members *m, const uint8_t *map, uint32_t files)
+{
+    struct detect_member one, above;
+
+    for (uint32_t i = 0; i < m->count; i++) {
+        memcpy(&one, map + (size_t)i * sizeof(one), sizeof(one));
+        if (one.file >= m->next || one.file >= files || one.parent > i || one.depth == 0 ||
+            one.depth > DETECT_DEPTH_MAX || one.name_len > DETECT_MEMBER_NAME ||
+            one.reason >= REASONS || one.zero != 0 || !inside(m, one.name_at, one.name_len) ||
+            !inside(m, one.offset, one.size))
+            return -EPROTO;
+        if (one.parent == 0) {
+            if (one.depth != 1)
+                return -EPROTO;
+            continue;
+        }
+        memcpy(&above, map + (size_t)(one.parent - 1) * sizeof(above), sizeof(above));
+        if (above.file != one.file || above.depth + 1 != one.depth)
+            return -EPROTO;
+    }
+    return 0;
 }
 
 /* --- the bundle --- */

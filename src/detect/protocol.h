@@ -6,6 +6,13 @@
  *                             <-------   HELLO, or FAILED with a sentence (file:line) and the end
  *   SCAN   + batch memfd      ------->   one forked child for the batch
  *                             <-------   VERDICT for each file of it, in order
+ *                             <-------   MEMBERS + memfd: only from an engine whose HELLO says so
+ *
+ * An engine that opens containers (HELLO's members) answers a SCAN with the verdicts of its first
+ * files, as many as its memory holds the members of, and then with MEMBERS, which ends the batch:
+ * `next` is the first file it did not come to, to be sent again later.  The memfd holds a table and
+ * the members' bytes, sealed when the child that wrote it is dead; protocol_members_check says
+ * whether every word of the table is in bounds.
  *
  * A batch is one submitter's: the files of one SCAN share a child and no child serves two SCANs.
  * Its bytes lie in one memfd, sealed against writing, shrinking and growing; a table of (offset,
@@ -22,7 +29,14 @@
 #include "jail/msg.h"
 
 enum detect_phase { DETECT_LOADING, DETECT_SERVING };
-enum detect_msg { DETECT_RULES = 1, DETECT_HELLO, DETECT_FAILED, DETECT_SCAN, DETECT_VERDICT };
+enum detect_msg {
+    DETECT_RULES = 1,
+    DETECT_HELLO,
+    DETECT_FAILED,
+    DETECT_SCAN,
+    DETECT_VERDICT,
+    DETECT_MEMBERS
+};
 extern const struct msg_protocol detect_protocol;
 
 #define DETECT_BATCH_FILES 256
@@ -33,14 +47,19 @@ extern const struct msg_protocol detect_protocol;
 
 struct detect_rules { /* RULES */
     uint64_t size;    /* of the bundle in the descriptor */
+    /* what one submitted file may hold, at any depth together; for engines that open containers */
+    uint64_t member_bytes;
+    uint32_t members, depth;
 };
 struct detect_hello {                   /* HELLO */
     char engine[DETECT_LABEL_MAX + 1];  /* "yara": the leaf's engine label */
     char version[DETECT_LABEL_MAX + 1]; /* "4.2.3" */
     uint32_t rules;
+    uint32_t members; /* 1: each SCAN is ended by MEMBERS */
 };
 struct detect_scan { /* SCAN */
     uint32_t limit;  /* ms a file may take */
+    uint32_t total;  /* ms all of them together; what has no verdict then is INCOMPLETE(time) */
     uint32_t n;
     struct {
         uint64_t offset, size;
@@ -52,6 +71,32 @@ struct detect_answer { /* VERDICT */
         child; /* the engine's running number of the child that served it: for logs and tests */
     struct finding finding;
 };
+struct detect_members { /* MEMBERS */
+    uint32_t next;      /* the first file that was not looked at; n: none */
+    uint32_t count;     /* of members */
+    uint64_t size;      /* of the memfd */
+};
+
+/* The memfd of MEMBERS: `count` of these from byte 0, then bytes.  Host order: both ends are one
+ * build on one machine, as with the sheet of a child. */
+struct detect_member {
+    uint32_t file;   /* index in the SCAN of the file it lies in */
+    uint32_t parent; /* 0: the file itself holds it; else the number of a member before it */
+    uint32_t depth;  /* 1: in the file itself */
+    uint32_t name_len;
+    uint64_t name_at; /* its name as the container spells it: any bytes */
+    uint64_t offset, size;
+    uint32_t reason; /* enum verdict_reason: why what it holds was not all taken out */
+    uint32_t zero;
+};
+#define DETECT_MEMBERS_MAX 100000u /* of one SCAN */
+#define DETECT_MEMBER_NAME 255u
+#define DETECT_DEPTH_MAX 64u
+#define DETECT_MEMBER_BYTES (UINT64_C(1) << 30)
+/* Is every word of the table in bounds?  -EPROTO.  Numbers: 1 + index, so a parent is known before
+ * its members, lies in the same file and is one less deep. */
+MUST_CHECK int protocol_members_check(const struct detect_members *m, const uint8_t *map,
+                                      uint32_t files);
 
 MUST_CHECK int protocol_put_rules(struct buf *b, const struct detect_rules *m);
 MUST_CHECK int protocol_get_rules(struct span s, struct detect_rules *m);
@@ -62,8 +107,10 @@ MUST_CHECK int protocol_get_scan(struct span s, struct detect_scan *m);
 MUST_CHECK int protocol_put_answer(struct buf *b, const struct detect_answer *m);
 MUST_CHECK int protocol_get_answer(struct span s,
                                    struct detect_answer *m); /* finding initialized */
+MUST_CHECK int protocol_put_members(struct buf *b, const struct detect_members *m);
+MUST_CHECK int protocol_get_members(struct span s, struct detect_members *m);
 
-/* The bundle of a release's YARA sources: files in ascending order of their names, each
+/* The bundle of a release's sources for one engine: files in ascending order of their names, each
  * u16 length, name, u32 length, content. */
 struct protocol_file {
     char name[256];

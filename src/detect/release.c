@@ -37,9 +37,20 @@ static bool has_ending(const char *name, const char *ending)
     return n > m && strcmp(name + n - m, ending) == 0;
 }
 
-static bool is_yara(const char *name)
+/* Sources that are handed to the engines; each takes the endings it knows. */
+static bool is_source(const char *name)
 {
-    return has_ending(name, ".yar") || has_ending(name, ".yara");
+    static const char *const endings[] = {
+        ".yar", ".yara",                            /* YARA */
+        ".hdb", ".hsb", ".mdb", ".msb", ".imp",     /* ClamAV: hashes */
+        ".ndb", ".ldb", ".cdb", ".idb",             /* ClamAV: bodies, logic, containers, icons */
+        ".fp",  ".sfp", ".ign2", ".pwdb",           /* ClamAV: exceptions; passwords */
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(endings); i++)
+        if (has_ending(name, endings[i]))
+            return true;
+    return false;
 }
 
 static bool is_hashes(const char *name)
@@ -89,7 +100,7 @@ static int look_at(struct release *r, int root, const char *folder, const char *
 {
     char name[NAME_MAX_ + NAME_MAX_ + 2];
     struct stat st;
-    bool wanted = is_yara(entry) || is_hashes(entry);
+    bool wanted = is_source(entry) || is_hashes(entry);
 
     (void)snprintf(name, sizeof(name), "%s%s%s", folder, *folder != '\0' ? "/" : "", entry);
     if (fstatat(root, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
@@ -237,7 +248,7 @@ int release_load(struct release **out, const char *folder, struct err *e)
     if ((rc = hashset_new(&r->hashes)) != 0 || (rc = walk(r, root, "", 0, e)) != 0)
         goto out;
     if (r->n == 0) {
-        rc = err_set(e, -EINVAL, "rule folder \"%s\" has no .yar, .yara or .sha256 file", folder);
+        rc = err_set(e, -EINVAL, "rule folder \"%s\" has no file of rules (.yar, .ndb, .sha256, ...)", folder);
         goto out;
     }
     qsort(r->names, r->n, sizeof(*r->names), compare);

@@ -26,6 +26,8 @@ const char *jail_profile_name(enum jail_profile p)
         [JAIL_READER] = "reader",
         [JAIL_ENGINE_SERVER] = "engine-server",
         [JAIL_ENGINE_CHILD] = "engine-child",
+        [JAIL_SCRATCH_SERVER] = "scratch-server",
+        [JAIL_SCRATCH_CHILD] = "scratch-child",
         [JAIL_FRONT] = "front",
         [JAIL_KEEPER] = "keeper",
         [JAIL_SIGNER] = "signer",
@@ -289,6 +291,14 @@ int jail_close_in(const struct jail_door *d)
     int rc = set_limits(&d->spec, profiles_defaults(d->spec.profile));
 
     return rc != 0 ? rc : profiles_install(&d->program, d->spec.flags);
+}
+
+int jail_close_in_beneath(const struct jail_door *d, int folder)
+{
+    struct jail_spec beneath = {.profile = d->spec.profile};
+    int rc = landlock_restrict(&beneath, NULL, folder, NULL);
+
+    return rc != 0 ? rc : jail_close_in(d);
 }
 
 int jail_close_from(int from, const int *keep, size_t n)

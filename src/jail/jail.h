@@ -40,6 +40,8 @@ enum jail_profile {
     JAIL_READER,        /* parses documents handed over as descriptors; answers on a channel */
     JAIL_ENGINE_SERVER, /* forks and kills its children, receives descriptors; no files */
     JAIL_ENGINE_CHILD,  /* computes on mapped memory and ends; no descriptor at all */
+    JAIL_SCRATCH_SERVER, /* as ENGINE_SERVER, with files in its private /tmp */
+    JAIL_SCRATCH_CHILD,  /* as ENGINE_CHILD, with files beneath one folder */
     JAIL_FRONT,         /* accepts and serves inet and unix sockets, threads; opens no file */
     JAIL_KEEPER,        /* files beneath its paths, threads; no inet socket, no fork */
     JAIL_SIGNER,        /* rewrites its own state file beneath its path; no sockets of its own */
@@ -97,6 +99,11 @@ MUST_CHECK int jail_door_new(struct jail_door **out, const struct jail_spec *spe
 void jail_door_free(struct jail_door *d);
 /* 0 or a negative errno: _exit then. */
 MUST_CHECK int jail_close_in(const struct jail_door *d);
+
+/* The same, with files beneath the open folder (O_PATH) and nowhere else, by Landlock: for
+ * JAIL_SCRATCH_CHILD.  Where the kernel has no Landlock (jail_landlock_abi() 0) the folder is not a
+ * border between siblings: have one child at a time, and empty the folder after it. */
+MUST_CHECK int jail_close_in_beneath(const struct jail_door *d, int folder);
 
 /* Closes every descriptor from `from` up, except those in keep (ascending order). */
 MUST_CHECK int jail_close_from(int from, const int *keep, size_t n);

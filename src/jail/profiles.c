@@ -27,14 +27,17 @@
 #define R (1u << JAIL_READER)
 #define S (1u << JAIL_ENGINE_SERVER)
 #define C (1u << JAIL_ENGINE_CHILD)
+#define T (1u << JAIL_SCRATCH_SERVER)
+#define D (1u << JAIL_SCRATCH_CHILD)
 #define F (1u << JAIL_FRONT)
 #define K (1u << JAIL_KEEPER)
 #define G (1u << JAIL_SIGNER)
 #define N (1u << JAIL_COURIER)
 #define W (1u << JAIL_WARDEN)
-#define ALL (R | S | C | F | K | G | N | W)
-#define TALK (R | S | F | K | G | N) /* all that hold descriptors */
-#define DISK (K | G | N)             /* all that have paths; Landlock says which and how */
+#define ALL (R | S | C | T | D | F | K | G | N | W)
+#define TALK (R | S | T | F | K | G | N) /* all that hold descriptors */
+#define HOLD (TALK | D)                  /* D holds files of its own making only */
+#define DISK (K | G | N | T | D)             /* all that have paths; Landlock says which and how */
 #define THREADED (F | K | N)
 
 static const struct row {
@@ -62,38 +65,38 @@ static const struct row {
     {SCMP_SYS(rseq), TALK},
     {SCMP_SYS(set_robust_list), TALK},
     {SCMP_SYS(sigaltstack), TALK},
-    {SCMP_SYS(sched_yield), TALK},
-    {SCMP_SYS(sched_getaffinity), TALK},
-    {SCMP_SYS(membarrier), TALK},
+    {SCMP_SYS(sched_yield), HOLD},
+    {SCMP_SYS(sched_getaffinity), HOLD},
+    {SCMP_SYS(membarrier), HOLD},
     {SCMP_SYS(nanosleep), TALK},
     {SCMP_SYS(clock_nanosleep), TALK},
-    {SCMP_SYS(getrusage), TALK},
-    {SCMP_SYS(sysinfo), TALK},
-    {SCMP_SYS(uname), TALK},
+    {SCMP_SYS(getrusage), HOLD},
+    {SCMP_SYS(sysinfo), HOLD},
+    {SCMP_SYS(uname), HOLD},
     {SCMP_SYS(mlock), K | G | F},
     {SCMP_SYS(mlock2), K | G | F},
     {SCMP_SYS(munlock), K | G | F},
-    {SCMP_SYS(getuid), TALK},
-    {SCMP_SYS(geteuid), TALK},
-    {SCMP_SYS(getgid), TALK},
-    {SCMP_SYS(getegid), TALK},
-    {SCMP_SYS(getppid), TALK},
+    {SCMP_SYS(getuid), HOLD},
+    {SCMP_SYS(geteuid), HOLD},
+    {SCMP_SYS(getgid), HOLD},
+    {SCMP_SYS(getegid), HOLD},
+    {SCMP_SYS(getppid), HOLD},
     /* descriptors one already has */
-    {SCMP_SYS(read), TALK},
-    {SCMP_SYS(write), TALK},
-    {SCMP_SYS(readv), TALK},
-    {SCMP_SYS(writev), TALK},
-    {SCMP_SYS(pread64), TALK},
-    {SCMP_SYS(pwrite64), TALK},
-    {SCMP_SYS(preadv), TALK},
-    {SCMP_SYS(pwritev), TALK},
-    {SCMP_SYS(lseek), TALK},
-    {SCMP_SYS(close), TALK},
+    {SCMP_SYS(read), HOLD},
+    {SCMP_SYS(write), HOLD},
+    {SCMP_SYS(readv), HOLD},
+    {SCMP_SYS(writev), HOLD},
+    {SCMP_SYS(pread64), HOLD},
+    {SCMP_SYS(pwrite64), HOLD},
+    {SCMP_SYS(preadv), HOLD},
+    {SCMP_SYS(pwritev), HOLD},
+    {SCMP_SYS(lseek), HOLD},
+    {SCMP_SYS(close), HOLD},
     {SCMP_SYS(close_range), TALK},
-    {SCMP_SYS(dup), TALK},
-    {SCMP_SYS(dup2), TALK},
+    {SCMP_SYS(dup), HOLD},
+    {SCMP_SYS(dup2), HOLD},
     {SCMP_SYS(dup3), TALK},
-    {SCMP_SYS(fstat), TALK},
+    {SCMP_SYS(fstat), HOLD},
     {SCMP_SYS(pipe2), TALK},
     {SCMP_SYS(eventfd2), TALK},
     {SCMP_SYS(poll), TALK},
@@ -113,7 +116,7 @@ static const struct row {
     {SCMP_SYS(getsockopt), TALK},
     {SCMP_SYS(shutdown), TALK},
     {SCMP_SYS(memfd_create), TALK},
-    {SCMP_SYS(ftruncate), TALK},
+    {SCMP_SYS(ftruncate), HOLD},
     /* connections */
     {SCMP_SYS(accept), F},
     {SCMP_SYS(accept4), F},
@@ -143,32 +146,36 @@ static const struct row {
     {SCMP_SYS(fstatfs), DISK},
     {SCMP_SYS(fadvise64), DISK},
     {SCMP_SYS(flock), K | G},
-    {SCMP_SYS(mkdir), K | G},
-    {SCMP_SYS(mkdirat), K | G},
-    {SCMP_SYS(rmdir), K | G},
-    {SCMP_SYS(unlink), K | G},
-    {SCMP_SYS(unlinkat), K | G},
-    {SCMP_SYS(rename), K | G},
-    {SCMP_SYS(renameat), K | G},
-    {SCMP_SYS(renameat2), K | G},
+    {SCMP_SYS(mkdir), K | G | T | D},
+    {SCMP_SYS(mkdirat), K | G | T | D},
+    {SCMP_SYS(rmdir), K | G | T | D},
+    {SCMP_SYS(unlink), K | G | T | D},
+    {SCMP_SYS(unlinkat), K | G | T | D},
+    {SCMP_SYS(rename), K | G | T | D},
+    {SCMP_SYS(renameat), K | G | T | D},
+    {SCMP_SYS(renameat2), K | G | T | D},
     {SCMP_SYS(link), K | G},
     {SCMP_SYS(linkat), K | G},
     {SCMP_SYS(fsync), K | G},
     {SCMP_SYS(fdatasync), K | G},
     {SCMP_SYS(sync_file_range), K | G},
     {SCMP_SYS(fallocate), K | G | F},
-    {SCMP_SYS(truncate), K | G},
-    {SCMP_SYS(fchmod), K | G},
+    {SCMP_SYS(truncate), K | G | T | D},
+    {SCMP_SYS(fchmod), K | G | T | D},
+    {SCMP_SYS(chmod), T | D},
     {SCMP_SYS(fchmodat), K | G},
     {SCMP_SYS(utimensat), K | G},
-    {SCMP_SYS(umask), K | G},
+    {SCMP_SYS(umask), K | G | T | D},
     {SCMP_SYS(copy_file_range), K},
     /* children */
-    {SCMP_SYS(wait4), S | W},
-    {SCMP_SYS(waitid), S},
-    {SCMP_SYS(pidfd_open), S},
-    {SCMP_SYS(pidfd_send_signal), S}, /* Landlock and the pid namespace: its own children */
-    {SCMP_SYS(setrlimit), S},         /* limits of a new child; they can only be lowered */
+    {SCMP_SYS(wait4), S | T | W},
+    {SCMP_SYS(waitid), S | T},
+    {SCMP_SYS(pidfd_open), S | T},
+    {SCMP_SYS(pidfd_send_signal), S | T}, /* Landlock and the pid namespace: its own children */
+    {SCMP_SYS(landlock_create_ruleset), T}, /* a new child's own border */
+    {SCMP_SYS(landlock_add_rule), T},
+    {SCMP_SYS(landlock_restrict_self), T},
+    {SCMP_SYS(setrlimit), S | T},         /* limits of a new child; they can only be lowered */
 };
 
 /* Allowed only if (argument arg & mask) == value. */
@@ -185,12 +192,12 @@ static const struct narrow {
     {SCMP_SYS(newfstatat), TALK & ~DISK, 3, AT_EMPTY_PATH, AT_EMPTY_PATH},
     {SCMP_SYS(clone), THREADED, 0, CLONE_THREAD, CLONE_THREAD},
     /* exactly what fork(3) of glibc asks: no namespace, no shared memory */
-    {SCMP_SYS(clone), S, 0, UINT32_MAX, CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD},
-    {SCMP_SYS(fcntl), TALK, 1, UINT32_MAX, F_GETFL},
-    {SCMP_SYS(fcntl), TALK, 1, UINT32_MAX, F_SETFL},
-    {SCMP_SYS(fcntl), TALK, 1, UINT32_MAX, F_GETFD},
-    {SCMP_SYS(fcntl), TALK, 1, UINT32_MAX, F_SETFD},
-    {SCMP_SYS(fcntl), TALK, 1, UINT32_MAX, F_DUPFD_CLOEXEC},
+    {SCMP_SYS(clone), S | T, 0, UINT32_MAX, CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD},
+    {SCMP_SYS(fcntl), HOLD, 1, UINT32_MAX, F_GETFL},
+    {SCMP_SYS(fcntl), HOLD, 1, UINT32_MAX, F_SETFL},
+    {SCMP_SYS(fcntl), HOLD, 1, UINT32_MAX, F_GETFD},
+    {SCMP_SYS(fcntl), HOLD, 1, UINT32_MAX, F_SETFD},
+    {SCMP_SYS(fcntl), HOLD, 1, UINT32_MAX, F_DUPFD_CLOEXEC},
     {SCMP_SYS(fcntl), TALK, 1, UINT32_MAX, F_ADD_SEALS},
     {SCMP_SYS(fcntl), TALK, 1, UINT32_MAX, F_GET_SEALS},
     {SCMP_SYS(fcntl), DISK, 1, UINT32_MAX, F_SETLK},
@@ -199,17 +206,17 @@ static const struct narrow {
     {SCMP_SYS(fcntl), DISK, 1, UINT32_MAX, F_OFD_SETLK},
     {SCMP_SYS(ioctl), TALK, 1, UINT32_MAX, FIONREAD},
     {SCMP_SYS(ioctl), TALK, 1, UINT32_MAX, FIONBIO},
-    {SCMP_SYS(setsockopt), R | S | K | G, 1, UINT32_MAX, SOL_SOCKET},
+    {SCMP_SYS(setsockopt), R | S | T | K | G, 1, UINT32_MAX, SOL_SOCKET},
     {SCMP_SYS(socket), N, 0, UINT32_MAX, AF_INET},
     {SCMP_SYS(socket), N, 0, UINT32_MAX, AF_INET6},
     {SCMP_SYS(socket), N, 0, UINT32_MAX, AF_NETLINK},
     {SCMP_SYS(socket), N, 0, UINT32_MAX, AF_UNIX},
     {SCMP_SYS(socketpair), K | N | F, 0, UINT32_MAX, AF_UNIX},
     {SCMP_SYS(prctl), TALK, 0, UINT32_MAX, PR_SET_NAME},
-    {SCMP_SYS(prctl), S, 0, UINT32_MAX, PR_SET_PDEATHSIG},
-    {SCMP_SYS(seccomp), S, 0, UINT32_MAX, SECCOMP_SET_MODE_FILTER}, /* a child's own */
+    {SCMP_SYS(prctl), S | T, 0, UINT32_MAX, PR_SET_PDEATHSIG},
+    {SCMP_SYS(seccomp), S | T, 0, UINT32_MAX, SECCOMP_SET_MODE_FILTER}, /* a child's own */
     {SCMP_SYS(prlimit64), TALK, 2, UINT64_MAX, 0},                  /* reading */
-    {SCMP_SYS(prlimit64), S, 0, UINT32_MAX, 0},                     /* of itself */
+    {SCMP_SYS(prlimit64), S | T, 0, UINT32_MAX, 0},                     /* of itself */
 };
 
 /* Refused with an errno instead of death: what libraries try and live without. */
@@ -248,6 +255,8 @@ static const struct jail_defaults defaults[] = {
     [JAIL_READER] = {1024 * MIB, 0, 64, 0},
     [JAIL_ENGINE_SERVER] = {RLIM_INFINITY, 16 * MIB, 1024, 64},
     [JAIL_ENGINE_CHILD] = {1024 * MIB, 0, 0, 0},
+    [JAIL_SCRATCH_SERVER] = {RLIM_INFINITY, 64 * MIB, 1024, 64},
+    [JAIL_SCRATCH_CHILD] = {1024 * MIB, 64 * MIB, 64, 0},
     [JAIL_FRONT] = {RLIM_INFINITY, 0, 65536, 256},
     [JAIL_KEEPER] = {RLIM_INFINITY, RLIM_INFINITY, 4096, 256},
     [JAIL_SIGNER] = {1024 * MIB, MIB, 64, 0},

@@ -8,15 +8,15 @@
 
 #include "base/io.h"
 
-static void scan_one(struct rules *rules, struct span file, struct outcome *o)
+static void scan_one(struct rules *rules, uint32_t index, struct span file, struct outcome *o)
 {
     struct rules_hits hits = {.rank = o->rank, .max = VERDICT_NAMES_MAX};
-    enum rules_result result;
+    enum verdict_reason reason;
 
 #ifdef ENGINE_TEST_HOOK
     engine_test_hook(file);
 #endif
-    result = rules_scan(rules, file, &hits);
+    reason = rules_scan(rules, index, file, &hits);
     o->hits = hits.n;
     o->kept = hits.kept;
     o->canary = hits.canary;
@@ -25,38 +25,62 @@ static void scan_one(struct rules *rules, struct span file, struct outcome *o)
         o->verdict = VERDICT_MALICIOUS;
         return;
     }
-    o->verdict = result == RULES_DONE ? VERDICT_CLEAN : VERDICT_INCOMPLETE;
-    if (result == RULES_TIME)
-        o->reason = REASON_TIME;
-    else if (result == RULES_MEMORY)
-        o->reason = REASON_SIZE;
-    else if (result == RULES_TROUBLE)
-        o->reason = REASON_ENGINE;
+    o->verdict = reason == REASON_NONE ? VERDICT_CLEAN : VERDICT_INCOMPLETE;
+    o->reason = (uint32_t)reason;
+}
+
+/* Every descriptor goes, other submitters' batches among them; then every right. */
+static bool close_in(const struct child_job *job)
+{
+    int folder;
+
+    if (job->scratch == NULL)
+        return jail_close_from(0, NULL, 0) == 0 && jail_close_in(job->door) == 0;
+    if ((folder = open(job->scratch, O_PATH | O_CLOEXEC)) < 0)
+        return false;
+    /* The first three numbers stay taken, by a descriptor that nobody can read or write: libclamav
+     * takes a file whose descriptor is 0 for one that is not there, and calls it clean. */
+    for (int fd = 0; fd < 3; fd++)
+        if (dup2(folder, fd) < 0)
+            return false;
+    return jail_close_from(3, NULL, 0) == 0 && jail_close_in_beneath(job->door, 0) == 0;
+}
+
+static bool map_arena(const struct child_job *job, struct rules_where *w)
+{
+    if (job->arena < 0)
+        return true;
+    w->arena_size = rules_arena_size(job->rules);
+    w->arena = mmap(NULL, (size_t)w->arena_size, PROT_READ | PROT_WRITE, MAP_SHARED, job->arena, 0);
+    return w->arena != MAP_FAILED;
 }
 
 static __attribute__((noreturn)) void run(const struct child_job *job, int sheet_fd)
 {
+    struct rules_where where = {.scratch = job->scratch};
     const uint8_t *batch = NULL;
     struct sheet *sheet;
 
     sheet = mmap(NULL, sizeof(*sheet), PROT_READ | PROT_WRITE, MAP_SHARED, sheet_fd, 0);
     if (job->size > 0)
         batch = mmap(NULL, (size_t)job->size, PROT_READ, MAP_PRIVATE, job->batch, 0);
-    if (sheet == MAP_FAILED || batch == MAP_FAILED)
-        _exit(CHILD_BAD_JAIL);
-    /* every descriptor goes, other submitters' batches among them; then every right */
-    if (jail_close_from(0, NULL, 0) != 0 || jail_close_in(job->door) != 0)
+    if (sheet == MAP_FAILED || batch == MAP_FAILED || !map_arena(job, &where) ||
+        rules_child(job->rules, &where) != 0 || !close_in(job))
         _exit(CHILD_BAD_JAIL);
     for (uint32_t i = job->first; i < job->scan->n; i++) {
         struct span file = span_of(batch != NULL ? batch + job->scan->file[i].offset : NULL,
                                    (size_t)job->scan->file[i].size);
 
-        scan_one(job->rules, file, &sheet->file[i]);
+        if (i > job->first && where.arena != NULL && !rules_arena_room(job->rules, &where))
+            _exit(CHILD_FULL);
+        scan_one(job->rules, i, file, &sheet->file[i]);
+        atomic_store_explicit(&sheet->members, where.members, memory_order_relaxed);
+        atomic_store_explicit(&sheet->used, where.used, memory_order_relaxed);
 #ifdef ENGINE_TEST_HOOK
         engine_test_lie(file, sheet, i);
 #endif
         atomic_store_explicit(&sheet->done, i + 1, memory_order_release);
-        if (sheet->file[i].reason == REASON_SIZE)
+        if (sheet->file[i].reason == REASON_SIZE && where.arena == NULL)
             _exit(CHILD_SPENT);
     }
     _exit(0);

@@ -1,6 +1,6 @@
 /* server.h - the loop of a jailed engine server: batches in, a child for each, verdicts out. */
-#ifndef ENGINE_YARA_SERVER_H
-#define ENGINE_YARA_SERVER_H
+#ifndef ENGINE_SERVER_H
+#define ENGINE_SERVER_H
 
 #include "jail/jail.h"
 #include "jail/msg.h"

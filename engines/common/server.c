@@ -2,13 +2,19 @@
  *
  * A job is one SCAN.  It waits, then has a child; when the child ends before the last file, the
  * file it was at is INCOMPLETE and a new child takes up behind it.  Verdicts are told in the order
- * of the batch, from the child's sheet, every TICK while it runs and when it ends. */
+ * of the batch, from the child's sheet, every TICK while it runs and when it ends.
+ *
+ * An engine that opens containers has one child a job, which writes members into the job's arena.
+ * When it has ended, whatever way, the arena is sealed and told, and the job with it: the files the
+ * child did not come to are the client's to send again. */
 #include "server.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,10 +23,12 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "child.h"
 
 #define JOBS_MAX 64 /* more in flight is the client's breach */
 #define TICK 20     /* ms */
+#define SCRATCH_NAME 24
 #define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
 
 struct job {
@@ -36,6 +44,11 @@ struct job {
     uint32_t done;   /* files with an outcome that we know of */
     uint32_t told;   /* verdicts sent */
     mono_ms since;   /* when the file it is at began */
+    mono_ms began;   /* the first child; 0: none yet */
+    int arena;       /* memfd for members; -1: none */
+    uint64_t used;   /* of it, once its child has ended */
+    uint32_t members;
+    bool ended;      /* the one child of an arena has had its turn */
     bool late;       /* killed for time */
     struct {
         uint8_t reason; /* INCOMPLETE by the server's judgement; REASON_NONE: the sheet's */
@@ -57,6 +70,7 @@ static void job_free(struct job *j)
     proc_end_now(&j->proc);
     child_unmap(j->sheet);
     io_close(&j->batch);
+    io_close(&j->arena);
     free(j->outcome);
     free(j);
 }
@@ -85,6 +99,7 @@ static int job_new(struct job **out, struct msg *m)
     if (j == NULL)
         return -ENOMEM;
     j->proc.pid = j->proc.pidfd = -1;
+    j->arena = -1;
     j->batch = msg_take_fd(m, 0);
     j->id = m->id;
     rc = protocol_get_scan(m->body, &j->scan);
@@ -104,16 +119,79 @@ static int job_new(struct job **out, struct msg *m)
 
 /* --- children --- */
 
+static const char *scratch_name(char out[SCRATCH_NAME], uint32_t serial)
+{
+    (void)snprintf(out, SCRATCH_NAME, "/tmp/%u", serial);
+    return out;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    (void)at;
+    return remove(path);
+}
+
+/* What a child left in its folder is no other's business. */
+static void scratch_remove(uint32_t serial)
+{
+    char folder[SCRATCH_NAME];
+
+    if (rules_traits.scratch_bytes != 0 &&
+        nftw(scratch_name(folder, serial), remove_one, 8, FTW_DEPTH | FTW_PHYS) != 0)
+        log_warn("a child's folder could not be removed");
+}
+
+static int arena_new(int *out, uint64_t size)
+{
+    int fd = memfd_create("members", MFD_CLOEXEC | MFD_ALLOW_SEALING), rc;
+
+    if (fd < 0)
+        return -errno;
+    if (ftruncate(fd, (off_t)size) != 0) {
+        rc = -errno;
+        io_close(&fd);
+        return rc;
+    }
+    *out = fd;
+    return 0;
+}
+
+/* The child that wrote it is dead: from here on nobody can change it. */
+static int arena_seal(struct job *j)
+{
+    if (ftruncate(j->arena, (off_t)j->used) != 0 ||
+        fcntl(j->arena, F_ADD_SEALS, SEALS | F_SEAL_SEAL) != 0)
+        return -errno;
+    return 0;
+}
+
 static int start_child(struct server *s, struct job *j)
 {
-    struct child_job c = {s->spec->rules, s->spec->door, j->batch, j->size, &j->scan, j->done};
-    int rc = child_start(&j->proc, &j->sheet, &c);
+    struct child_job c = {s->spec->rules, s->spec->door, j->batch, j->size,
+                          &j->scan,       j->done,       NULL,     -1};
+    char folder[SCRATCH_NAME];
+    int rc = 0;
 
+    if (rules_traits.scratch_bytes != 0) {
+        c.scratch = scratch_name(folder, s->serial + 1);
+        if (mkdir(c.scratch, 0700) != 0)
+            return -errno;
+    }
+    if (rules_traits.members) {
+        rc = arena_new(&j->arena, rules_arena_size(s->spec->rules));
+        c.arena = j->arena;
+    }
+    if (rc == 0)
+        rc = child_start(&j->proc, &j->sheet, &c);
     if (rc != 0)
         return rc;
     j->serial = ++s->serial;
     j->from = j->done;
     j->since = clock_mono();
+    if (j->began == 0)
+        j->began = j->since;
     j->late = false;
     s->running++;
     return 0;
@@ -152,6 +230,11 @@ static void take_outcomes(struct server *s, struct job *j, mono_ms now)
     j->since = now;
 }
 
+static bool out_of_time(const struct job *j, mono_ms now)
+{
+    return now - j->began > (mono_ms)j->scan.total;
+}
+
 /* Why the file it was at has no verdict. */
 static enum verdict_reason judge(const struct job *j, const struct proc_last *why)
 {
@@ -167,10 +250,17 @@ static enum verdict_reason judge(const struct job *j, const struct proc_last *wh
 static void child_ended(struct server *s, struct job *j, const struct proc_last *why, mono_ms now)
 {
     take_outcomes(s, j, now);
+    j->members = atomic_load(&j->sheet->members);
+    j->used = atomic_load(&j->sheet->used);
     child_unmap(j->sheet);
     j->sheet = NULL;
+    j->ended = true;
     s->running--;
+    scratch_remove(j->serial);
     if (j->done == j->scan.n)
+        return;
+    if (why->end == PROC_EXITED && why->code == CHILD_FULL && rules_traits.members &&
+        j->done > j->from)
         return;
     /* only one that got on may ask for a successor: no loop */
     if (why->end == PROC_EXITED && why->code == CHILD_SPENT && j->done > j->from)
@@ -178,6 +268,11 @@ static void child_ended(struct server *s, struct job *j, const struct proc_last 
     j->file[j->done].reason = (uint8_t)judge(j, why);
     j->file[j->done].serial = j->serial;
     j->done++; /* never tried again */
+    /* the time of all together is over: those behind it have had none */
+    for (; j->done < j->scan.n && out_of_time(j, now); j->done++) {
+        j->file[j->done].reason = REASON_TIME;
+        j->file[j->done].serial = j->serial;
+    }
 }
 
 /* --- telling --- */
@@ -216,6 +311,27 @@ static int tell(struct server *s, struct job *j, struct buf *body)
     return rc == -EAGAIN ? 0 : rc;
 }
 
+/* Ends the job: 1, or 0 if the client does not read now. */
+static int tell_members(struct server *s, struct job *j, struct buf *body)
+{
+    struct detect_members m = {.next = j->done};
+    uint64_t room = rules_arena_size(s->spec->rules);
+    int rc;
+
+    /* a child that lies about its arena has none; the client looks at the table itself */
+    if (j->used > room || j->members > DETECT_MEMBERS_MAX ||
+        j->used < (uint64_t)j->members * sizeof(struct detect_member))
+        j->used = j->members = 0;
+    m.count = j->members;
+    m.size = j->used;
+    if ((rc = arena_seal(j)) != 0)
+        return rc;
+    buf_reset(body);
+    if ((rc = protocol_put_members(body, &m)) == 0)
+        rc = msg_send(s->spec->chan, DETECT_MEMBERS, j->id, buf_span(body), &j->arena);
+    return rc == 0 ? 1 : rc == -EAGAIN ? 0 : rc;
+}
+
 /* --- the loop --- */
 
 static int accept_batches(struct server *s, struct err *e)
@@ -250,18 +366,22 @@ static int attend(struct server *s, struct job *j, struct buf *body, mono_ms now
             return rc;
         else {
             take_outcomes(s, j, now);
-            if (!j->late && now - j->since > (mono_ms)j->scan.limit) {
+            if (!j->late && (now - j->since > (mono_ms)j->scan.limit || out_of_time(j, now))) {
                 j->late = true;
                 (void)!proc_signal(&j->proc, SIGKILL);
             }
         }
     }
-    if (j->proc.pidfd < 0 && j->done < j->scan.n && s->running < s->spec->children &&
-        (rc = start_child(s, j)) != 0)
+    if (j->proc.pidfd < 0 && j->done < j->scan.n && !(j->ended && rules_traits.members) &&
+        s->running < s->spec->children && (rc = start_child(s, j)) != 0)
         return rc;
     if ((rc = tell(s, j, body)) != 0)
         return rc;
-    return j->told == j->scan.n && j->proc.pidfd < 0;
+    if (j->proc.pidfd >= 0 || j->told < j->done)
+        return 0;
+    if (!rules_traits.members)
+        return j->told == j->scan.n;
+    return j->ended ? tell_members(s, j, body) : 0;
 }
 
 static int attend_all(struct server *s, struct buf *body)
@@ -335,27 +455,66 @@ int server_run(const struct server_spec *spec, struct err *e)
 
 /* --- the proof --- */
 
-static int make_sample(int *fd, struct span canary)
+/* All samples in one memory, and where each lies. */
+static int make_samples(int *fd, uint64_t *size, struct detect_scan *scan, const struct rules *r)
 {
+    bool canary;
+
     *fd = memfd_create("sample", MFD_CLOEXEC);
     if (*fd < 0)
         return -errno;
-    return io_write_all(*fd, canary.p, canary.n);
+    for (size_t i = 0; i < rules_traits.samples; i++) {
+        struct span one = rules_sample(r, i, &canary);
+        int rc = io_write_all(*fd, one.p, one.n);
+
+        if (rc != 0)
+            return rc;
+        scan->file[scan->n].offset = *size;
+        scan->file[scan->n++].size = one.n;
+        *size += one.n;
+    }
+    return 0;
+}
+
+static int judge_samples(const struct sheet *sheet, const struct rules *r, struct err *e)
+{
+    bool canary;
+
+    if (atomic_load(&sheet->done) != rules_traits.samples)
+        return err_set(e, -EIO, "the known samples are not scanned to their end");
+    for (size_t i = 0; i < rules_traits.samples; i++) {
+        (void)rules_sample(r, i, &canary);
+        if ((sheet->file[i].canary != 0) != canary)
+            return err_set(e, -EIO,
+                           "a known sample is %s from inside the jail (outcome \"%s\"): check "
+                           "memory and the room for temporary files",
+                           canary ? "not found" : "found where it is not",
+                           sheet->file[i].reason < REASONS
+                               ? verdict_reason_word((enum verdict_reason)sheet->file[i].reason)
+                               : "?");
+    }
+    return 0;
 }
 
 int server_prove(const struct server_spec *spec, struct err *e)
 {
-    struct span canary = rules_canary(spec->rules);
-    /* the whole canary, and all of it but its first byte */
-    struct detect_scan scan = {.limit = 1, .n = 2, .file = {{0, canary.n}, {1, canary.n - 1}}};
-    struct child_job job = {spec->rules, spec->door, -1, canary.n, &scan, 0};
+    struct detect_scan scan = {.limit = 1, .total = 1};
+    struct child_job job = {spec->rules, spec->door, -1, 0, &scan, 0, NULL, -1};
     struct proc p = PROC_NONE;
     struct sheet *sheet = NULL;
     struct proc_last why;
-    char text[96];
-    int rc;
+    char text[96], folder[SCRATCH_NAME];
+    int rc = 0;
 
-    if ((rc = make_sample(&job.batch, canary)) != 0 || (rc = child_start(&p, &sheet, &job)) != 0) {
+    if (rules_traits.scratch_bytes != 0) {
+        job.scratch = scratch_name(folder, 0);
+        if (mkdir(job.scratch, 0700) != 0)
+            return err_sys(e, -errno, "cannot make a folder for temporary files");
+    }
+    if (rules_traits.members)
+        rc = arena_new(&job.arena, rules_arena_size(spec->rules));
+    if (rc != 0 || (rc = make_samples(&job.batch, &job.size, &scan, spec->rules)) != 0 ||
+        (rc = child_start(&p, &sheet, &job)) != 0) {
         rc = err_sys(e, rc, "cannot try a known sample");
         goto out;
     }
@@ -363,10 +522,12 @@ int server_prove(const struct server_spec *spec, struct err *e)
         goto out;
     if (why.end != PROC_EXITED || why.code != 0)
         rc = err_set(e, -EIO, "the first child ended by %s", proc_last_text(&why, text));
-    else if (atomic_load(&sheet->done) != 2 || !sheet->file[0].canary || sheet->file[1].canary)
-        rc = err_set(e, -EIO, "a known sample is not found from inside the jail");
+    else
+        rc = judge_samples(sheet, spec->rules, e);
 out:
+    scratch_remove(0);
     child_unmap(sheet);
     io_close(&job.batch);
+    io_close(&job.arena);
     return rc;
 }

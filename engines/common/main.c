@@ -1,4 +1,4 @@
-/* main.c - glarus-engine-yara: load and warm up, lock down, prove it, serve.
+/* main.c - an engine: load and warm up, lock down, prove it, serve.
  *
  * Started by detect_engine_start, never by hand: descriptor 3 is the client.  Exit codes: 0 the
  * client went, 1 it broke the protocol, 2 the rules do not compile, 3 no jail or the environment
@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <yara/libyara.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -66,13 +65,13 @@ static int load(struct rules **out, struct msg_chan *c, struct err *e)
     if ((rc = protocol_get_rules(m.body, &rules)) != 0)
         return err_set(e, rc, "the client's rules make no sense");
     if (rules.size == 0)
-        return rules_compile(out, span_of(NULL, 0), e);
+        return rules_compile(out, span_of(NULL, 0), &rules, e);
     fd = msg_take_fd(&m, 0);
     p = mmap(NULL, (size_t)rules.size, PROT_READ, MAP_PRIVATE, fd, 0);
     io_close(&fd);
     if (p == MAP_FAILED)
         return err_sys(e, -errno, "cannot map the rules");
-    rc = rules_compile(out, span_of(p, (size_t)rules.size), e);
+    rc = rules_compile(out, span_of(p, (size_t)rules.size), &rules, e);
     (void)munmap(p, (size_t)rules.size);
     return rc;
 }
@@ -91,15 +90,23 @@ static uint64_t mapped(void)
     return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static int lock_down(struct jail_door **door, const struct options *o, struct err *e)
+static int lock_down(struct jail_door **door, const struct rules *r, const struct options *o,
+                     struct err *e)
 {
-    struct jail_spec child = {.profile = JAIL_ENGINE_CHILD,
+    bool scratch = rules_traits.scratch_bytes != 0;
+    struct jail_spec child = {.profile = scratch ? JAIL_SCRATCH_CHILD : JAIL_ENGINE_CHILD,
                               /* the largest file is mapped beside what the rules need */
-                              .address_space = mapped() + o->memory + DETECT_FILE_BYTES};
-    struct jail_spec server = {.profile = JAIL_ENGINE_SERVER,
+                              .address_space = mapped() + o->memory + DETECT_FILE_BYTES +
+                                               rules_arena_size(r),
+                              .file_size = rules_traits.scratch_bytes};
+    struct jail_spec server = {.profile = scratch ? JAIL_SCRATCH_SERVER : JAIL_ENGINE_SERVER,
                                .flags = JAIL_NET | JAIL_IPC | JAIL_PID | JAIL_EMPTY_ROOT,
                                .uid = (uid_t)o->uid,
-                               .gid = (gid_t)o->gid};
+                               .gid = (gid_t)o->gid,
+                               .tmp_bytes = rules_traits.scratch_bytes,
+                               .tmp_inodes = rules_traits.scratch_inodes,
+                               /* a file it makes is a batch's arena, or one of a child's */
+                               .file_size = rules_arena_size(r) + rules_traits.scratch_bytes};
     int rc = jail_door_new(door, &child, e);
 
     return rc != 0 ? rc : jail_enter(&server, e);
@@ -107,9 +114,12 @@ static int lock_down(struct jail_door **door, const struct options *o, struct er
 
 static int say_hello(struct msg_chan *c, const struct rules *r)
 {
-    struct detect_hello h = {.engine = "yara", .version = YR_VERSION, .rules = rules_count(r)};
+    struct detect_hello h = {.rules = rules_count(r), .members = rules_traits.members};
     struct buf b;
     int rc;
+
+    (void)snprintf(h.engine, sizeof(h.engine), "%s", rules_traits.label);
+    (void)snprintf(h.version, sizeof(h.version), "%s", rules_version());
 
     buf_init(&b, 128);
     rc = protocol_put_hello(&b, &h);
@@ -140,7 +150,7 @@ static int work(struct server_spec *s, struct rules **rules, struct jail_door **
         return 0;
     s->rules = *rules;
     s->children = (uint32_t)o->children;
-    if (rc != 0 || lock_down(door, o, &e) != 0) {
+    if (rc != 0 || lock_down(door, *rules, o, &e) != 0) {
         refuse(s->chan, &e);
         return rc == -EBADMSG ? 2 : 3;
     }
@@ -166,7 +176,7 @@ int main(int argc, char **argv)
     struct err e = ERR_INIT;
     int code;
 
-    log_open("engine-yara", LOG_INFO_, -1);
+    log_open(rules_traits.label, LOG_INFO_, -1);
     if (parse(argc, argv, &o) != 0 ||
         msg_open(&s.chan, CHANNEL, &detect_protocol, MSG_B, &e) != 0) {
         log_error("this program is started by the site, not by hand");
