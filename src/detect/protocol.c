@@ -9,7 +9,7 @@
 #define ANSWER_MAX (ANSWER_HEAD + VERDICT_NAMES_MAX * (VERDICT_NAME_MAX + 1u))
 
 static const struct msg_type types[] = {
-    {DETECT_RULES, "RULES", MSG_A, 1, 24, 24, MSG_IN_PHASE(DETECT_LOADING)},
+    {DETECT_RULES, "RULES", MSG_A, 1, 28, 28, MSG_IN_PHASE(DETECT_LOADING)},
     {DETECT_HELLO, "HELLO", MSG_B, 0, 12, 10 + 2 * DETECT_LABEL_MAX, MSG_IN_PHASE(DETECT_LOADING)},
     {DETECT_FAILED, "FAILED", MSG_B, 0, 1, ERR_TEXT_MAX, MSG_IN_PHASE(DETECT_LOADING)},
     {DETECT_SCAN, "SCAN", MSG_A, 1, SCAN_HEAD + SCAN_FILE,
@@ -25,7 +25,7 @@ static int refuse_rest(const struct cur *c, int rc)
     return rc != 0 || c->n != 0 ? -EPROTO : 0;
 }
 
-/* --- RULES: u64 size, u64 member bytes, u32 members, u32 depth --- */
+/* --- RULES: u64 size, u64 member bytes, u32 members, u32 depth, u32 flags --- */
 
 int protocol_put_rules(struct buf *b, const struct detect_rules *m)
 {
@@ -35,7 +35,9 @@ int protocol_put_rules(struct buf *b, const struct detect_rules *m)
         rc = buf_put_u64(b, m->member_bytes);
     if (rc == 0)
         rc = buf_put_u32(b, m->members);
-    return rc != 0 ? rc : buf_put_u32(b, m->depth);
+    if (rc == 0)
+        rc = buf_put_u32(b, m->depth);
+    return rc != 0 ? rc : buf_put_u32(b, m->flags);
 }
 
 int protocol_get_rules(struct span s, struct detect_rules *m)
@@ -49,6 +51,8 @@ int protocol_get_rules(struct span s, struct detect_rules *m)
         rc = cur_u32(&c, &m->members);
     if (rc == 0)
         rc = cur_u32(&c, &m->depth);
+    if (rc == 0)
+        rc = cur_u32(&c, &m->flags);
     if (rc == 0 && (m->member_bytes > DETECT_MEMBER_BYTES || m->members > DETECT_MEMBERS_MAX ||
                     m->depth > DETECT_DEPTH_MAX))
         rc = -EPROTO;

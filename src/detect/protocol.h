@@ -50,7 +50,9 @@ struct detect_rules { /* RULES */
     /* what one submitted file may hold, at any depth together; for engines that open containers */
     uint64_t member_bytes;
     uint32_t members, depth;
+    uint32_t flags; /* set of DETECT_OTHERS_OPEN */
 };
+#define DETECT_OTHERS_OPEN 1u /* another engine opens more kinds of containers (ClamAV) */
 struct detect_hello {                   /* HELLO */
     char engine[DETECT_LABEL_MAX + 1];  /* "yara": the leaf's engine label */
     char version[DETECT_LABEL_MAX + 1]; /* "4.2.3" */
