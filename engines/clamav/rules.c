@@ -367,8 +367,8 @@ enum verdict_reason rules_scan(struct rules *r, uint32_t index, struct span file
                                struct rules_hits *hits)
 {
     struct cl_scan_options how = {
-        .general = CL_SCAN_GENERAL_ALLMATCHES | CL_SCAN_GENERAL_HEURISTICS |
-                   CL_SCAN_GENERAL_UNPRIVILEGED,
+        .general =
+            CL_SCAN_GENERAL_ALLMATCHES | CL_SCAN_GENERAL_HEURISTICS | CL_SCAN_GENERAL_UNPRIVILEGED,
         .parse = ~0u,
         .heuristic = CL_SCAN_HEURISTIC_EXCEEDS_MAX | CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE |
                      CL_SCAN_HEURISTIC_ENCRYPTED_DOC,

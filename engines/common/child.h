@@ -1,11 +1,11 @@
 /* child.h - one forked child: the files of one batch, one after the other, from inside its jail.
  *
  * The child has no descriptor and no channel (an engine that needs files gets a folder of its own
- * in a file system in memory, beneath which alone it may open any).  It sees the batch (mapped read-only) and a sheet
- * (mapped shared) on which it writes each file's outcome; `done` counts the files finished.  The
- * server reads the sheet while the child runs and after it ended, and believes nothing on it that
- * is not in bounds: ranks, not names, so that a taken-over child can at most lie about its own
- * submitter's files, in names of the release. */
+ * in a file system in memory, beneath which alone it may open any).  It sees the batch (mapped
+ * read-only) and a sheet (mapped shared) on which it writes each file's outcome; `done` counts the
+ * files finished.  The server reads the sheet while the child runs and after it ended, and believes
+ * nothing on it that is not in bounds: ranks, not names, so that a taken-over child can at most lie
+ * about its own submitter's files, in names of the release. */
 #ifndef ENGINE_CHILD_H
 #define ENGINE_CHILD_H
 
@@ -35,7 +35,7 @@ struct child_job {
     int batch; /* the memfd */
     uint64_t size;
     const struct detect_scan *scan;
-    uint32_t first; /* index of the first file to scan */
+    uint32_t first;      /* index of the first file to scan */
     const char *scratch; /* its folder, made by the server; NULL: none */
     int arena;           /* memfd for members, -1: none */
 };

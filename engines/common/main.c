@@ -96,8 +96,8 @@ static int lock_down(struct jail_door **door, const struct rules *r, const struc
     bool scratch = rules_traits.scratch_bytes != 0;
     struct jail_spec child = {.profile = scratch ? JAIL_SCRATCH_CHILD : JAIL_ENGINE_CHILD,
                               /* the largest file is mapped beside what the rules need */
-                              .address_space = mapped() + o->memory + DETECT_FILE_BYTES +
-                                               rules_arena_size(r),
+                              .address_space =
+                                  mapped() + o->memory + DETECT_FILE_BYTES + rules_arena_size(r),
                               .file_size = rules_traits.scratch_bytes};
     struct jail_spec server = {.profile = scratch ? JAIL_SCRATCH_SERVER : JAIL_ENGINE_SERVER,
                                .flags = JAIL_NET | JAIL_IPC | JAIL_PID | JAIL_EMPTY_ROOT,

@@ -70,7 +70,7 @@ static void le(uint8_t *p, uint64_t v, size_t n)
 static void common(uint8_t *p, struct span text, size_t packed, size_t name)
 {
     le(p, 20, 2);
-    le(p + 4, 8, 2); /* deflate */
+    le(p + 4, 8, 2);    /* deflate */
     le(p + 8, 0x21, 2); /* 1980-01-01 */
     le(p + 10, crc32_of(text), 4);
     le(p + 14, packed, 4);

@@ -48,8 +48,8 @@ struct job {
     int arena;       /* memfd for members; -1: none */
     uint64_t used;   /* of it, once its child has ended */
     uint32_t members;
-    bool ended;      /* the one child of an arena has had its turn */
-    bool late;       /* killed for time */
+    bool ended; /* the one child of an arena has had its turn */
+    bool late;  /* killed for time */
     struct {
         uint8_t reason; /* INCOMPLETE by the server's judgement; REASON_NONE: the sheet's */
         uint32_t serial;

@@ -28,7 +28,10 @@ struct format {
     struct magic magic[3];
 };
 static const struct format formats[] = {
-    {"zip", archive_read_support_format_zip_seekable, false, false,
+    {"zip",
+     archive_read_support_format_zip_seekable,
+     false,
+     false,
      {MAGIC(0, "PK\3\4"), MAGIC(0, "PK\5\6")}},
     {"zip", archive_read_support_format_zip_streamable, false, true, {MAGIC(0, "PK\3\4")}},
     {"7z", archive_read_support_format_7zip, false, false, {MAGIC(0, "7z\xbc\xaf\x27\x1c")}},
@@ -39,7 +42,10 @@ static const struct format formats[] = {
     {"xar", archive_read_support_format_xar, false, false, {MAGIC(0, "xar!")}},
     {"lha", archive_read_support_format_lha, false, false, {MAGIC(2, "-lh"), MAGIC(2, "-lz")}},
     {"ar", archive_read_support_format_ar, true, false, {MAGIC(0, "!<arch>\n")}},
-    {"cpio", archive_read_support_format_cpio, true, false,
+    {"cpio",
+     archive_read_support_format_cpio,
+     true,
+     false,
      {MAGIC(0, "07070"), MAGIC(0, "\x71\xc7"), MAGIC(0, "\xc7\x71")}},
     {"tar", archive_read_support_format_tar, true, false, {MAGIC(257, "ustar")}},
     {"warc", archive_read_support_format_warc, true, false, {MAGIC(0, "WARC/")}},
@@ -50,9 +56,15 @@ static const struct format streams[] = {
     {"gz", archive_read_support_filter_gzip, true, false, {MAGIC(0, "\x1f\x8b\x08")}},
     {"bz2", archive_read_support_filter_bzip2, true, false, {MAGIC(0, "BZh")}},
     {"xz", archive_read_support_filter_xz, true, false, {MAGIC(0, "\xfd\x37zXZ\0")}},
-    {"zst", archive_read_support_filter_zstd, true, false,
+    {"zst",
+     archive_read_support_filter_zstd,
+     true,
+     false,
      {MAGIC(0, "\x28\xb5\x2f\xfd"), MAGIC(1, "\x2a\x4d\x18")}},
-    {"lz4", archive_read_support_filter_lz4, true, false,
+    {"lz4",
+     archive_read_support_filter_lz4,
+     true,
+     false,
      {MAGIC(0, "\x04\x22\x4d\x18"), MAGIC(0, "\x02\x21\x4c\x18")}},
     {"lzip", archive_read_support_filter_lzip, true, false, {MAGIC(0, "LZIP")}},
     {"lzma", archive_read_support_filter_lzma, false, false, {MAGIC(0, "\x5d\0\0")}},
@@ -97,10 +109,14 @@ static enum verdict_reason why_not(struct archive *a)
         const char *word;
         enum verdict_reason why;
     } words[] = {
-        {"assphrase", REASON_ENCRYPTED},   {"ncrypt", REASON_ENCRYPTED},
-        {"rypto", REASON_ENCRYPTED},       {"nsupported", REASON_UNSUPPORTED},
-        {"not supported", REASON_UNSUPPORTED}, {"upport unavailable", REASON_UNSUPPORTED},
-        {"llocate", REASON_SIZE},          {"ut of memory", REASON_SIZE},
+        {"assphrase", REASON_ENCRYPTED},
+        {"ncrypt", REASON_ENCRYPTED},
+        {"rypto", REASON_ENCRYPTED},
+        {"nsupported", REASON_UNSUPPORTED},
+        {"not supported", REASON_UNSUPPORTED},
+        {"upport unavailable", REASON_UNSUPPORTED},
+        {"llocate", REASON_SIZE},
+        {"ut of memory", REASON_SIZE},
         {"No memory", REASON_SIZE},
     };
     const char *text = archive_error_string(a);
@@ -303,11 +319,8 @@ static bool open_streams(struct pass *p)
 bool formats_open(struct walk *w, struct span content, uint32_t parent, uint32_t depth,
                   bool too_deep)
 {
-    struct pass p = {.w = w,
-                     .content = content,
-                     .parent = parent,
-                     .depth = depth,
-                     .too_deep = too_deep};
+    struct pass p = {
+        .w = w, .content = content, .parent = parent, .depth = depth, .too_deep = too_deep};
     bool any = false;
 
     for (size_t i = 0; i < ARRAY_LEN(formats) && !w->stop; i++) {

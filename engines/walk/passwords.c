@@ -74,8 +74,10 @@ int passwords_add(struct passwords *p, const char *file, struct span text, struc
             return err_set(e, rc, "%s:%u: a release has at most %d passwords", file, number,
                            PASSWORDS_MAX);
         if (rc != 0)
-            return err_set(e, rc, "%s:%u: a password stands as NAME;TARGET;0;TEXT or NAME;TARGET;1;"
-                           "HEX, at most %d bytes", file, number, PASSWORD_MAX);
+            return err_set(e, rc,
+                           "%s:%u: a password stands as NAME;TARGET;0;TEXT or NAME;TARGET;1;"
+                           "HEX, at most %d bytes",
+                           file, number, PASSWORD_MAX);
     }
     return 0;
 }

@@ -216,7 +216,8 @@ int detect_client_attach(struct detect_client *c, int sock, struct err *e)
     struct detect_rules rules = {.size = release_size(c->release),
                                  .member_bytes = c->limits.member_bytes,
                                  .members = c->limits.members,
-                                 .depth = c->limits.depth};
+                                 .depth = c->limits.depth,
+                                 .flags = c->limits.others_open ? DETECT_OTHERS_OPEN : 0};
     int fd = release_fd(c->release), rc;
     struct buf body;
 

@@ -47,6 +47,7 @@ struct detect_limits {
     uint64_t member_bytes; /* 0: 256 MiB */
     uint32_t members;      /* 0: 10,000 */
     uint32_t depth;        /* 0: 16 */
+    bool others_open;      /* another engine opens more kinds of containers */
 };
 enum detect_state { DETECT_DOWN, DETECT_STARTING, DETECT_READY };
 

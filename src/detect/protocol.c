@@ -136,7 +136,8 @@ int protocol_get_scan(struct span s, struct detect_scan *m)
 
     if (cur_u32(&c, &m->limit) != 0 || cur_u32(&c, &m->total) != 0 || cur_u32(&c, &m->n) != 0)
         return -EPROTO;
-    if (m->limit == 0 || m->total == 0 || m->total > DETECT_TIME_MAX || m->limit > DETECT_TIME_MAX || m->n == 0 || m->n > DETECT_BATCH_FILES)
+    if (m->limit == 0 || m->total == 0 || m->total > DETECT_TIME_MAX ||
+        m->limit > DETECT_TIME_MAX || m->n == 0 || m->n > DETECT_BATCH_FILES)
         return -EPROTO;
     for (uint32_t i = 0; i < m->n; i++) {
         rc = cur_u64(&c, &m->file[i].offset);

@@ -52,7 +52,7 @@ struct detect_rules { /* RULES */
     uint32_t members, depth;
     uint32_t flags; /* set of DETECT_OTHERS_OPEN */
 };
-#define DETECT_OTHERS_OPEN 1u /* another engine opens more kinds of containers (ClamAV) */
+#define DETECT_OTHERS_OPEN 1u           /* another engine opens more kinds of containers (ClamAV) */
 struct detect_hello {                   /* HELLO */
     char engine[DETECT_LABEL_MAX + 1];  /* "yara": the leaf's engine label */
     char version[DETECT_LABEL_MAX + 1]; /* "4.2.3" */

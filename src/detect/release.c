@@ -41,10 +41,10 @@ static bool has_ending(const char *name, const char *ending)
 static bool is_source(const char *name)
 {
     static const char *const endings[] = {
-        ".yar", ".yara",                            /* YARA */
-        ".hdb", ".hsb", ".mdb", ".msb", ".imp",     /* ClamAV: hashes */
-        ".ndb", ".ldb", ".cdb", ".idb",             /* ClamAV: bodies, logic, containers, icons */
-        ".fp",  ".sfp", ".ign2", ".pwdb",           /* ClamAV: exceptions; passwords */
+        ".yar", ".yara",                           /* YARA */
+        ".hdb", ".hsb",  ".mdb",  ".msb",  ".imp", /* ClamAV: hashes */
+        ".ndb", ".ldb",  ".cdb",  ".idb",          /* ClamAV: bodies, logic, containers, icons */
+        ".fp",  ".sfp",  ".ign2", ".pwdb",         /* ClamAV: exceptions; passwords */
     };
 
     for (size_t i = 0; i < ARRAY_LEN(endings); i++)
@@ -248,7 +248,8 @@ int release_load(struct release **out, const char *folder, struct err *e)
     if ((rc = hashset_new(&r->hashes)) != 0 || (rc = walk(r, root, "", 0, e)) != 0)
         goto out;
     if (r->n == 0) {
-        rc = err_set(e, -EINVAL, "rule folder \"%s\" has no file of rules (.yar, .ndb, .sha256, ...)", folder);
+        rc = err_set(e, -EINVAL,
+                     "rule folder \"%s\" has no file of rules (.yar, .ndb, .sha256, ...)", folder);
         goto out;
     }
     qsort(r->names, r->n, sizeof(*r->names), compare);

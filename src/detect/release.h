@@ -1,10 +1,11 @@
 /* release.h - a rule release: a folder of sources, read once, hashed, and handed to engines.
  *
- * A release is every regular file beneath the folder whose name ends in .yar or .yara (YARA source),
- * in an ending of ClamAV's plain text databases, or in .sha256 (a hash set); other files and names
- * that begin with a dot are ignored; symbolic links are refused.  Its digest and the bundle's format stand in docs/formats.md, "Rule release".
- * The bytes are read once into a sealed memfd: what was hashed is what the engine compiles, even if
- * the folder changes meanwhile.  Compiled YARA is refused by its magic. */
+ * A release is every regular file beneath the folder whose name ends in .yar or .yara (YARA
+ * source), in an ending of ClamAV's plain text databases, or in .sha256 (a hash set); other files
+ * and names that begin with a dot are ignored; symbolic links are refused.  Its digest and the
+ * bundle's format stand in docs/formats.md, "Rule release". The bytes are read once into a sealed
+ * memfd: what was hashed is what the engine compiles, even if the folder changes meanwhile.
+ * Compiled YARA is refused by its magic. */
 #ifndef DETECT_RELEASE_H
 #define DETECT_RELEASE_H
 

@@ -37,15 +37,15 @@
 #include "base/err.h"
 
 enum jail_profile {
-    JAIL_READER,        /* parses documents handed over as descriptors; answers on a channel */
-    JAIL_ENGINE_SERVER, /* forks and kills its children, receives descriptors; no files */
-    JAIL_ENGINE_CHILD,  /* computes on mapped memory and ends; no descriptor at all */
+    JAIL_READER,         /* parses documents handed over as descriptors; answers on a channel */
+    JAIL_ENGINE_SERVER,  /* forks and kills its children, receives descriptors; no files */
+    JAIL_ENGINE_CHILD,   /* computes on mapped memory and ends; no descriptor at all */
     JAIL_SCRATCH_SERVER, /* as ENGINE_SERVER, with files in its private /tmp */
     JAIL_SCRATCH_CHILD,  /* as ENGINE_CHILD, with files beneath one folder */
-    JAIL_FRONT,         /* accepts and serves inet and unix sockets, threads; opens no file */
-    JAIL_KEEPER,        /* files beneath its paths, threads; no inet socket, no fork */
-    JAIL_SIGNER,        /* rewrites its own state file beneath its path; no sockets of its own */
-    JAIL_COURIER,       /* outgoing inet connections (also name lookup), threads; paths read-only */
+    JAIL_FRONT,          /* accepts and serves inet and unix sockets, threads; opens no file */
+    JAIL_KEEPER,         /* files beneath its paths, threads; no inet socket, no fork */
+    JAIL_SIGNER,         /* rewrites its own state file beneath its path; no sockets of its own */
+    JAIL_COURIER, /* outgoing inet connections (also name lookup), threads; paths read-only */
     JAIL_PROFILES
 };
 const char *jail_profile_name(enum jail_profile p); /* "engine-child" */

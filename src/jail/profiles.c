@@ -37,7 +37,7 @@
 #define ALL (R | S | C | T | D | F | K | G | N | W)
 #define TALK (R | S | T | F | K | G | N) /* all that hold descriptors */
 #define HOLD (TALK | D)                  /* D holds files of its own making only */
-#define DISK (K | G | N | T | D)             /* all that have paths; Landlock says which and how */
+#define DISK (K | G | N | T | D)         /* all that have paths; Landlock says which and how */
 #define THREADED (F | K | N)
 
 static const struct row {
@@ -171,11 +171,11 @@ static const struct row {
     {SCMP_SYS(wait4), S | T | W},
     {SCMP_SYS(waitid), S | T},
     {SCMP_SYS(pidfd_open), S | T},
-    {SCMP_SYS(pidfd_send_signal), S | T}, /* Landlock and the pid namespace: its own children */
+    {SCMP_SYS(pidfd_send_signal), S | T},   /* Landlock and the pid namespace: its own children */
     {SCMP_SYS(landlock_create_ruleset), T}, /* a new child's own border */
     {SCMP_SYS(landlock_add_rule), T},
     {SCMP_SYS(landlock_restrict_self), T},
-    {SCMP_SYS(setrlimit), S | T},         /* limits of a new child; they can only be lowered */
+    {SCMP_SYS(setrlimit), S | T}, /* limits of a new child; they can only be lowered */
 };
 
 /* Allowed only if (argument arg & mask) == value. */
@@ -215,7 +215,7 @@ static const struct narrow {
     {SCMP_SYS(prctl), TALK, 0, UINT32_MAX, PR_SET_NAME},
     {SCMP_SYS(prctl), S | T, 0, UINT32_MAX, PR_SET_PDEATHSIG},
     {SCMP_SYS(seccomp), S | T, 0, UINT32_MAX, SECCOMP_SET_MODE_FILTER}, /* a child's own */
-    {SCMP_SYS(prlimit64), TALK, 2, UINT64_MAX, 0},                  /* reading */
+    {SCMP_SYS(prlimit64), TALK, 2, UINT64_MAX, 0},                      /* reading */
     {SCMP_SYS(prlimit64), S | T, 0, UINT32_MAX, 0},                     /* of itself */
 };
 
