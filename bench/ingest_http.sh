@@ -84,7 +84,7 @@ found() {
     make_people
     found_witness
     found_sites
-    sed -i -e '/^engine:/d' -e '/^  - {name: user-/s/}$/, in_flight: 128}/' "$VAR/zrh1.yaml"
+    sed -i -e '/^engines:/,/^scan:/d' -e '/^  - {name: user-/s/}$/, in_flight: 128}/' "$VAR/zrh1.yaml"
     start_all
     sign_documents
     publish_documents

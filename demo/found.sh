@@ -123,7 +123,11 @@ quorum: |
   quorum w1
 epoch: 1h
 inventory: 1h
-engine: {program: $BUILD/engines/yara/glarus-engine-yara, rules: $TOP/rules/demo}
+engines:
+  - {name: walk, program: $BUILD/engines/walk/glarus-engine-walk}
+  - {name: yara, program: $BUILD/engines/yara/glarus-engine-yara}
+  - {name: clamav, program: $BUILD/engines/clamav/glarus-engine-clamav}
+scan: {rules: $TOP/rules/demo}
 YAML
     uids_of "$4"
     echo submitters:

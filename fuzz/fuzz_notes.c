@@ -23,6 +23,8 @@ static int put(struct buf *b, const struct note *n)
         return keeper_note_put_rules(b, &n->rules);
     case NOTE_MOVE:
         return keeper_note_put_move(b, &n->move);
+    case NOTE_TREE:
+        return keeper_note_put_tree(b, &n->tree);
     }
     return -1;
 }

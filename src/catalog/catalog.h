@@ -126,10 +126,13 @@ struct catalog_scan {
 /* higher priority first; one job per ref (a second one replaces the first). */
 MUST_CHECK int catalog_scan_add(struct catalog *c, const struct id128 *ref, int priority,
                                 unix_time now);
-/* Leases up to max jobs of one account (the one that holds the most urgent, oldest job), so that no
- * engine child sees two submitters' files.  A lease that ran out counts as free.  *n 0: none. */
+/* Leases up to max jobs of one account, so that no engine child sees two submitters' files.  Among
+ * the accounts that have jobs of the most urgent priority they take turns: the one behind `turn` in
+ * their order, then the first again; turn becomes the one served (begin with "").  A lease that ran
+ * out counts as free.  *n 0: none. */
 MUST_CHECK int catalog_scan_claim(struct catalog *c, unix_time now, unix_time lease_until,
-                                  struct catalog_scan *out, size_t max, size_t *n);
+                                  char turn[CATALOG_ACCOUNT_MAX + 1], struct catalog_scan *out,
+                                  size_t max, size_t *n);
 MUST_CHECK int catalog_scan_done(struct catalog *c, uint64_t job);                /* 0 if gone */
 MUST_CHECK int catalog_scan_done_ref(struct catalog *c, const struct id128 *ref); /* 0 if gone */
 MUST_CHECK int catalog_scan_release(struct catalog *c,
@@ -143,6 +146,7 @@ MUST_CHECK int catalog_scan_pending(struct catalog *c, uint64_t *n);
 enum catalog_verdict_word { CATALOG_MALICIOUS = 1, CATALOG_CLEAN, CATALOG_INCOMPLETE };
 #define CATALOG_LABEL_MAX 32
 #define CATALOG_SEALED_MAX 8192
+#define CATALOG_TREE_MAX 40960
 
 struct catalog_verdict {
     struct id128 ref;
@@ -159,11 +163,16 @@ MUST_CHECK int catalog_verdict_put(struct catalog *c, const struct catalog_verdi
 typedef int catalog_verdict_fn(void *arg, const struct catalog_verdict *v);
 MUST_CHECK int catalog_verdicts(struct catalog *c, const struct id128 *ref, catalog_verdict_fn *fn,
                                 void *arg);
-/* A verdict that another live submission of the same object got from this release: -ENOENT.  sealed
- * is not filled (it is under the other slot's key). */
+/* A verdict that another live submission of the same object got from this release: -ENOENT.  ref is
+ * that one's; its sealed part (under that slot's key) is appended to sealed, if not NULL. */
 MUST_CHECK int catalog_verdict_of_object(struct catalog *c, const struct id128 *object,
                                          const char *engine, const struct digest *release,
-                                         struct catalog_verdict *out);
+                                         struct catalog_verdict *out, struct buf *sealed);
+/* What the file held (detect/tree.h), under vault_seal_text; one per ref, replaced; goes with the
+ * submission. */
+MUST_CHECK int catalog_tree_put(struct catalog *c, const struct id128 *ref, struct span sealed);
+MUST_CHECK int catalog_tree_get(struct catalog *c, const struct id128 *ref,
+                                struct buf *out); /* -ENOENT */
 
 /* --- totals for pages --- */
 

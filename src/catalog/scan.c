@@ -19,19 +19,43 @@ int catalog_scan_add(struct catalog *c, const struct id128 *ref, int priority, u
     return sqlite3_changes(c->db) > 0 ? 0 : -ENOENT;
 }
 
-static int first_account(struct catalog *c, unix_time now, char out[CATALOG_ACCOUNT_MAX + 1])
+/* The first row's account of a prepared question: -ENOENT if there is none. */
+static int one_account(sqlite3_stmt *st, char out[CATALOG_ACCOUNT_MAX + 1])
+{
+    int rc = catalog_step(st);
+
+    if (rc != 1)
+        return rc == 0 ? -ENOENT : rc;
+    rc = catalog_col_text(st, 0, out, CATALOG_ACCOUNT_MAX + 1) ? 0 : -EBADMSG;
+    catalog_done(st);
+    return rc;
+}
+
+/* Whose turn it is among those with the most urgent jobs. */
+static int next_account(struct catalog *c, unix_time now, char turn[CATALOG_ACCOUNT_MAX + 1])
 {
     sqlite3_stmt *st;
-    int rc = catalog_use(c, SQL_SCAN_FIRST, &st);
+    int rc = catalog_use(c, SQL_SCAN_URGENT, &st), priority;
 
     if (rc != 0)
         return rc;
     catalog_bind_u64(st, 1, (uint64_t)now);
     if ((rc = catalog_step(st)) != 1)
         return rc == 0 ? -ENOENT : rc;
-    rc = catalog_col_text(st, 0, out, CATALOG_ACCOUNT_MAX + 1) ? 0 : -EBADMSG;
+    priority = sqlite3_column_int(st, 0);
     catalog_done(st);
-    return rc;
+    if ((rc = catalog_use(c, SQL_SCAN_TURN, &st)) != 0)
+        return rc;
+    catalog_bind_text(st, 1, turn);
+    (void)sqlite3_bind_int(st, 2, priority);
+    catalog_bind_u64(st, 3, (uint64_t)now);
+    if ((rc = one_account(st, turn)) != -ENOENT)
+        return rc;
+    if ((rc = catalog_use(c, SQL_SCAN_FIRST, &st)) != 0)
+        return rc;
+    (void)sqlite3_bind_int(st, 1, priority);
+    catalog_bind_u64(st, 2, (uint64_t)now);
+    return one_account(st, turn);
 }
 
 static int batch_of(struct catalog *c, const char *account, unix_time now, struct catalog_scan *out,
@@ -71,9 +95,9 @@ static int lease(struct catalog *c, uint64_t job, unix_time until)
 }
 
 int catalog_scan_claim(struct catalog *c, unix_time now, unix_time lease_until,
-                       struct catalog_scan *out, size_t max, size_t *n)
+                       char turn[CATALOG_ACCOUNT_MAX + 1], struct catalog_scan *out, size_t max,
+                       size_t *n)
 {
-    char account[CATALOG_ACCOUNT_MAX + 1];
     bool own_batch = sqlite3_get_autocommit(c->db) != 0;
     int rc;
 
@@ -82,8 +106,8 @@ int catalog_scan_claim(struct catalog *c, unix_time now, unix_time lease_until,
         return -EINVAL;
     if (own_batch && (rc = catalog_begin(c)) != 0)
         return rc;
-    if ((rc = first_account(c, now, account)) == 0)
-        rc = batch_of(c, account, now, out, max, n);
+    if ((rc = next_account(c, now, turn)) == 0)
+        rc = batch_of(c, turn, now, out, max, n);
     for (size_t i = 0; rc == 0 && i < *n; i++)
         rc = lease(c, out[i].job, lease_until);
     if (rc == -ENOENT)

@@ -45,6 +45,8 @@ static const char *const step[] = {
     " closed INTEGER NOT NULL, leaf INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE move_item(move BLOB NOT NULL, sub BLOB NOT NULL, done INTEGER NOT NULL,"
     " PRIMARY KEY(move, sub)) WITHOUT ROWID;",
+    /* 2: what scanned files held. */
+    "CREATE TABLE tree(ref BLOB PRIMARY KEY, sealed BLOB NOT NULL);",
 };
 
 static int user_version(sqlite3 *db, int *out)

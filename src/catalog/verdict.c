@@ -63,7 +63,8 @@ int catalog_verdicts(struct catalog *c, const struct id128 *ref, catalog_verdict
 }
 
 int catalog_verdict_of_object(struct catalog *c, const struct id128 *object, const char *engine,
-                              const struct digest *release, struct catalog_verdict *out)
+                              const struct digest *release, struct catalog_verdict *out,
+                              struct buf *sealed)
 {
     sqlite3_stmt *st;
     int rc = catalog_use(c, SQL_VERDICT_OF_OBJECT, &st);
@@ -76,7 +77,40 @@ int catalog_verdict_of_object(struct catalog *c, const struct id128 *object, con
     if ((rc = catalog_step(st)) != 1)
         return rc == 0 ? -ENOENT : rc;
     rc = read_row(st, out);
+    if (rc == 0 && sealed != NULL)
+        rc = buf_put(sealed, out->sealed.p, out->sealed.n);
     out->sealed = span_of(NULL, 0);
+    catalog_done(st);
+    return rc;
+}
+
+int catalog_tree_put(struct catalog *c, const struct id128 *ref, struct span sealed)
+{
+    sqlite3_stmt *st;
+    int rc;
+
+    if (sealed.n > CATALOG_TREE_MAX)
+        return -E2BIG;
+    if ((rc = catalog_use(c, SQL_TREE_PUT, &st)) != 0)
+        return rc;
+    catalog_bind_id(st, 1, ref);
+    catalog_bind_blob(st, 2, sealed.p, sealed.n);
+    if ((rc = catalog_run(st)) != 0)
+        return rc;
+    return sqlite3_changes(c->db) > 0 ? 0 : -ENOENT;
+}
+
+int catalog_tree_get(struct catalog *c, const struct id128 *ref, struct buf *out)
+{
+    sqlite3_stmt *st;
+    int rc = catalog_use(c, SQL_TREE_GET, &st);
+
+    if (rc != 0)
+        return rc;
+    catalog_bind_id(st, 1, ref);
+    if ((rc = catalog_step(st)) != 1)
+        return rc == 0 ? -ENOENT : rc;
+    rc = buf_put(out, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
     catalog_done(st);
     return rc;
 }

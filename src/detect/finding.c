@@ -4,7 +4,7 @@
 
 #include "detect/verdict.h"
 
-#define TEXT_MAX (VERDICT_NAMES_MAX * (VERDICT_NAME_MAX + 1))
+#define TEXT_MAX VERDICT_TEXT_MAX
 
 void finding_init(struct finding *f)
 {
@@ -58,6 +58,7 @@ static int compare(const void *a, const void *b)
 /* Sorts names and joins each one once into out; *distinct is their number. */
 static int join(struct span *names, size_t n, struct buf *out, size_t *distinct)
 {
+    bool full = false;
     int rc = 0;
 
     *distinct = 0;
@@ -65,8 +66,10 @@ static int join(struct span *names, size_t n, struct buf *out, size_t *distinct)
     for (size_t i = 0; i < n && rc == 0; i++) {
         if (i > 0 && compare(&names[i - 1], &names[i]) == 0)
             continue;
-        if (++*distinct > VERDICT_NAMES_MAX)
-            continue; /* counted, not kept */
+        if (++*distinct > VERDICT_NAMES_MAX || full || out->len + 1 + names[i].n > TEXT_MAX) {
+            full = true; /* counted, not kept; nor are those behind it */
+            continue;
+        }
         if (out->len > 0)
             rc = buf_putc(out, '\n');
         if (rc == 0)

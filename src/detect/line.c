@@ -118,7 +118,7 @@ int detect_line_new(struct detect_line **out, const struct release *r,
 
 static void work_free(struct work *w)
 {
-    part_free(&w->part);
+    line_part_free(&w->part);
     detect_batch_free(w->batch);
     free(w);
 }
@@ -218,7 +218,7 @@ int detect_line_submit(struct detect_line *l, struct detect_batch *b)
         return rc;
     if ((w = calloc(1, sizeof(*w))) == NULL)
         return -ENOMEM;
-    part_init(&w->part, 0, b->scan.n);
+    line_part_init(&w->part, 0, b->scan.n);
     w->serial = ++l->serial;
     w->batch = b;
     *l->last = w;
@@ -274,7 +274,7 @@ static void without_walk(struct detect_line *l, struct work *w, mono_ms now)
     struct detect_members none = {.count = 0};
 
     (void)l;
-    if (part_open(&w->part, &none, -1) == 0)
+    if (line_part_open(&w->part, &none, -1) == 0)
         scan_begins(w, now);
 }
 
@@ -317,7 +317,7 @@ static void walk_ended(struct work *w, struct detect_result *r)
     p->found = NULL;
     p->lost = NULL;
     p->to = p->from + r->table.next;
-    if (part_open(p, &r->table, fd) != 0)
+    if (line_part_open(p, &r->table, fd) != 0)
         for (uint32_t i = 0; i < p->to - p->from; i++)
             finding_incomplete(&early[i], REASON_ENGINE);
     for (uint32_t i = 0; i < DETECT_BATCH_FILES; i++) {
@@ -360,7 +360,7 @@ static int slice_units(const struct work *w, uint32_t *next, struct detect_batch
         if (p->done[*next])
             continue;
         if (members) {
-            struct detect_member m = part_member(p, *next - files_of(p));
+            struct detect_member m = line_part_member(p, *next - files_of(p));
 
             rc = detect_batch_point(*out, m.offset, m.size, cookie_of(w, *next));
         } else {
@@ -504,7 +504,7 @@ static void conclude(struct detect_line *l, struct work *w)
             abort();
         detect_line_result_init(&a->result);
         a->result.cookie = w->batch->cookie[p->from + i];
-        if (part_result(p, i, &a->result) != 0)
+        if (line_part_result(p, i, &a->result) != 0)
             abort();
         count(&l->counts, a->result.finding.verdict);
         *l->end = a;
@@ -536,7 +536,7 @@ static bool advance(struct detect_line *l, struct work *w, mono_ms now)
 
     if (w->part.step == PART_WAITING)
         begin_walk(l, w, now);
-    if (w->part.step == PART_HASHING && part_hash(&w->part, l->release))
+    if (w->part.step == PART_HASHING && line_part_hash(&w->part, l->release))
         scan_begins(w, now);
     if (w->part.step != PART_SCANNING)
         return false;
@@ -547,8 +547,8 @@ static bool advance(struct detect_line *l, struct work *w, mono_ms now)
         return false;
     conclude(l, w);
     to = w->part.to;
-    part_free(&w->part);
-    part_init(&w->part, to, w->batch->scan.n);
+    line_part_free(&w->part);
+    line_part_init(&w->part, to, w->batch->scan.n);
     return to == w->batch->scan.n;
 }
 

@@ -13,7 +13,7 @@
 #define HASH_BYTES (UINT64_C(16) << 20) /* in one turn of the owner's loop */
 #define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
 
-void part_init(struct part *p, uint32_t from, uint32_t to)
+void line_part_init(struct part *p, uint32_t from, uint32_t to)
 {
     memset(p, 0, sizeof(*p));
     p->fd = -1;
@@ -29,7 +29,7 @@ static void unmap(struct part *p)
     io_close(&p->fd);
 }
 
-void part_free(struct part *p)
+void line_part_free(struct part *p)
 {
     for (uint32_t i = 0; i < p->units && p->found != NULL; i++)
         finding_done(&p->found[i]);
@@ -38,10 +38,10 @@ void part_free(struct part *p)
     free(p->done);
     free(p->sha);
     unmap(p);
-    part_init(p, 0, 0);
+    line_part_init(p, 0, 0);
 }
 
-struct detect_member part_member(const struct part *p, uint32_t i)
+struct detect_member line_part_member(const struct part *p, uint32_t i)
 {
     struct detect_member m;
 
@@ -69,7 +69,7 @@ static int map_members(struct part *p)
     return protocol_members_check(&p->table, p->map, p->to - p->from);
 }
 
-int part_open(struct part *p, const struct detect_members *t, int fd)
+int line_part_open(struct part *p, const struct detect_members *t, int fd)
 {
     uint32_t files = p->to - p->from;
     int rc = 0;
@@ -90,7 +90,7 @@ int part_open(struct part *p, const struct detect_members *t, int fd)
     for (uint32_t i = 0; i < p->units; i++) {
         finding_init(&p->found[i]);
         if (i >= files) {
-            struct detect_member m = part_member(p, i - files);
+            struct detect_member m = line_part_member(p, i - files);
 
             if (m.reason != REASON_NONE)
                 finding_incomplete(&p->found[i], (enum verdict_reason)m.reason);
@@ -99,13 +99,13 @@ int part_open(struct part *p, const struct detect_members *t, int fd)
     return rc;
 }
 
-bool part_hash(struct part *p, const struct release *r)
+bool line_part_hash(struct part *p, const struct release *r)
 {
     uint32_t files = p->to - p->from;
     uint64_t bytes = 0;
 
     for (; p->hashed < p->table.count && bytes < HASH_BYTES; p->hashed++) {
-        struct detect_member m = part_member(p, p->hashed);
+        struct detect_member m = line_part_member(p, p->hashed);
         struct finding *f = &p->found[files + p->hashed];
 
         sha256_of(p->map + m.offset, (size_t)m.size, &p->sha[p->hashed]);
@@ -127,9 +127,9 @@ static struct range members_of(struct part *p, uint32_t file)
 {
     struct range r = {p, 0, 0};
 
-    while (r.first < p->table.count && part_member(p, r.first).file != file)
+    while (r.first < p->table.count && line_part_member(p, r.first).file != file)
         r.first++;
-    while (r.first + r.n < p->table.count && part_member(p, r.first + r.n).file == file)
+    while (r.first + r.n < p->table.count && line_part_member(p, r.first + r.n).file == file)
         r.n++;
     return r;
 }
@@ -138,7 +138,7 @@ static void fill_member(void *arg, uint32_t i, struct tree_member *out)
 {
     const struct range *r = arg;
     struct part *p = r->part;
-    struct detect_member m = part_member(p, r->first + i);
+    struct detect_member m = line_part_member(p, r->first + i);
     const struct finding *f = &p->found[p->to - p->from + r->first + i];
 
     memset(out, 0, sizeof(*out));
@@ -152,7 +152,7 @@ static void fill_member(void *arg, uint32_t i, struct tree_member *out)
     out->names = buf_span(&f->names);
 }
 
-int part_result(struct part *p, uint32_t i, struct detect_line_result *out)
+int line_part_result(struct part *p, uint32_t i, struct detect_line_result *out)
 {
     struct range r = members_of(p, i);
     uint32_t files = p->to - p->from;

@@ -60,14 +60,14 @@ struct detect_line {
 };
 
 /* --- line_part.c --- */
-struct detect_member part_member(const struct part *p, uint32_t i);
-void part_init(struct part *p, uint32_t from, uint32_t to);
-void part_free(struct part *p);
+struct detect_member line_part_member(const struct part *p, uint32_t i);
+void line_part_init(struct part *p, uint32_t from, uint32_t to);
+void line_part_free(struct part *p);
 /* Without members (fd -1), or with those that the walk told: takes fd.  -EPROTO: the table lies. */
-MUST_CHECK int part_open(struct part *p, const struct detect_members *t, int fd);
+MUST_CHECK int line_part_open(struct part *p, const struct detect_members *t, int fd);
 /* Hashes some members; true: all are. */
-bool part_hash(struct part *p, const struct release *r);
+bool line_part_hash(struct part *p, const struct release *r);
 /* The finding and the tree of the part's i-th file. */
-MUST_CHECK int part_result(struct part *p, uint32_t i, struct detect_line_result *out);
+MUST_CHECK int line_part_result(struct part *p, uint32_t i, struct detect_line_result *out);
 
 #endif

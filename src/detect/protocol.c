@@ -189,7 +189,8 @@ static int get_names(struct cur *c, uint32_t hits, struct finding *f)
         names[n++] = one;
     }
     if (n == 0 || finding_malicious(f, names, n) != 0 || !span_eq(buf_span(&f->names), all) ||
-        hits < f->hits || (hits > f->hits && n < VERDICT_NAMES_MAX))
+        hits < f->hits ||
+        (hits > f->hits && n < VERDICT_NAMES_MAX && all.n + VERDICT_NAME_MAX < VERDICT_TEXT_MAX))
         return -EPROTO;
     f->hits = hits;
     return 0;

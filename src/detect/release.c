@@ -18,14 +18,20 @@
 #define DEPTH_MAX 8
 #define FILE_MAX (UINT64_C(64) << 20)
 #define DOMAIN "rules-release/v1"
+#define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
 
 struct release {
-    char **names; /* relative to the folder, ascending */
-    size_t n, room;
     struct hashset *hashes;
     struct digest digest;
     int fd;
-    uint64_t size, read;
+    uint64_t size;
+};
+
+struct pack {
+    char **names; /* relative to the folder, ascending */
+    size_t n, room;
+    int fd;
+    uint64_t size; /* of the contents */
 };
 
 /* --- the names --- */
@@ -70,7 +76,7 @@ static int check_name(const char *name, struct err *e)
     return 0;
 }
 
-static int keep_name(struct release *r, const char *name, struct err *e)
+static int keep_name(struct pack *r, const char *name, struct err *e)
 {
     int rc = check_name(name, e);
 
@@ -93,10 +99,10 @@ static int keep_name(struct release *r, const char *name, struct err *e)
     return 0;
 }
 
-static int walk(struct release *r, int root, const char *folder, unsigned depth, struct err *e);
+static int walk(struct pack *r, int root, const char *folder, unsigned depth, struct err *e);
 
-static int look_at(struct release *r, int root, const char *folder, const char *entry,
-                   unsigned depth, struct err *e)
+static int look_at(struct pack *r, int root, const char *folder, const char *entry, unsigned depth,
+                   struct err *e)
 {
     char name[NAME_MAX_ + NAME_MAX_ + 2];
     struct stat st;
@@ -117,7 +123,7 @@ static int look_at(struct release *r, int root, const char *folder, const char *
     return keep_name(r, name, e);
 }
 
-static int walk(struct release *r, int root, const char *folder, unsigned depth, struct err *e)
+static int walk(struct pack *r, int root, const char *folder, unsigned depth, struct err *e)
 {
     int fd = openat(root, *folder != '\0' ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -143,7 +149,74 @@ static int compare(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* --- the contents --- */
+/* --- packing: names and contents into one memory, unread --- */
+
+static int pack_file(struct pack *p, int root, const char *name, struct err *e)
+{
+    struct buf text, head;
+    int rc;
+
+    buf_init(&text, FILE_MAX);
+    buf_init(&head, NAME_MAX_ + 6);
+    rc = io_read_file(root, name, &text);
+    if (rc == -E2BIG || (rc == 0 && (p->size += text.len) > RELEASE_BYTES_MAX)) {
+        rc = err_set(e, -E2BIG,
+                     "rule file \"%s\": a rule file has at most %llu bytes, a release %llu", name,
+                     (unsigned long long)FILE_MAX, (unsigned long long)RELEASE_BYTES_MAX);
+        goto out;
+    }
+    if (rc == 0)
+        rc = protocol_put_file(&head, name, (uint32_t)text.len);
+    if (rc == 0)
+        rc = io_write_all(p->fd, head.data, head.len);
+    if (rc == 0 && text.len > 0)
+        rc = io_write_all(p->fd, text.data, text.len);
+    if (rc != 0)
+        (void)err_sys(e, rc, "rule file \"%s\"", name);
+out:
+    buf_free(&text);
+    buf_free(&head);
+    return rc;
+}
+
+static int pack_all(struct pack *p, int root, const char *folder, struct err *e)
+{
+    int rc = walk(p, root, "", 0, e);
+
+    if (rc == 0 && p->n == 0)
+        rc = err_set(e, -EINVAL,
+                     "rule folder \"%s\" has no file of rules (.yar, .ndb, .sha256, ...)", folder);
+    if (rc == 0)
+        qsort(p->names, p->n, sizeof(*p->names), compare);
+    for (size_t i = 0; i < p->n && rc == 0; i++)
+        rc = pack_file(p, root, p->names[i], e);
+    /* from here on nobody, not even we, can change what will be hashed */
+    if (rc == 0 &&
+        fcntl(p->fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+        rc = err_sys(e, -errno, "cannot seal the rules");
+    return rc;
+}
+
+int release_pack(int *fd, const char *folder, struct err *e)
+{
+    struct pack p = {.fd = memfd_create("rules", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+    int root = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+
+    if (p.fd < 0 || root < 0)
+        rc = err_sys(e, -errno, "rule folder \"%s\"", folder);
+    else if ((rc = pack_all(&p, root, folder, e)) == 0) {
+        *fd = p.fd;
+        p.fd = -1;
+    }
+    io_close(&root);
+    io_close(&p.fd);
+    for (size_t i = 0; i < p.n; i++)
+        free(p.names[i]);
+    free(p.names);
+    return rc;
+}
+
+/* --- opening: what was packed is checked and hashed --- */
 
 static int check_source(const char *name, struct span text, struct err *e)
 {
@@ -161,23 +234,6 @@ static int check_source(const char *name, struct span text, struct err *e)
     return 0;
 }
 
-static int bundle(struct release *r, const char *name, struct span text, struct err *e)
-{
-    struct buf head;
-    int rc;
-
-    buf_init(&head, NAME_MAX_ + 6);
-    rc = protocol_put_file(&head, name, (uint32_t)text.n);
-    if (rc == 0)
-        rc = io_write_all(r->fd, head.data, head.len);
-    if (rc == 0)
-        rc = io_write_all(r->fd, text.p, text.n);
-    if (rc == 0)
-        r->size += head.len + text.n;
-    buf_free(&head);
-    return rc == 0 ? 0 : err_sys(e, rc, "cannot keep rule file \"%s\"", name);
-}
-
 static void hash_file(struct sha256 *h, const char *name, struct span text)
 {
     uint8_t length[2] = {(uint8_t)(strlen(name) >> 8), (uint8_t)strlen(name)};
@@ -189,93 +245,99 @@ static void hash_file(struct sha256 *h, const char *name, struct span text)
     sha256_add(h, content.b, sizeof(content.b));
 }
 
-static int take_file(struct release *r, int root, const char *name, struct sha256 *h, struct err *e)
+static int take_file(struct release *r, const struct protocol_file *f, struct sha256 *h,
+                     struct err *e)
 {
-    struct buf text;
-    int rc;
+    int rc = check_name(f->name, e);
 
-    buf_init(&text, FILE_MAX);
-    rc = io_read_file(root, name, &text);
-    if (rc != 0) {
-        rc = err_sys(e, rc, "rule file \"%s\"", name);
-        goto out;
-    }
-    rc = -E2BIG;
-    if ((r->read += text.len) > RELEASE_BYTES_MAX) {
-        (void)err_set(e, rc, "a rule release has at most %llu bytes",
-                      (unsigned long long)RELEASE_BYTES_MAX);
-        goto out;
-    }
-    hash_file(h, name, buf_span(&text));
-    if (is_hashes(name))
-        rc = hashset_add(r->hashes, name, buf_span(&text), e);
-    else if ((rc = check_source(name, buf_span(&text), e)) == 0)
-        rc = bundle(r, name, buf_span(&text), e);
-out:
-    buf_free(&text);
-    return rc;
+    if (rc != 0)
+        return rc;
+    hash_file(h, f->name, f->content);
+    if (is_hashes(f->name))
+        return hashset_add(r->hashes, f->name, f->content, e);
+    return check_source(f->name, f->content, e);
 }
 
-static int take_all(struct release *r, int root, struct err *e)
+static int take_all(struct release *r, struct span all, struct err *e)
 {
     static const uint8_t domain[] = "\0\20" DOMAIN; /* lp(DOMAIN) */
     struct sha256 *h = sha256_new();
-    int rc = 0;
+    struct cur c = cur_of(all);
+    struct protocol_file f;
+    char before[sizeof(f.name)] = "";
+    size_t n = 0;
+    int rc;
 
     if (h == NULL)
         return err_set(e, -ENOMEM, "out of memory");
     sha256_add(h, domain, sizeof(domain) - 1);
-    for (size_t i = 0; i < r->n && rc == 0; i++)
-        rc = take_file(r, root, r->names[i], h, e);
+    while ((rc = protocol_bundle_next(&c, &f)) == 1) {
+        if (++n > RELEASE_FILES_MAX || strcmp(before, f.name) >= 0)
+            rc = -EBADMSG;
+        else if ((rc = take_file(r, &f, h, e)) == 0) {
+            (void)snprintf(before, sizeof(before), "%s", f.name);
+            continue;
+        }
+        break;
+    }
     sha256_end(h, &r->digest);
     sha256_free(h);
+    if (rc != 0 && (e == NULL || e->code == 0))
+        (void)err_set(e, rc, "the packed rules are malformed");
+    return rc;
+}
+
+int release_open(struct release **out, int fd, struct err *e)
+{
+    struct release *r = calloc(1, sizeof(*r));
+    struct stat st;
+    void *map = NULL;
+    int rc, seals;
+
+    if (r == NULL) {
+        (void)close(fd);
+        return err_set(e, -ENOMEM, "out of memory");
+    }
+    r->fd = fd;
+    seals = fcntl(fd, F_GET_SEALS);
+    if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) != 0 || st.st_size <= 0) {
+        rc = err_set(e, -EBADMSG, "the packed rules are malformed");
+        goto out;
+    }
+    r->size = (uint64_t)st.st_size;
+    map = mmap(NULL, (size_t)r->size, PROT_READ, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED) {
+        map = NULL;
+        rc = err_sys(e, -errno, "cannot map the rules");
+        goto out;
+    }
+    if ((rc = hashset_new(&r->hashes)) != 0) {
+        (void)err_sys(e, rc, "preparing the hash sets");
+        goto out;
+    }
+    if ((rc = take_all(r, span_of(map, (size_t)r->size), e)) != 0)
+        goto out;
+    hashset_seal(r->hashes);
+    *out = r;
+    r = NULL;
+out:
+    if (map != NULL)
+        (void)munmap(map, (size_t)st.st_size);
+    release_free(r);
     return rc;
 }
 
 int release_load(struct release **out, const char *folder, struct err *e)
 {
-    struct release *r = calloc(1, sizeof(*r));
-    int root = -1, rc;
+    int fd, rc = release_pack(&fd, folder, e);
 
-    if (r == NULL)
-        return err_set(e, -ENOMEM, "out of memory");
-    r->fd = memfd_create("rules", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    root = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (r->fd < 0 || root < 0) {
-        rc = err_sys(e, -errno, "rule folder \"%s\"", folder);
-        goto out;
-    }
-    if ((rc = hashset_new(&r->hashes)) != 0 || (rc = walk(r, root, "", 0, e)) != 0)
-        goto out;
-    if (r->n == 0) {
-        rc = err_set(e, -EINVAL,
-                     "rule folder \"%s\" has no file of rules (.yar, .ndb, .sha256, ...)", folder);
-        goto out;
-    }
-    qsort(r->names, r->n, sizeof(*r->names), compare);
-    if ((rc = take_all(r, root, e)) != 0)
-        goto out;
-    hashset_seal(r->hashes);
-    /* from here on nobody, not even we, can change what was hashed */
-    if (fcntl(r->fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
-        rc = err_sys(e, -errno, "cannot seal the rules");
-        goto out;
-    }
-    *out = r;
-    r = NULL;
-out:
-    io_close(&root);
-    release_free(r);
-    return rc;
+    return rc != 0 ? rc : release_open(out, fd, e);
 }
 
 void release_free(struct release *r)
 {
     if (r == NULL)
         return;
-    for (size_t i = 0; i < r->n; i++)
-        free(r->names[i]);
-    free(r->names);
     hashset_free(r->hashes);
     io_close(&r->fd);
     free(r);

@@ -18,6 +18,11 @@
 struct release;
 /* Errors name file and line. -EBADMSG: malformed; -E2BIG: over a limit; -EINVAL: no rules. */
 MUST_CHECK int release_load(struct release **out, const char *folder, struct err *e);
+/* The same in two steps, for when the one who may read the folder and the one who uses the rules
+ * are two processes.  pack reads names and contents into sealed memory and looks at nothing; open
+ * takes the descriptor (also on failure) and believes nothing. */
+MUST_CHECK int release_pack(int *fd, const char *folder, struct err *e);
+MUST_CHECK int release_open(struct release **out, int fd, struct err *e);
 void release_free(struct release *r);
 struct digest release_digest(const struct release *r);
 const struct hashset *release_hashes(const struct release *r); /* lent */

@@ -27,6 +27,7 @@ MUST_CHECK int verdict_reason_of_word(struct span s, enum verdict_reason *out);
 
 #define VERDICT_NAMES_MAX 256 /* names kept; hits counts them all */
 #define VERDICT_NAME_MAX 128
+#define VERDICT_TEXT_MAX 8000 /* bytes of all names kept: what a catalog and a receipt take */
 
 /* A finding of one engine, or of several combined.  names: the rules' names in canonical order
  * (byte order, each once), joined by line feeds, no line feed at the end: exactly the value sealed

@@ -336,19 +336,115 @@ static int read_limits(struct config *c, const struct yaml_node *root, struct er
     return yaml_map_done(m, e);
 }
 
-static int read_engine(struct config *c, const struct yaml_node *root, struct err *e)
+/* --- engines --- */
+
+static int engine_name(const struct config *c, const struct yaml_node *m, const char **out,
+                       struct err *e)
 {
-    const struct yaml_node *m;
+    const struct yaml_node *n;
+    size_t len;
     int rc;
 
-    if ((rc = yaml_may(root, "engine", &m, e)) != 0 || m == NULL)
+    if ((rc = yaml_need(m, "name", &n, e)) != 0 || (rc = yaml_text(n, out, e)) != 0)
         return rc;
-    if ((rc = path_of(c, m, "program", "/usr/libexec/glarus/glarus-engine-yara", &c->engine, e)) !=
-            0 ||
-        (rc = path_of(c, m, "rules", "rules", &c->rules, e)) != 0 ||
-        (rc = number_of(m, "seconds", yaml_duration, 30, 1, 3600, &c->scan_seconds, e)) != 0)
+    len = strlen(*out);
+    for (size_t i = 0; i < len; i++)
+        if (!((*out)[i] >= 'a' && (*out)[i] <= 'z') && !((*out)[i] >= '0' && (*out)[i] <= '9'))
+            len = 0;
+    if (len == 0 || len > 16)
+        return yaml_err(e, n, "\"%s\" is not an engine's name: 1 to 16 of a-z 0-9", *out);
+    for (size_t i = 0; i < c->engines; i++)
+        if (strcmp(c->engine[i].name, *out) == 0)
+            return yaml_err(e, n, "the engine \"%s\" is named twice", *out);
+    return 0;
+}
+
+static int read_one_engine(struct config *c, const struct yaml_node *m, struct err *e)
+{
+    struct config_engine *g = &c->engine[c->engines];
+    char usual[64];
+    int rc;
+
+    if ((rc = engine_name(c, m, &g->name, e)) != 0)
         return rc;
+    (void)snprintf(usual, sizeof(usual), "/usr/libexec/glarus/glarus-engine-%s", g->name);
+    if ((rc = path_of(c, m, "program", usual, &g->program, e)) != 0)
+        return rc;
+    c->engines++;
     return yaml_map_done(m, e);
+}
+
+static int read_engines(struct config *c, const struct yaml_node *list, struct err *e)
+{
+    const struct yaml_node *m;
+    bool scans = false;
+    int rc;
+
+    if (yaml_count(list) == 0 || yaml_count(list) > CONFIG_ENGINES_MAX)
+        return yaml_err(e, list, "1 to %d engines", CONFIG_ENGINES_MAX);
+    for (size_t i = 0; i < yaml_count(list); i++)
+        if ((rc = yaml_item(list, i, &m, e)) != 0 || (rc = read_one_engine(c, m, e)) != 0)
+            return rc;
+    for (size_t i = 0; i < c->engines; i++)
+        scans |= strcmp(c->engine[i].name, "walk") != 0;
+    if (!scans)
+        return yaml_err(e, list, "\"walk\" opens containers and scans nothing: add an engine");
+    return 0;
+}
+
+/* The map "scan", or the older "engine" that names one program too. */
+static int read_scan(struct config *c, const struct yaml_node *m, struct err *e)
+{
+    int rc;
+
+    if ((rc = path_of(c, m, "rules", "rules", &c->rules, e)) != 0 ||
+        (rc = number_of(m, "seconds", yaml_duration, 30, 1, 600, &c->scan_seconds, e)) != 0 ||
+        (rc = number_of(m, "unpacked", yaml_size, c->unpacked, 1 << 20, 1 << 30, &c->unpacked,
+                        e)) != 0 ||
+        (rc = number_of(m, "members", plain_number, c->members, 1, 100000, &c->members, e)) != 0)
+        return rc;
+    return number_of(m, "depth", plain_number, c->depth, 1, 62, &c->depth, e);
+}
+
+static int read_scanning(struct config *c, const struct yaml_node *root, struct err *e)
+{
+    const struct yaml_node *one, *list, *scan;
+    int rc;
+
+    c->scan_seconds = 30;
+    c->unpacked = 256 << 20;
+    c->members = 10000;
+    c->depth = 16;
+    if ((rc = yaml_may(root, "engine", &one, e)) != 0 ||
+        (rc = yaml_may(root, "engines", &list, e)) != 0 ||
+        (rc = yaml_may(root, "scan", &scan, e)) != 0)
+        return rc;
+    if (one != NULL && (list != NULL || scan != NULL))
+        return yaml_err(e, one,
+                        "\"engine\" is the short form for one engine: keep it, or "
+                        "\"engines\" with \"scan\"");
+    if (one != NULL) {
+        c->engine[0].name = "yara";
+        c->engines = 1;
+        if ((rc = path_of(c, one, "program", "/usr/libexec/glarus/glarus-engine-yara",
+                          &c->engine[0].program, e)) != 0 ||
+            (rc = read_scan(c, one, e)) != 0)
+            return rc;
+        return yaml_map_done(one, e);
+    }
+    if (list == NULL && scan != NULL)
+        return yaml_err(e, scan, "\"scan\" says how \"engines\" scan; there are none");
+    if (list == NULL)
+        return 0;
+    if ((rc = read_engines(c, list, e)) != 0)
+        return rc;
+    if (scan == NULL)
+        return (rc = resolve(c, "rules", &c->rules)) == 0
+                   ? 0
+                   : err_sys(e, rc, "%s: cannot resolve \"rules\"", c->file);
+    if ((rc = read_scan(c, scan, e)) != 0)
+        return rc;
+    return yaml_map_done(scan, e);
 }
 
 static int read_peer(struct config *c, const struct yaml_node *m, struct err *e)
@@ -480,7 +576,7 @@ static int read_all(struct config *c, const struct yaml_node *root, struct err *
         (rc = number_of(root, "epoch", yaml_duration, 86400, 5, 31 * 86400, &c->epoch, e)) != 0 ||
         (rc = number_of(root, "inventory", yaml_duration, 86400, 1, 31 * 86400, &c->inventory,
                         e)) != 0 ||
-        (rc = read_engine(c, root, e)) != 0 || (rc = read_peers(c, root, e)) != 0 ||
+        (rc = read_scanning(c, root, e)) != 0 || (rc = read_peers(c, root, e)) != 0 ||
         (rc = read_submitters(c, root, e)) != 0)
         return rc;
     return yaml_map_done(root, e);
@@ -552,6 +648,19 @@ static bool same_peers(const struct config *a, const struct config *b)
     return true;
 }
 
+static bool same_engines(const struct config *a, const struct config *b)
+{
+    if (a->engines != b->engines || (a->rules == NULL) != (b->rules == NULL) ||
+        (a->rules != NULL && strcmp(a->rules, b->rules) != 0) || a->unpacked != b->unpacked ||
+        a->members != b->members || a->depth != b->depth)
+        return false;
+    for (size_t i = 0; i < a->engines; i++)
+        if (strcmp(a->engine[i].name, b->engine[i].name) != 0 ||
+            strcmp(a->engine[i].program, b->engine[i].program) != 0)
+            return false;
+    return true;
+}
+
 int config_may_replace(const struct config *old, const struct config *new, struct err *e)
 {
     const struct {
@@ -579,6 +688,12 @@ int config_may_replace(const struct config *old, const struct config *new, struc
                 "%s: \"%s\" cannot change while the site runs (\"%s\" to \"%s\"); stop it, change "
                 "it, start it",
                 new->file, fixed[i].what, fixed[i].a, fixed[i].b);
+    if (!same_engines(old, new))
+        return err_set(e, -EINVAL,
+                       "%s: \"engines\", the folder of the rules and the budget of \"scan\" cannot "
+                       "change while the site runs (what lies in the folder can); stop it, change "
+                       "it, start it",
+                       new->file);
     if (!same_peers(old, new))
         return err_set(e, -EINVAL,
                        "%s: \"peers\" cannot change while the site runs, its courier knows the old "

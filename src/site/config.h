@@ -13,6 +13,7 @@
 #define CONFIG_COUNTRIES_MAX 256
 #define CONFIG_ROOTS_MAX 16
 #define CONFIG_ADMINS_MAX 16
+#define CONFIG_ENGINES_MAX 6
 
 enum config_process { /* processes that may have a uid of their own */
                       CONFIG_FRONT,
@@ -42,6 +43,11 @@ struct config_submitter {
     uint64_t in_flight; /* uploads at once */
 };
 
+struct config_engine {
+    const char *name; /* "yara": its label in leaves */
+    const char *program;
+};
+
 struct config {
     const char *file;
     const char *site, *zone, *origin;
@@ -65,10 +71,13 @@ struct config {
     uint64_t object_max;    /* bytes of the largest object */
     uint64_t ring_slots;    /* of 256 KiB each */
     uint64_t connections;
-    uint64_t segment; /* bytes of a vault segment */
-    const char *engine,
-        *rules; /* program and source folder of the YARA engine; both NULL: scanning paused */
-    uint64_t scan_seconds; /* per file */
+    uint64_t segment;                                /* bytes of a vault segment */
+    struct config_engine engine[CONFIG_ENGINES_MAX]; /* none: scanning is paused */
+    size_t engines;
+    const char *rules;     /* folder of the rule release; NULL without engines */
+    uint64_t scan_seconds; /* a submitted file may take at each engine, with all it holds */
+    uint64_t unpacked;     /* bytes a submitted file may hold, at any depth together */
+    uint64_t members, depth;
     struct config_peer peer[CONFIG_PEERS_MAX];
     size_t peers;
     struct config_submitter *submitter;

@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "ledger/tlog_proof.h"
 #include "site/data_format.h"
+#include "site/keeper_lines.h"
 #include "site/keeper_notes.h"
 #include "site/keeper_sync.h"
 #include "site/process.h"
@@ -125,13 +126,14 @@ static void take_config(struct keeper *k, int fd)
 
 static void from_control(struct keeper *k, struct msg *m)
 {
-    struct err e = ERR_INIT;
+    struct pm_engine which;
 
     (void)keeper_group_settle(k);
-    if (m->type->type == PX_ENGINE && k->detect != NULL) {
-        k->asked_engine = false;
-        if (detect_client_attach(k->detect, msg_take_fd(m, 0), &e) != 0)
-            log_warn("the engine could not be attached", "why", err_text(&e));
+    if (m->type->type == PX_ENGINE) {
+        memcpy(&which, m->body.p, sizeof(which));
+        keeper_lines_engine(k, &which, msg_take_fd(m, 0));
+    } else if (m->type->type == PX_RULES) {
+        keeper_lines_rules(k, msg_take_fd(m, 0));
     } else if (m->type->type == PX_COURIER) {
         keeper_parts_come(k, false, m->id, msg_take_fd(m, 0), EV_COURIER);
     } else if (m->type->type == PX_READER) {
@@ -243,7 +245,7 @@ static void event(struct keeper *k, const struct epoll_event *ev)
             keeper_parts_lost(k, what == EV_READER);
         }
     } else if (what == EV_DETECT) {
-        k->detect_told = true;
+        keeper_lines_told(k);
     } else if (what != EV_SYNC && !drain_channel(k, chan[what], (int)what)) {
         log_info("a part is gone; the keeper ends", "part", name[what]);
         k->quit = true;
@@ -288,21 +290,6 @@ static int flush_channels(struct keeper *k)
     return wait;
 }
 
-static void watch_detect(struct keeper *k)
-{
-    /* told once, then not before it was listened to: while a group is on its way it has to wait */
-    struct epoll_event ev = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = EV_DETECT};
-    int fd = k->detect == NULL ? -1 : detect_client_fd(k->detect);
-
-    if (fd == k->detect_fd && !k->detect_told)
-        return;
-    k->detect_fd = fd; /* a closed one has left epoll by itself */
-    k->detect_told = false;
-    if (fd >= 0 && epoll_ctl(k->epoll, EPOLL_CTL_MOD, fd, &ev) != 0 &&
-        (errno != ENOENT || epoll_ctl(k->epoll, EPOLL_CTL_ADD, fd, &ev) != 0))
-        log_warn("the engine's channel cannot be watched");
-}
-
 static bool idle(const struct keeper *k)
 {
     return k->n_uploads == 0 && !keeper_group_pending(k) && k->unsigned_ == NULL &&
@@ -326,7 +313,7 @@ static void loop(struct keeper *k)
                 ticked = now;
             }
             keeper_scan_step(k, now);
-            watch_detect(k);
+            keeper_lines_watch(k, k->epoll, EV_DETECT);
             keeper_move_step(k, now);
             keeper_group_start(k);
         }
@@ -433,19 +420,6 @@ static int open_channels(struct keeper *k, struct err *e)
     return watch(k, msg_fd(k->control), EV_CONTROL, e);
 }
 
-static int open_rules(struct keeper *k, struct err *e)
-{
-    struct detect_limits limits = {(uint32_t)(k->c->scan_seconds * 1000), 0, 0}; /* 8 batches */
-    int rc;
-
-    if (k->c->rules == NULL)
-        return 0;
-    if ((rc = release_load(&k->release, k->c->rules, e)) != 0)
-        return rc;
-    rc = detect_client_new(&k->detect, k->release, &limits);
-    return rc == 0 ? 0 : err_sys(e, rc, "preparing the engine's client");
-}
-
 /* Leaf 0 of every ledger. */
 static int found_site(struct keeper *k, struct err *e)
 {
@@ -485,7 +459,7 @@ static int keeper_open(struct keeper *k, struct err *e)
 {
     int rc;
 
-    if ((rc = open_channels(k, e)) != 0 || (rc = open_rules(k, e)) != 0 ||
+    if ((rc = open_channels(k, e)) != 0 || (rc = keeper_lines_open(k, e)) != 0 ||
         (rc = open_keys(k, e)) != 0 || (rc = process_jail(k->c, CONFIG_KEEPER, e)) != 0 ||
         (rc = open_stores(k, e)) != 0 || (rc = catch_up(k, e)) != 0 ||
         (rc = open_sync(k, e)) != 0 || (rc = found_site(k, e)) != 0 ||
@@ -523,8 +497,6 @@ static void keeper_close(struct keeper *k)
     catalog_close(k->catalog);
     keyring_free(k->keys);
     store_free(k->store);
-    detect_client_free(k->detect);
-    release_free(k->release);
     tlog_policy_free(k->quorum);
     for (size_t i = 0; i < k->policies; i++)
         placement_free(k->policy[i]);
@@ -548,7 +520,6 @@ int keeper_main(struct config *c)
     if (k == NULL)
         return 3;
     k->c = c;
-    k->detect_fd = -1;
     k->acts_end = &k->acts;
     k->unsigned_end = &k->unsigned_;
     buf_init(&k->sign.signed_note, CORE_NOTE_MAX);

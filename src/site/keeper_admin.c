@@ -461,7 +461,7 @@ static void status(struct keeper *k, struct admin *ad)
         (unsigned long long)ledger_published(k->ledger), (unsigned long long)vault_epoch(k->vault),
         (unsigned long long)vault_epoch_oldest(k->vault), k->policies, k->statements,
         k->has_register ? "published," : "none,", (unsigned long long)k->register_serial,
-        k->n_uploads, k->scans_out, k->stopped != 0 ? k->stopped_why : "the writer works");
+        k->n_uploads, keeper_scan_out(k), k->stopped != 0 ? k->stopped_why : "the writer works");
 }
 
 static void scrub(struct keeper *k, struct admin *ad)

@@ -73,6 +73,30 @@ static int apply_scan(struct keeper *k, const struct note *n)
     return rc;
 }
 
+static int apply_tree(struct keeper *k, const struct note *n)
+{
+    uint8_t sealed[CATALOG_TREE_MAX];
+    int rc;
+
+    if (n->tree.tree.n + VAULT_SEAL_EXTRA > sizeof(sealed))
+        return -EBADMSG;
+    rc = vault_seal_text(k->vault, &n->tree.ref, n->tree.tree, sealed);
+    if (rc == 0)
+        rc = catalog_tree_put(k->catalog, &n->tree.ref,
+                              span_of(sealed, n->tree.tree.n + VAULT_SEAL_EXTRA));
+    return rc == -ENOENT ? 0 : rc; /* erased since */
+}
+
+static int apply_rules(struct keeper *k, const struct note *n)
+{
+    uint8_t value[32 + CATALOG_LABEL_MAX];
+    size_t label = strlen(n->rules.engine);
+
+    memcpy(value, n->rules.release.b, 32);
+    memcpy(value + 32, n->rules.engine, label);
+    return catalog_value_put(k->catalog, "rules.loaded", span_of(value, 32 + label));
+}
+
 static int apply_document(struct keeper *k, const struct note *n)
 {
     char name[80];
@@ -146,9 +170,11 @@ static int apply_note(struct keeper *k, const struct vault_note_view *v)
     case NOTE_WITHDRAWN:
         return apply_withdrawn(k, &n);
     case NOTE_RULES:
-        return catalog_value_put(k->catalog, "rules.loaded", span_of(n.rules.release.b, 32));
+        return apply_rules(k, &n);
     case NOTE_MOVE:
         return apply_move(k, &n);
+    case NOTE_TREE:
+        return apply_tree(k, &n);
     }
     return -EBADMSG;
 }

@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "site/keeper_lines.h"
 #include "site/keeper_priv.h"
 
 /* Exactly the names that docs/formats.md lists; nothing else of the folder can be asked for. */
@@ -117,6 +118,9 @@ static int metrics(struct keeper *k, struct buf *b)
         {"scans", "counter", "Files scanned", k->n.scanned},
         {"scans_malicious", "counter", "Files found malicious", k->n.malicious},
         {"scans_incomplete", "counter", "Files an engine gave up on", k->n.incomplete},
+        {"scans_spared", "counter", "Verdicts taken from another submission of the same bytes",
+         k->n.scans_spared},
+        {"scans_members", "counter", "Members of containers scanned", k->n.members},
         {"erasures", "counter", "Submissions erased on order", k->n.erased},
         {"checkpoints", "counter", "Checkpoints published with their quorum", k->n.published},
         {"ledger_size", "gauge", "Leaves in the ledger", ledger_size(k->ledger)},
@@ -143,14 +147,15 @@ static int metrics(struct keeper *k, struct buf *b)
 void keeper_files_state(struct keeper *k, uint64_t id)
 {
     struct pm_state_is m = {1, 0};
+    const char *why;
     struct buf b;
     int rc = 0;
 
     buf_init(&b, PROTO_TAIL_MAX);
     if (k->stopped != 0)
         rc = buf_printf(&b, "the writer has stopped: %s", k->stopped_why);
-    else if (k->detect != NULL && detect_client_state(k->detect) == DETECT_DOWN)
-        rc = buf_printf(&b, "no engine serves: %s", detect_client_trouble(k->detect));
+    else if (keeper_lines_down(k, &why))
+        rc = buf_printf(&b, "no verdicts: an engine does not serve: %s", why);
     else if (ledger_size(k->ledger) > ledger_published(k->ledger) &&
              clock_mono() > k->round_due + 60000)
         rc = buf_puts(&b, "no checkpoint has reached its quorum for a minute");

@@ -172,6 +172,22 @@ static int get_rules(struct cur *c, struct note_rules *n)
     return rc != 0 ? rc : take_short(c, n->engine, sizeof(n->engine));
 }
 
+int keeper_note_put_tree(struct buf *b, const struct note_tree *n)
+{
+    int rc;
+
+    if ((rc = begin(b, NOTE_TREE)) != 0 || (rc = buf_put(b, n->ref.b, 16)) != 0)
+        return rc;
+    return n->tree.n > 0 ? buf_put(b, n->tree.p, n->tree.n) : 0;
+}
+
+static int get_tree(struct cur *c, struct note_tree *n)
+{
+    int rc = cur_copy(c, n->ref.b, 16);
+
+    return rc != 0 ? rc : cur_take(c, c->n, &n->tree);
+}
+
 int keeper_note_put_move(struct buf *b, const struct catalog_move *m)
 {
     int rc;
@@ -235,6 +251,9 @@ int keeper_note_get(struct span s, struct note *out)
         break;
     case NOTE_MOVE:
         rc = get_move(&c, &out->move);
+        break;
+    case NOTE_TREE:
+        rc = get_tree(&c, &out->tree);
         break;
     default:
         rc = -EBADMSG;

@@ -17,6 +17,7 @@ enum note_kind {
     NOTE_WITHDRAWN,  /* digest of a statement */
     NOTE_RULES,      /* release, engine */
     NOTE_MOVE,       /* catalog_move without its salt */
+    NOTE_TREE,       /* sealed; ref, what the file held (detect/tree.h) */
 };
 
 struct note_accept {
@@ -32,6 +33,10 @@ struct note_end {
 struct note_scan {
     struct catalog_verdict row; /* sealed: unused */
     struct span names;
+};
+struct note_tree {
+    struct id128 ref;
+    struct span tree;
 };
 struct note_document {
     uint8_t what; /* enum proto_read */
@@ -54,6 +59,7 @@ struct note {
         struct digest withdrawn;
         struct note_rules rules;
         struct catalog_move move;
+        struct note_tree tree;
     };
 };
 
@@ -64,6 +70,7 @@ MUST_CHECK int keeper_note_put_scan(struct buf *b, const struct note_scan *n);
 MUST_CHECK int keeper_note_put_document(struct buf *b, const struct note_document *n);
 MUST_CHECK int keeper_note_put_withdrawn(struct buf *b, const struct digest *doc);
 MUST_CHECK int keeper_note_put_rules(struct buf *b, const struct note_rules *n);
+MUST_CHECK int keeper_note_put_tree(struct buf *b, const struct note_tree *n);
 MUST_CHECK int keeper_note_put_move(struct buf *b, const struct catalog_move *m);
 void keeper_note_set_leaf(struct buf *b, uint64_t leaf);
 /* -EBADMSG for what the functions above do not write; spans are lent from s. */

@@ -13,7 +13,7 @@
 #include "catalog/catalog.h"
 #include "crypto/ed25519.h"
 #include "crypto/secret.h"
-#include "detect/client.h"
+#include "detect/verdict.h"
 #include "events/leaf.h"
 #include "intake/submitter.h"
 #include "jail/ring.h"
@@ -72,7 +72,7 @@ struct ticket; /* keeper_ticket.c */
 struct tickets;
 struct waiter; /* keeper_trace.c */
 struct move_out;
-struct scan_job;
+struct lines; /* keeper_lines.h */
 struct move_in;
 struct admin;
 
@@ -161,15 +161,7 @@ struct keeper {
     struct waiter *waiters;
 
     /* scanning */
-    struct release *release;
-    struct detect_client *detect;
-    bool asked_engine;
-    int detect_fd; /* watched */
-    bool detect_told;
-    bool rules_logged;
-    struct scan_job *scans; /* at the engine */
-    size_t scans_out;
-    mono_ms scan_due;
+    struct lines *lines; /* NULL: no engine is configured */
 
     /* epochs and inventories */
     unix_time epoch_began, inventory_at, retention_at;
@@ -185,7 +177,7 @@ struct keeper {
     bool draining, quit;
     struct keeper_counts {
         uint64_t accepted, bytes, repeats, refused, groups, leaves, scanned, malicious, incomplete,
-            erased, moved_in, moved_out, published;
+            scans_spared, members, erased, moved_in, moved_out, published;
     } n;
 };
 
@@ -300,6 +292,7 @@ void keeper_files_state(struct keeper *k, uint64_t id);
 /* --- keeper_scan.c --- */
 void keeper_scan_step(struct keeper *k, mono_ms now);
 void keeper_scan_close(struct keeper *k);
+size_t keeper_scan_out(const struct keeper *k); /* files at the engines */
 
 /* --- keeper_epoch.c --- */
 void keeper_epoch_start(struct keeper *k);

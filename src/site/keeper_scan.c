@@ -1,21 +1,25 @@
-/* keeper_scan.c - the scan queue meets the engine.  Jobs of one submitter form a batch; the
- * plaintext is written straight from the vault's verified chunks into the batch's sealed memory;
- * each finding becomes a scan.done leaf.  What the vault cannot read or no engine takes is
- * INCOMPLETE with its reason. */
+/* keeper_scan.c - the scan queue meets the line of engines.  Jobs of one submitter form a batch;
+ * the plaintext is written straight from the vault's verified chunks into the batch's sealed
+ * memory; each finding becomes a scan.done leaf, and what the file held a record sealed beside it.
+ * What the vault cannot read or no engine takes is INCOMPLETE with its reason.
+ *
+ * Not everything is scanned: a file in a hash set has its verdict at once, and so has one whose
+ * bytes the same engines have judged by the same rules for another submission. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "detect/tree.h"
 #include "site/keeper_intake.h"
+#include "site/keeper_lines.h"
 #include "site/keeper_notes.h"
-#include "site/keeper_priv.h"
 
 #define CLAIM_MAX 64
-#define LEASE_SECONDS 300
+#define LEASE_SECONDS 3600 /* longer than a batch may take: file_ms for each file and engine */
 #define IDLE_MS 200
-#define BATCHES 4 /* at the engine; more would only hold plaintext in memory */
+#define BATCHES 4 /* on their way; more would only hold plaintext in memory */
 #define ATTEMPTS_MAX 3
 
 /* A cookie of a batch names a job by its ref, kept here until the finding comes. */
@@ -23,21 +27,30 @@ struct scan_job {
     struct scan_job *next;
     uint64_t cookie, job;
     struct id128 ref;
+    bool damaged; /* what could be read of it is not what it is */
+};
+
+/* What is concluded about a file, by which engines and rules. */
+struct judged {
+    const char *label;
+    struct digest release;
+    const struct finding *finding;
+    struct span tree; /* empty: it held nothing, or nobody looked */
 };
 
 static int scan_leaf(struct keeper *k, struct act *a, const struct id128 *ref,
-                     const struct finding *f, const struct slot_blob *blob, unix_time now)
+                     const struct judged *g, const struct slot_blob *blob, unix_time now)
 {
-    struct digest release = detect_client_release(k->detect);
+    const struct finding *f = g->finding;
     struct leaf_builder b;
     uint8_t salt[32];
 
-    keeper_salt(blob->seed, LK_SCAN_DONE, LF_SEALED_NAMES, span_of(release.b, 32), salt);
+    keeper_salt(blob->seed, LK_SCAN_DONE, LF_SEALED_NAMES, span_of(g->release.b, 32), salt);
     leaf_begin(&b, LK_SCAN_DONE, now, k->c->site);
     leaf_set_id(&b, LF_REF, ref);
     leaf_set_text(&b, LF_WORKER_SITE, k->c->site);
-    leaf_set_text(&b, LF_ENGINE, detect_client_engine(k->detect));
-    leaf_set_digest(&b, LF_RELEASE, &release);
+    leaf_set_text(&b, LF_ENGINE, g->label);
+    leaf_set_digest(&b, LF_RELEASE, &g->release);
     leaf_set_text(&b, LF_VERDICT, verdict_word(f->verdict));
     leaf_set_text(&b, LF_REASON, verdict_reason_word(f->reason));
     leaf_set_int(&b, LF_HITS, f->hits);
@@ -45,24 +58,36 @@ static int scan_leaf(struct keeper *k, struct act *a, const struct id128 *ref,
     return keeper_act_leaf(a, &b);
 }
 
-static int scan_note(struct keeper *k, struct act *a, const struct id128 *ref,
-                     const struct finding *f, unix_time now)
+static enum catalog_verdict_word word_of(enum verdict v)
 {
+    return v == VERDICT_MALICIOUS ? CATALOG_MALICIOUS
+           : v == VERDICT_CLEAN   ? CATALOG_CLEAN
+                                  : CATALOG_INCOMPLETE;
+}
+
+static int scan_notes(struct act *a, const struct id128 *ref, const struct judged *g, unix_time now)
+{
+    const struct finding *f = g->finding;
+    struct note_tree t = {*ref, g->tree};
     struct note_scan n;
     struct buf *out = keeper_act_note_new(a, ref, 0);
+    int rc;
 
     memset(&n, 0, sizeof(n));
     n.row.ref = *ref;
-    (void)snprintf(n.row.engine, sizeof(n.row.engine), "%s", detect_client_engine(k->detect));
-    n.row.release = detect_client_release(k->detect);
-    n.row.verdict = f->verdict == VERDICT_MALICIOUS ? CATALOG_MALICIOUS
-                    : f->verdict == VERDICT_CLEAN   ? CATALOG_CLEAN
-                                                    : CATALOG_INCOMPLETE;
+    (void)snprintf(n.row.engine, sizeof(n.row.engine), "%s", g->label);
+    n.row.release = g->release;
+    n.row.verdict = word_of(f->verdict);
     (void)snprintf(n.row.reason, sizeof(n.row.reason), "%s", verdict_reason_word(f->reason));
     n.row.hits = f->hits;
     n.row.at = now;
     n.names = buf_span(&f->names);
-    return out == NULL ? -ENOMEM : keeper_note_put_scan(out, &n);
+    rc = out == NULL ? -ENOMEM : keeper_note_put_scan(out, &n);
+    if (rc != 0)
+        return rc;
+    /* also an empty one: it replaces what an earlier scan said */
+    out = keeper_act_note_new(a, ref, -1);
+    return out == NULL ? -ENOMEM : keeper_note_put_tree(out, &t);
 }
 
 static void scan_logged(struct keeper *k, struct act *a, int rc)
@@ -77,8 +102,9 @@ static void ctx_free(struct act *a)
 }
 
 /* A finding becomes an act; a submission erased meanwhile needs none. */
-static int conclude(struct keeper *k, const struct id128 *ref, const struct finding *f)
+static int conclude(struct keeper *k, const struct id128 *ref, const struct judged *g)
 {
+    const struct finding *f = g->finding;
     struct catalog_submission row;
     struct vault_slot_info info;
     struct slot_blob blob;
@@ -93,8 +119,8 @@ static int conclude(struct keeper *k, const struct id128 *ref, const struct find
     a = keeper_act_new();
     rc = a == NULL || keeper_group_of(k) == NULL ? -EIO
                                                  : keeper_blob_decode(buf_span(&info.blob), &blob);
-    if (rc == 0 && (rc = scan_leaf(k, a, ref, f, &blob, now)) == 0)
-        rc = scan_note(k, a, ref, f, now);
+    if (rc == 0 && (rc = scan_leaf(k, a, ref, g, &blob, now)) == 0)
+        rc = scan_notes(a, ref, g, now);
     vault_slot_info_done(&info);
     if (rc == 0 && (a->ctx = malloc(sizeof(row.sub))) != NULL) {
         memcpy(a->ctx, &row.sub, sizeof(row.sub));
@@ -112,16 +138,124 @@ static int conclude(struct keeper *k, const struct id128 *ref, const struct find
     return 0;
 }
 
-static int give_up(struct keeper *k, const struct id128 *ref, enum verdict_reason why)
+static int conclude_by(struct keeper *k, const struct detect_line *l, const struct id128 *ref,
+                       const struct finding *f, struct span tree)
+{
+    struct judged g = {detect_line_label(l), detect_line_release(l), f, tree};
+
+    return conclude(k, ref, &g);
+}
+
+static int give_up(struct keeper *k, const struct detect_line *l, const struct id128 *ref,
+                   enum verdict_reason why)
 {
     struct finding f;
     int rc;
 
     finding_init(&f);
     finding_incomplete(&f, why);
-    rc = conclude(k, ref, &f);
+    rc = conclude_by(k, l, ref, &f, span_of(NULL, 0));
     finding_done(&f);
     return rc;
+}
+
+/* --- what is known already --- */
+
+/* Another submission's record, which is under the key of its slot. */
+static int unseal(struct keeper *k, const struct id128 *ref, const struct buf *sealed,
+                  struct buf *out)
+{
+    int rc;
+
+    if (sealed->len < VAULT_SEAL_EXTRA)
+        return -EBADMSG;
+    if ((rc = buf_reserve(out, sealed->len)) != 0 ||
+        (rc = vault_unseal_text(k->vault, ref, buf_span(sealed), out->data)) != 0)
+        return rc;
+    out->len = sealed->len - VAULT_SEAL_EXTRA;
+    return 0;
+}
+
+static int finding_of_row(struct finding *f, const struct catalog_verdict *v, struct span names)
+{
+    struct span one[VERDICT_NAMES_MAX];
+    enum verdict_reason why;
+    size_t n = 0;
+    int rc = 0;
+
+    if (v->verdict == CATALOG_CLEAN)
+        return 0;
+    if (v->verdict == CATALOG_INCOMPLETE) {
+        if ((rc = verdict_reason_of_word(span_str(v->reason), &why)) == 0)
+            finding_incomplete(f, why);
+        return rc;
+    }
+    while (names.n > 0 && n < VERDICT_NAMES_MAX) {
+        const uint8_t *end = memchr(names.p, '\n', names.n);
+
+        one[n] = span_of(names.p, end != NULL ? (size_t)(end - names.p) : names.n);
+        names = span_of(names.p + one[n].n + (end != NULL), names.n - one[n].n - (end != NULL));
+        n++;
+    }
+    if ((rc = finding_malicious(f, one, n)) == 0)
+        f->hits = v->hits;
+    return rc;
+}
+
+/* What an engine could not do once it may be able to do now. */
+static bool worth_another(const struct catalog_verdict *v)
+{
+    return strcmp(v->reason, "engine") == 0 || strcmp(v->reason, "crash") == 0 ||
+           strcmp(v->reason, "time") == 0 || strcmp(v->reason, "damaged") == 0;
+}
+
+/* The verdict's names, which stand behind the index of its leaf, and the tree. */
+static int read_judged(struct keeper *k, const struct catalog_verdict *v, const struct buf *sealed,
+                       struct buf *names, struct buf *tree)
+{
+    struct buf other;
+    int rc;
+
+    if ((rc = unseal(k, &v->ref, sealed, names)) != 0 || names->len < 8)
+        return rc != 0 ? rc : -EBADMSG;
+    buf_init(&other, CATALOG_TREE_MAX);
+    rc = catalog_tree_get(k->catalog, &v->ref, &other);
+    if (rc == 0)
+        rc = unseal(k, &v->ref, &other, tree);
+    buf_free(&other);
+    return rc == -ENOENT ? 0 : rc; /* it held nothing */
+}
+
+/* The same bytes were judged by the same rules: the verdict is logged for this submission too. */
+static bool judged_before(struct keeper *k, const struct detect_line *l,
+                          const struct catalog_scan *s)
+{
+    struct digest release = detect_line_release(l);
+    struct catalog_verdict v;
+    struct finding f;
+    struct buf sealed, names, tree;
+    int rc;
+
+    finding_init(&f);
+    buf_init(&sealed, 8 + CATALOG_SEALED_MAX + VAULT_SEAL_EXTRA);
+    buf_init(&names, 8 + CATALOG_SEALED_MAX + VAULT_SEAL_EXTRA);
+    buf_init(&tree, CATALOG_TREE_MAX);
+    rc = catalog_verdict_of_object(k->catalog, &s->object, detect_line_label(l), &release, &v,
+                                   &sealed);
+    if (rc == 0 && worth_another(&v))
+        rc = -ENOENT;
+    if (rc == 0)
+        rc = read_judged(k, &v, &sealed, &names, &tree);
+    if (rc == 0)
+        rc = finding_of_row(&f, &v, span_of(names.data + 8, names.len - 8));
+    if (rc == 0)
+        rc = conclude_by(k, l, &s->ref, &f, buf_span(&tree));
+    k->n.scans_spared += rc == 0;
+    finding_done(&f);
+    buf_free(&sealed);
+    buf_free(&names);
+    buf_free(&tree);
+    return rc == 0; /* whatever went wrong: it is scanned */
 }
 
 /* --- into a batch --- */
@@ -142,45 +276,52 @@ static int fill(struct vault_read *r, uint8_t *to, uint64_t size)
     return rc != 0 ? rc : got == size ? 0 : -EBADMSG;
 }
 
+/* Reads one into the batch.  1, 0: the batch is full, <0: errno. */
+static int put_job(struct keeper *k, struct detect_batch *b, const struct catalog_scan *s,
+                   struct vault_read *r)
+{
+    struct scan_job *j = calloc(1, sizeof(*j));
+    void *where;
+    int rc = j == NULL ? -ENOMEM : detect_batch_add(b, vault_read_size(r), &where, k->next_id + 1);
+
+    if (rc != 0) {
+        free(j);
+        return rc == -EAGAIN ? 0 : rc;
+    }
+    j->cookie = ++k->next_id;
+    j->job = s->job;
+    j->ref = s->ref;
+    j->next = k->lines->jobs;
+    k->lines->jobs = j;
+    j->damaged = fill(r, where, vault_read_size(r)) != 0;
+    return 1;
+}
+
 /* 1: it is in the batch (or settled without); 0: the batch is full; <0: errno. */
-static int add_job(struct keeper *k, struct detect_batch *b, const struct catalog_scan *s)
+static int add_job(struct keeper *k, struct detect_line *l, struct detect_batch *b,
+                   const struct catalog_scan *s)
 {
     struct vault_read *r = NULL;
     struct finding f;
     struct digest sha;
-    struct scan_job *j;
     struct err e = ERR_INIT;
-    void *where;
     int rc;
 
     if (s->attempts > ATTEMPTS_MAX)
-        return give_up(k, &s->ref, REASON_ENGINE) == 0 ? 1 : -EIO;
+        return give_up(k, l, &s->ref, REASON_ENGINE) == 0 ? 1 : -EIO;
     rc = vault_read_open(&r, k->vault, &s->ref, &e);
     if (rc == -ENOENT)
         return catalog_scan_done(k->catalog, s->job) == 0 ? 1 : -EIO;
     if (rc != 0)
-        return give_up(k, &s->ref, REASON_DAMAGED) == 0 ? 1 : -EIO;
+        return give_up(k, l, &s->ref, REASON_DAMAGED) == 0 ? 1 : -EIO;
     finding_init(&f);
     vault_read_sha256(r, &sha);
-    if (detect_client_known(k->detect, &sha, &f) == 1) {
-        rc = conclude(k, &s->ref, &f) == 0 ? 1 : -EIO;
-    } else {
-        rc = detect_batch_add(b, vault_read_size(r), &where, ++k->next_id);
-        if (rc == -E2BIG) {
-            rc = give_up(k, &s->ref, REASON_SIZE) == 0 ? 1 : -EIO;
-        } else if (rc == -EAGAIN) {
-            rc = 0;
-        } else if (rc == 0 && (j = calloc(1, sizeof(*j))) != NULL) {
-            j->cookie = k->next_id;
-            j->job = s->job;
-            j->ref = s->ref;
-            j->next = k->scans;
-            k->scans = j;
-            k->scans_out++;
-            /* what cannot be read is scanned as what it is not: the job says damaged instead */
-            rc = fill(r, where, vault_read_size(r)) == 0 ? 1 : (j->job = 0, 1);
-        }
-    }
+    if (detect_line_known(l, &sha, &f) == 1)
+        rc = conclude_by(k, l, &s->ref, &f, span_of(NULL, 0)) == 0 ? 1 : -EIO;
+    else if (judged_before(k, l, s))
+        rc = 1;
+    else if ((rc = put_job(k, b, s, r)) == -E2BIG)
+        rc = give_up(k, l, &s->ref, REASON_SIZE) == 0 ? 1 : -EIO;
     finding_done(&f);
     vault_read_close(r);
     return rc;
@@ -193,25 +334,23 @@ static void unclaim(struct keeper *k, uint64_t job)
         log_warn("a scan job could not be put back; its lease ends by itself");
 }
 
-/* The engine did not take the batch: nothing of it will be answered. */
+/* The line did not take the batch: nothing of it will be answered. */
 static void forget_jobs(struct keeper *k, uint64_t after)
 {
-    for (struct scan_job **at = &k->scans; *at != NULL;) {
+    for (struct scan_job **at = &k->lines->jobs; *at != NULL;) {
         struct scan_job *j = *at;
 
         if (j->cookie <= after) {
             at = &j->next;
             continue;
         }
-        if (j->job != 0)
-            unclaim(k, j->job);
+        unclaim(k, j->job);
         *at = j->next;
-        k->scans_out--;
         free(j);
     }
 }
 
-static bool next_batch(struct keeper *k)
+static bool next_batch(struct keeper *k, struct detect_line *l)
 {
     uint64_t before = k->next_id;
     struct catalog_scan jobs[CLAIM_MAX];
@@ -220,22 +359,23 @@ static bool next_batch(struct keeper *k)
     size_t n = 0, i;
     int rc;
 
-    if (catalog_scan_claim(k->catalog, now, now + LEASE_SECONDS, jobs, CLAIM_MAX, &n) != 0 ||
+    if (catalog_scan_claim(k->catalog, now, now + LEASE_SECONDS, k->lines->turn, jobs, CLAIM_MAX,
+                           &n) != 0 ||
         n == 0)
         return false;
     if (detect_batch_new(&b) != 0)
         n = 0;
     for (i = 0; i < n; i++) {
-        rc = add_job(k, b, &jobs[i]);
+        rc = add_job(k, l, b, &jobs[i]);
         if (rc == 0) /* full: the rest waits for another batch */
             break;
         if (rc < 0)
-            log_warn("a file could not be given to the engine", "why", strerror(-rc));
+            log_warn("a file could not be given to the engines", "why", strerror(-rc));
     }
     for (; i < n; i++)
         unclaim(k, jobs[i].job);
     if (b != NULL && detect_batch_count(b) > 0) {
-        if (detect_client_submit(k->detect, b) == 0)
+        if (detect_line_submit(l, b) == 0)
             return true;
         forget_jobs(k, before);
         n = 0;
@@ -244,103 +384,77 @@ static bool next_batch(struct keeper *k)
     return n > 0;
 }
 
-/* --- out of the engine --- */
+/* --- out of the line --- */
 
 static struct scan_job *take_job(struct keeper *k, uint64_t cookie)
 {
-    for (struct scan_job **at = &k->scans; *at != NULL; at = &(*at)->next)
+    for (struct scan_job **at = &k->lines->jobs; *at != NULL; at = &(*at)->next)
         if ((*at)->cookie == cookie) {
             struct scan_job *j = *at;
 
             *at = j->next;
-            k->scans_out--;
             return j;
         }
     return NULL;
 }
 
-static void take_results(struct keeper *k)
+void keeper_scan_results(struct keeper *k, struct detect_line *l)
 {
-    struct detect_result r;
+    struct detect_line_result r;
     struct scan_job *j;
     int rc;
 
-    finding_init(&r.finding);
-    while (detect_client_next(k->detect, &r) == 1) {
+    detect_line_result_init(&r);
+    while (detect_line_next(l, &r) == 1) {
         if ((j = take_job(k, r.cookie)) == NULL)
             continue;
-        if (r.finding.verdict == VERDICT_INCOMPLETE && r.finding.reason == REASON_ENGINE)
-            rc =
-                catalog_scan_release(k->catalog, j->job); /* another engine, at most ATTEMPTS_MAX */
-        else if (j->job == 0)
-            rc = give_up(k, &j->ref, REASON_DAMAGED);
+        if (r.lost)
+            rc = catalog_scan_release(k->catalog, j->job); /* once more, at most ATTEMPTS_MAX */
+        else if (j->damaged)
+            rc = give_up(k, l, &j->ref, REASON_DAMAGED);
         else
-            rc = conclude(k, &j->ref, &r.finding);
+            rc = conclude_by(k, l, &j->ref, &r.finding, buf_span(&r.tree));
         if (rc != 0)
             log_warn("a finding could not be logged; the file is scanned again", "why",
                      strerror(-rc));
+        k->n.members += r.members;
         free(j);
     }
-    finding_done(&r.finding);
+    detect_line_result_done(&r);
 }
 
-/* The leaf that says which rules serve, once for each release. */
-static void log_rules(struct keeper *k)
+size_t keeper_scan_out(const struct keeper *k)
 {
-    struct digest release = detect_client_release(k->detect);
-    struct note_rules n;
-    struct leaf_builder b;
-    struct buf have, *note;
-    struct act *a;
-    bool same;
+    size_t n = 0;
 
-    buf_init(&have, 32);
-    same = catalog_value_get(k->catalog, "rules.loaded", &have) == 0 && have.len == 32 &&
-           memcmp(have.data, release.b, 32) == 0;
-    buf_free(&have);
-    k->rules_logged = true;
-    if (same || (a = keeper_act_new()) == NULL)
-        return;
-    leaf_begin(&b, LK_RULES_LOADED, clock_now(), k->c->site);
-    leaf_set_digest(&b, LF_RELEASE, &release);
-    leaf_set_text(&b, LF_ENGINE, detect_client_engine(k->detect));
-    leaf_set_int(&b, LF_RULES, detect_client_rules(k->detect));
-    n.release = release;
-    (void)snprintf(n.engine, sizeof(n.engine), "%s", detect_client_engine(k->detect));
-    note = keeper_act_note_new(a, NULL, 0);
-    if (keeper_act_leaf(a, &b) == 0 && note != NULL && keeper_note_put_rules(note, &n) == 0)
-        keeper_group_add(k, a);
-    else
-        keeper_act_free(a);
+    for (const struct scan_job *j = k->lines == NULL ? NULL : k->lines->jobs; j != NULL;
+         j = j->next)
+        n++;
+    return n;
 }
 
 void keeper_scan_close(struct keeper *k)
 {
     struct scan_job *j;
 
-    while ((j = k->scans) != NULL) {
-        k->scans = j->next;
+    while (k->lines != NULL && (j = k->lines->jobs) != NULL) {
+        k->lines->jobs = j->next;
         free(j);
     }
+    keeper_lines_close(k);
 }
 
 void keeper_scan_step(struct keeper *k, mono_ms now)
 {
-    if (k->detect == NULL || k->stopped != 0)
+    struct scan_line *s;
+
+    if (k->lines == NULL || k->stopped != 0)
         return;
-    detect_client_step(k->detect, now);
-    take_results(k);
-    if (detect_client_state(k->detect) != DETECT_READY) {
-        if (!k->asked_engine && detect_client_wants_engine(k->detect, now) &&
-            msg_send(k->control, PX_WANT_ENGINE, 0, span_of(NULL, 0), NULL) == 0)
-            k->asked_engine = true;
+    keeper_lines_step(k, now);
+    s = &k->lines->line[k->lines->now];
+    if (detect_line_state(s->line) != DETECT_READY || !s->logged)
         return;
-    }
-    if (!k->rules_logged) {
-        log_rules(k);
-        return; /* the leaf comes before the first scan.done */
-    }
-    while (now >= k->scan_due && detect_client_counts(k->detect).in_flight < BATCHES)
-        if (!next_batch(k))
-            k->scan_due = now + IDLE_MS;
+    while (now >= k->lines->due && detect_line_in_flight(s->line) < BATCHES)
+        if (!next_batch(k, s->line))
+            k->lines->due = now + IDLE_MS;
 }

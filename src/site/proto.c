@@ -63,11 +63,17 @@ static const struct msg_type admin_types[] = {
     ROW(PA_SAYS, MSG_B, 0, EXACT(struct pm_admin_says)),
 };
 static const struct msg_type control_types[] = {
-    ROW(PX_ENGINE, MSG_A, 1, NOTHING),       ROW(PX_CONFIG, MSG_A, 1, NOTHING),
-    ROW(PX_DRAIN, MSG_A, 0, NOTHING),        ROW(PX_COURIER, MSG_A, 1, NOTHING),
-    ROW(PX_READER, MSG_A, 1, NOTHING),       ROW(PX_WANT_ENGINE, MSG_B, 0, NOTHING),
-    ROW(PX_LOST_COURIER, MSG_B, 0, NOTHING), ROW(PX_LOST_READER, MSG_B, 0, NOTHING),
-    ROW(PX_READY, MSG_B, 0, NOTHING),        ROW(PX_ADMIN, MSG_A, 1, NOTHING),
+    ROW(PX_ENGINE, MSG_A, 1, EXACT(struct pm_engine)),
+    ROW(PX_CONFIG, MSG_A, 1, NOTHING),
+    ROW(PX_RULES, MSG_A, 1, NOTHING),
+    ROW(PX_DRAIN, MSG_A, 0, NOTHING),
+    ROW(PX_COURIER, MSG_A, 1, NOTHING),
+    ROW(PX_READER, MSG_A, 1, NOTHING),
+    ROW(PX_WANT_ENGINE, MSG_B, 0, EXACT(struct pm_engine)),
+    ROW(PX_LOST_COURIER, MSG_B, 0, NOTHING),
+    ROW(PX_LOST_READER, MSG_B, 0, NOTHING),
+    ROW(PX_READY, MSG_B, 0, NOTHING),
+    ROW(PX_ADMIN, MSG_A, 1, NOTHING),
 };
 _Static_assert(ARRAY_LEN(control_types) == PX_TYPES && ARRAY_LEN(tls_types) == PT_TYPES &&
                    ARRAY_LEN(reload_types) == PL_TYPES,

@@ -81,12 +81,13 @@ enum {              /* `glarus` on the admin socket (A) and keeper (B) */
        PA_TYPES = PA_SAYS
 };
 enum {                  /* supervisor (A) and keeper (B) */
-       PX_ENGINE = 1,   /* A, 1 descriptor: a new engine's channel */
+       PX_ENGINE = 1,   /* A pm_engine, 1 descriptor: a new engine's channel */
        PX_CONFIG,       /* A, 1 descriptor: the configuration to take over (SIGHUP) */
+       PX_RULES,        /* A, 1 descriptor: the rule release as it is now (SIGHUP) */
        PX_DRAIN,        /* A, empty: end in order (SIGTERM) */
        PX_COURIER,      /* A, 1 descriptor: a new courier's channel; id: its life, counted from 1 */
        PX_READER,       /* A, 1 descriptor: likewise a new reader's */
-       PX_WANT_ENGINE,  /* B, empty */
+       PX_WANT_ENGINE,  /* B pm_engine */
        PX_LOST_COURIER, /* B, empty: its channel is closed; id: the life that was lost */
        PX_LOST_READER,  /* B, empty */
        PX_READY,        /* B, empty: it serves */
@@ -243,6 +244,10 @@ struct pm_state_is {
 struct pm_move {
     struct id128 move;
     uint32_t proof_len, sealed_len;
+};
+
+struct pm_engine { /* which: its place in the configuration; line: of which rules (keeper_scan.c) */
+    uint32_t which, line;
 };
 
 struct pm_sign {

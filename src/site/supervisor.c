@@ -31,13 +31,15 @@
 #define BACKOFF_MOST 30000
 #define LIVED_WELL 60000 /* ms after which a life counts as a success */
 
-/* The parts that are started and ended together; the engine stands apart. */
+/* The parts that are started and ended together; the engines stand apart.  Two lines of them: while
+ * new rules are loaded by one the other still serves. */
 #define PARTS CONFIG_ENGINE
+#define LINES 2
 
 struct supervisor {
     struct config *c;
     char *file; /* the configuration's, absolute */
-    struct proc part[PARTS], engine;
+    struct proc part[PARTS], engine[LINES][CONFIG_ENGINES_MAX];
     struct again { /* of a part that is started alone */
         uint64_t life;
         mono_ms began, due, backoff; /* due 0: nothing is */
@@ -127,22 +129,30 @@ static int start_parts(struct supervisor *s, const struct ends *x, int ring, str
     return start_part(s, CONFIG_KEEPER, keeper, ARRAY_LEN(keeper), e);
 }
 
-static void start_engine(struct supervisor *s)
+static void start_engine(struct supervisor *s, const struct pm_engine *m)
 {
-    struct detect_engine_spec spec = {
-        .path = s->c->engine, .uid = s->c->uid[CONFIG_ENGINE], .gid = s->c->uid[CONFIG_ENGINE]};
+    struct detect_engine_spec spec = {.uid = s->c->uid[CONFIG_ENGINE],
+                                      .gid = s->c->uid[CONFIG_ENGINE]};
     struct err e = ERR_INIT;
     int sock = -1, rc;
 
-    if (s->c->engine == NULL || s->control == NULL)
+    if (m->which >= s->c->engines || m->line >= LINES || s->control == NULL)
         return;
-    proc_end_now(&s->engine);
-    rc = detect_engine_start(&s->engine, &sock, &spec, &e);
-    if (rc == 0 && (rc = msg_send(s->control, PX_ENGINE, 0, span_of(NULL, 0), &sock)) != 0)
+    spec.path = s->c->engine[m->which].program;
+    proc_end_now(&s->engine[m->line][m->which]);
+    rc = detect_engine_start(&s->engine[m->line][m->which], &sock, &spec, &e);
+    if (rc == 0 && (rc = msg_send(s->control, PX_ENGINE, 0, span_of(m, sizeof(*m)), &sock)) != 0)
         (void)err_sys(&e, rc, "handing the engine to the keeper");
     if (rc != 0) /* the keeper asks again */
-        log_error("the engine cannot start", "why", err_text(&e));
+        log_error("an engine cannot start", "engine", s->c->engine[m->which].name, "why",
+                  err_text(&e));
     io_close(&sock);
+}
+
+static void start_engines(struct supervisor *s)
+{
+    for (uint32_t i = 0; i < s->c->engines; i++)
+        start_engine(s, &(struct pm_engine){i, 0});
 }
 
 /* Courier and reader hold nothing: one that ends is started anew alone. */
@@ -250,7 +260,7 @@ static int begin_life(struct supervisor *s, struct err *e)
     close_ends(&x);
     ring_close(ring);
     if (rc == 0)
-        start_engine(s);
+        start_engines(s);
     return rc;
 }
 
@@ -260,7 +270,8 @@ static void end_all(struct supervisor *s)
 {
     for (size_t i = 0; i < PARTS; i++)
         proc_end_now(&s->part[i]);
-    proc_end_now(&s->engine);
+    for (size_t i = 0; i < LINES * CONFIG_ENGINES_MAX; i++)
+        proc_end_now(&s->engine[i / CONFIG_ENGINES_MAX][i % CONFIG_ENGINES_MAX]);
     msg_close(s->control);
     tls_reload_close(&s->tls);
     s->control = NULL;
@@ -316,14 +327,17 @@ static void part_ended(struct supervisor *s, enum config_process p, bool *crashe
     *crashed = true;
 }
 
-static void engine_ended(struct supervisor *s)
+static void engine_ended(struct supervisor *s, size_t line, size_t which)
 {
     struct proc_last why;
     char text[96];
 
-    if (proc_reap(&s->engine, false, &why) == 0)
-        log_line(s->stopping ? LOG_INFO_ : LOG_WARN_, "the engine ended", "how",
-                 proc_last_text(&why, text), (char *)NULL);
+    if (proc_reap(&s->engine[line][which], false, &why) != 0)
+        return;
+    /* a line whose rules were replaced ends in order */
+    log_line(s->stopping || (why.end == PROC_EXITED && why.code == 0) ? LOG_INFO_ : LOG_WARN_,
+             "an engine ended", "engine", which < s->c->engines ? s->c->engine[which].name : "?",
+             "how", proc_last_text(&why, text), (char *)NULL);
 }
 
 /* --- signals and messages --- */
@@ -335,6 +349,21 @@ static void admit(struct supervisor *s)
     if (fd >= 0 && msg_send(s->control, PX_ADMIN, 0, span_of(NULL, 0), &fd) != 0)
         log_warn("the keeper takes no administrator now");
     io_close(&fd);
+}
+
+/* The rules as they are in the folder now.  The keeper, which cannot look there, decides whether
+ * they are others. */
+static int reload_rules(struct supervisor *s, struct err *e)
+{
+    int fd = -1, rc;
+
+    if (s->c->rules == NULL)
+        return 0;
+    if ((rc = release_pack(&fd, s->c->rules, e)) == 0 &&
+        (rc = msg_send(s->control, PX_RULES, 0, span_of(NULL, 0), &fd)) != 0)
+        (void)err_sys(e, rc, "handing the rules to the keeper");
+    io_close(&fd);
+    return rc;
 }
 
 static void reload(struct supervisor *s)
@@ -358,6 +387,8 @@ static void reload(struct supervisor *s)
         s->c = next;
         log_info("configuration read again");
         tls_reload_begin(&s->tls, s->c);
+        if (reload_rules(s, &e) != 0)
+            log_error("the rules stay as they were", "why", err_text(&e));
         return;
     }
     log_error("the configuration stays as it was", "why", err_text(&e));
@@ -384,8 +415,12 @@ static void take_control(struct supervisor *s)
     int rc;
 
     while ((rc = msg_recv(s->control, &m, &e)) == 0) {
-        if (m.type->type == PX_WANT_ENGINE)
-            start_engine(s);
+        if (m.type->type == PX_WANT_ENGINE) {
+            struct pm_engine want;
+
+            memcpy(&want, m.body.p, sizeof(want));
+            start_engine(s, &want);
+        }
         if (m.type->type == PX_LOST_COURIER)
             part_lost(s, CONFIG_COURIER, m.id);
         if (m.type->type == PX_LOST_READER)
@@ -405,7 +440,15 @@ static void take_control(struct supervisor *s)
 
 /* --- the loop --- */
 
-enum { AT_SIGNALS, AT_CONTROL, AT_ENGINE, AT_KEY, AT_ADMIN, AT_PARTS, AT_ALL = AT_PARTS + PARTS };
+enum {
+    AT_SIGNALS,
+    AT_CONTROL,
+    AT_KEY,
+    AT_ADMIN,
+    AT_PARTS,
+    AT_ENGINES = AT_PARTS + PARTS,
+    AT_ALL = AT_ENGINES + LINES * CONFIG_ENGINES_MAX
+};
 
 /* Waits for what comes next; true: a part crashed. */
 static bool watch(struct supervisor *s, int ms)
@@ -421,7 +464,10 @@ static bool watch(struct supervisor *s, int ms)
     p[AT_KEY] = (struct pollfd){.fd = tls_reload_fd(&s->tls), .events = POLLIN};
     /* between two lives they wait in the socket's queue */
     p[AT_ADMIN] = (struct pollfd){.fd = s->control == NULL ? -1 : s->admin, .events = POLLIN};
-    p[AT_ENGINE] = (struct pollfd){.fd = s->engine.pidfd, .events = POLLIN};
+    for (size_t i = 0; i < LINES * CONFIG_ENGINES_MAX; i++)
+        p[AT_ENGINES + i] =
+            (struct pollfd){.fd = s->engine[i / CONFIG_ENGINES_MAX][i % CONFIG_ENGINES_MAX].pidfd,
+                            .events = POLLIN};
     for (int i = 0; i < PARTS; i++)
         p[AT_PARTS + i] = (struct pollfd){.fd = s->part[i].pidfd, .events = POLLIN};
     if (poll(p, AT_ALL, ms) <= 0)
@@ -437,8 +483,9 @@ static bool watch(struct supervisor *s, int ms)
         tls_reload_step(&s->tls, s->c);
     if (p[AT_ADMIN].revents != 0 && s->control != NULL)
         admit(s);
-    if (p[AT_ENGINE].revents != 0)
-        engine_ended(s);
+    for (size_t i = 0; i < LINES * CONFIG_ENGINES_MAX; i++)
+        if (p[AT_ENGINES + i].revents != 0)
+            engine_ended(s, i / CONFIG_ENGINES_MAX, i % CONFIG_ENGINES_MAX);
     for (int i = 0; i < PARTS; i++)
         if (p[AT_PARTS + i].revents != 0)
             part_ended(s, (enum config_process)i, &crashed);
@@ -511,7 +558,7 @@ static int open_signals(int *out, struct err *e)
 static int check_uids(const struct config *c, struct err *e)
 {
     for (int p = 0; p < CONFIG_PROCESSES; p++)
-        if (geteuid() == 0 && c->uid[p] == 0 && (p != CONFIG_ENGINE || c->engine != NULL))
+        if (geteuid() == 0 && c->uid[p] == 0 && (p != CONFIG_ENGINE || c->engines != 0))
             return err_set(e, -EINVAL,
                            "%s: started as root, every process needs a uid to become; add "
                            "\"%s\" under \"run_as\"",
@@ -539,7 +586,8 @@ int supervisor_run(struct config *c)
 
     for (size_t i = 0; i < PARTS; i++)
         s.part[i] = (struct proc)PROC_NONE;
-    s.engine = (struct proc)PROC_NONE;
+    for (size_t i = 0; i < LINES * CONFIG_ENGINES_MAX; i++)
+        s.engine[i / CONFIG_ENGINES_MAX][i % CONFIG_ENGINES_MAX] = (struct proc)PROC_NONE;
     if ((s.file = realpath(c->file, NULL)) == NULL)
         rc = err_sys(&e, -errno, "looking up \"%s\"", c->file);
     else if ((rc = jail_guard(&e)) == 0 && (rc = check_uids(c, &e)) == 0 &&

@@ -232,6 +232,7 @@ static void an_account_is_counted_since_a_time(void **state)
 static void a_claim_is_of_one_account_and_runs_out(void **state)
 {
     struct fixture *f = *state;
+    char turn[CATALOG_ACCOUNT_MAX + 1] = "";
     struct catalog_scan s[8];
     struct id128 ref;
     uint64_t pending;
@@ -245,38 +246,63 @@ static void a_claim_is_of_one_account_and_runs_out(void **state)
     ref = REF(99);
     assert_int_equal(catalog_scan_add(f->c, &ref, 0, 1), -ENOENT);
     /* the most urgent is 4, so the account is "even" */
-    assert_int_equal(catalog_scan_claim(f->c, 100, 200, s, 2, &n), 0);
+    assert_int_equal(catalog_scan_claim(f->c, 100, 200, turn, s, 2, &n), 0);
     assert_int_equal(n, 2);
     assert_int_equal(s[0].ref.b[0], 4);
     assert_int_equal(s[1].ref.b[0], 2);
     assert_int_equal(s[0].object.b[0], 4);
     assert_int_equal(s[0].attempts, 1);
     assert_int_equal(catalog_scan_done(f->c, s[0].job), 0);
-    assert_int_equal(catalog_scan_claim(f->c, 100, 200, s, 8, &n), 0);
+    assert_int_equal(catalog_scan_claim(f->c, 100, 200, turn, s, 8, &n), 0);
     assert_int_equal(n, 3); /* all of "odd" */
     assert_int_equal(s[2].ref.b[0], 5);
     assert_int_equal(catalog_scan_release(f->c, s[2].job), 0);
-    assert_int_equal(catalog_scan_claim(f->c, 100, 200, s, 8, &n), 0);
-    assert_int_equal(n, 1); /* 5 or 6, one account */
+    assert_int_equal(catalog_scan_claim(f->c, 100, 200, turn, s, 8, &n), 0);
+    assert_int_equal(n, 1); /* 5 or 6, one account: "even" is next, although 5 is older */
+    assert_int_equal(s[0].ref.b[0], 6);
+    assert_int_equal(catalog_scan_unclaim(f->c, s[0].job), 0);
+    assert_int_equal(catalog_scan_claim(f->c, 100, 200, turn, s, 8, &n), 0);
+    assert_int_equal(n, 1);
     assert_int_equal(s[0].ref.b[0], 5);
     assert_int_equal(s[0].attempts, 2);
-    assert_int_equal(catalog_scan_claim(f->c, 100, 200, s, 8, &n), 0);
+    assert_int_equal(catalog_scan_claim(f->c, 100, 200, turn, s, 8, &n), 0);
     assert_int_equal(n, 1);
     assert_int_equal(s[0].ref.b[0], 6);
     assert_int_equal(catalog_scan_unclaim(f->c, s[0].job), 0); /* it was never tried */
-    assert_int_equal(catalog_scan_claim(f->c, 100, 200, s, 8, &n), 0);
+    assert_int_equal(catalog_scan_claim(f->c, 100, 200, turn, s, 8, &n), 0);
     assert_int_equal(n, 1);
     assert_int_equal(s[0].ref.b[0], 6);
     assert_int_equal(s[0].attempts, 1);
-    assert_int_equal(catalog_scan_claim(f->c, 199, 300, s, 8, &n), 0);
+    assert_int_equal(catalog_scan_claim(f->c, 199, 300, turn, s, 8, &n), 0);
     assert_int_equal(n, 0);
-    assert_int_equal(catalog_scan_claim(f->c, 200, 300, s, 8, &n), 0);
+    assert_int_equal(catalog_scan_claim(f->c, 200, 300, turn, s, 8, &n), 0);
     assert_int_equal(n, 3); /* the leases ran out */
     ref = REF(2);
     assert_int_equal(catalog_scan_done_ref(f->c, &ref), 0);
     assert_int_equal(catalog_scan_done_ref(f->c, &ref), 0);
     assert_int_equal(catalog_scan_pending(f->c, &pending), 0);
     assert_int_equal(pending, 4);
+}
+
+static void accounts_take_turns_whatever_their_queues(void **state)
+{
+    static const char *const want[] = {"big", "mid", "one", "big", "mid", "big"};
+    struct fixture *f = *state;
+    char turn[CATALOG_ACCOUNT_MAX + 1] = "";
+    struct catalog_scan s[8];
+    struct id128 ref;
+    size_t n;
+
+    for (uint8_t i = 1; i <= 120; i++) {
+        add(f, i, "CA", i == 120 ? "one" : i > 100 ? "mid" : "big");
+        ref = REF(i);
+        assert_int_equal(catalog_scan_add(f->c, &ref, 0, i), 0);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+        assert_int_equal(catalog_scan_claim(f->c, 500, 900, turn, s, 8, &n), 0);
+        assert_string_equal(turn, want[i]);
+        assert_int_equal(n, i == 2 ? 1 : 8);
+    }
 }
 
 static int take_verdict(void *arg, const struct catalog_verdict *v)
@@ -287,6 +313,26 @@ static int take_verdict(void *arg, const struct catalog_verdict *v)
     if (v->sealed.n > 0)
         assert_memory_equal(v->sealed.p, "opaque", 6);
     return 0;
+}
+
+static void what_a_file_held_goes_with_its_submission(void **state)
+{
+    struct fixture *f = *state;
+    struct id128 ref = REF(1), sub = SUB(1), none = REF(9);
+    struct buf b;
+
+    buf_init(&b, 64);
+    add(f, 1, "CA", "a");
+    assert_int_equal(catalog_tree_get(f->c, &ref, &b), -ENOENT);
+    assert_int_equal(catalog_tree_put(f->c, &ref, span_str("first")), 0);
+    assert_int_equal(catalog_tree_put(f->c, &ref, span_str("second")), 0);
+    assert_int_equal(catalog_tree_put(f->c, &none, span_str("x")), -ENOENT);
+    assert_int_equal(catalog_tree_get(f->c, &ref, &b), 0);
+    assert_true(span_is(buf_span(&b), "second"));
+    assert_int_equal(catalog_submission_end(f->c, &sub, CATALOG_ERASED, 1, 1, 1), 0);
+    buf_reset(&b);
+    assert_int_equal(catalog_tree_get(f->c, &ref, &b), -ENOENT);
+    buf_free(&b);
 }
 
 static int take_total(void *arg, const struct catalog_total *t)
@@ -310,6 +356,7 @@ static void verdicts_are_kept_found_and_counted(void **state)
     struct catalog_verdict v = {.engine = "yara", .reason = "none"}, got;
     struct id128 o = OBJ(4);
     struct list l = {{0}, 0};
+    struct buf sealed;
 
     for (uint8_t i = 1; i <= 3; i++)
         add(f, i, "CA", "a");
@@ -339,11 +386,15 @@ static void verdicts_are_kept_found_and_counted(void **state)
     assert_int_equal(l.count, 2);
     assert_int_equal(l.n[0], CATALOG_CLEAN); /* "hashes" */
     assert_int_equal(l.n[1], CATALOG_MALICIOUS);
-    assert_int_equal(catalog_verdict_of_object(f->c, &o, "yara", &v.release, &got), 0);
+    buf_init(&sealed, 64);
+    assert_int_equal(catalog_verdict_of_object(f->c, &o, "yara", &v.release, &got, &sealed), 0);
     assert_int_equal(got.verdict, CATALOG_CLEAN);
+    assert_int_equal(got.ref.b[0], 4);
     assert_int_equal(got.sealed.n, 0);
+    assert_true(span_is(buf_span(&sealed), "opaque"));
+    buf_free(&sealed);
     v.release.b[0] = 1;
-    assert_int_equal(catalog_verdict_of_object(f->c, &o, "yara", &v.release, &got), -ENOENT);
+    assert_int_equal(catalog_verdict_of_object(f->c, &o, "yara", &v.release, &got, NULL), -ENOENT);
     l.count = 0;
     assert_int_equal(catalog_totals(f->c, take_total, &l), 0);
     assert_int_equal(l.count, 2);
@@ -501,10 +552,10 @@ static void a_newer_schema_is_refused_in_words(void **state)
 
     catalog_close(f->c);
     f->c = NULL;
-    plain_sql(f->path, "PRAGMA user_version = 2");
+    plain_sql(f->path, "PRAGMA user_version = 3");
     assert_int_equal(catalog_open(&f->c, f->path, &f->e), -EINVAL);
-    assert_non_null(strstr(err_text(&f->e), "schema 2, this program knows up to 1"));
-    plain_sql(f->path, "PRAGMA user_version = 1");
+    assert_non_null(strstr(err_text(&f->e), "schema 3, this program knows up to 2"));
+    plain_sql(f->path, "PRAGMA user_version = 2");
     assert_int_equal(catalog_open(&f->c, f->path, &f->e), 0);
 }
 
@@ -557,6 +608,8 @@ int main(void)
         T(inventories_are_sorted_and_complete),
         T(an_account_is_counted_since_a_time),
         T(a_claim_is_of_one_account_and_runs_out),
+        T(accounts_take_turns_whatever_their_queues),
+        T(what_a_file_held_goes_with_its_submission),
         T(verdicts_are_kept_found_and_counted),
         T(a_move_and_its_items_are_kept),
         T(a_batch_is_kept_or_lost_whole),

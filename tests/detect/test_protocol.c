@@ -12,21 +12,25 @@
 
 static void a_hello_has_two_labels_and_nothing_else(void **state)
 {
-    static const char *const bad[] = {"", "\0\0\0\1\4yara",
-                                      "\0\0\0\1\4yAra\1"
+    static const char *const bad[] = {"",
+                                      "\0\0\0\1\0\0\0\0\4yara",
+                                      "\0\0\0\1\0\0\0\0\4yAra\1"
                                       "4",
-                                      "\0\0\0\1\4yara\0",
-                                      "\0\0\0\1\4yara\1"
-                                      "4x"};
-    static const size_t size[] = {0, 9, 11, 10, 12};
+                                      "\0\0\0\1\0\0\0\0\4yara\0",
+                                      "\0\0\0\1\0\0\0\0\4yara\1"
+                                      "4x",
+                                      "\0\0\0\1\0\0\0\2\4yara\1"
+                                      "4"};
+    static const size_t size[] = {0, 13, 15, 14, 16, 15};
     struct detect_hello h;
 
     (void)state;
-    assert_int_equal(protocol_get_hello(BYTES("\0\0\1\2\4yara\5"
+    assert_int_equal(protocol_get_hello(BYTES("\0\0\1\2\0\0\0\1\4yara\5"
                                               "4.2.3"),
                                         &h),
                      0);
     assert_int_equal(h.rules, 258);
+    assert_int_equal(h.members, 1);
     assert_string_equal(h.engine, "yara");
     assert_string_equal(h.version, "4.2.3");
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -35,7 +39,7 @@ static void a_hello_has_two_labels_and_nothing_else(void **state)
 
 static struct detect_scan scan_of(uint32_t limit, uint32_t n, uint64_t offset, uint64_t size)
 {
-    struct detect_scan s = {.limit = limit, .n = n};
+    struct detect_scan s = {.limit = limit, .total = 7, .n = n};
 
     for (uint32_t i = 0; i < n && i < DETECT_BATCH_FILES; i++) {
         s.file[i].offset = offset;
@@ -50,12 +54,13 @@ static int round_trip(struct detect_scan in, uint32_t claim)
     struct buf b;
     int rc;
 
-    buf_init(&b, 8 + 16 * DETECT_BATCH_FILES);
+    buf_init(&b, 12 + 16 * DETECT_BATCH_FILES);
     assert_int_equal(protocol_put_scan(&b, &in), 0);
-    b.data[7] = (uint8_t)claim;
+    b.data[11] = (uint8_t)claim;
     rc = protocol_get_scan(buf_span(&b), &out);
     if (rc == 0) {
         assert_int_equal(out.limit, in.limit);
+        assert_int_equal(out.total, 7);
         assert_int_equal(out.n, in.n);
         assert_memory_equal(out.file, in.file, in.n * sizeof(in.file[0]));
     }

@@ -112,6 +112,8 @@ static void the_bundle_is_what_was_hashed_for_ever(void **state)
     assert_int_equal(protocol_bundle_next(&c, &f), 1);
     assert_string_equal(f.name, "b.yar");
     assert_true(span_is(f.content, "second"));
+    assert_int_equal(protocol_bundle_next(&c, &f), 1);
+    assert_string_equal(f.name, "c.sha256"); /* engines leave it alone */
     assert_int_equal(protocol_bundle_next(&c, &f), 0);
     assert_int_equal(pwrite(release_fd(r), "x", 1, 0), -1); /* sealed */
     (void)munmap(p, release_size(r));

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -29,6 +30,15 @@
 
 static const char *glarusd, *engine, *rules;
 static bool all_tls;
+static char walk[PATH_MAX], clamav[PATH_MAX]; /* beside the engine's folder */
+
+static void beside(char out[PATH_MAX], const char *name)
+{
+    const char *slash = strrchr(engine, '/');
+    int folder = (int)(slash - engine);
+
+    (void)snprintf(out, PATH_MAX, "%.*s/../%s/glarus-engine-%s", folder, engine, name, name);
+}
 
 void rig_args(int argc, char **argv)
 {
@@ -45,6 +55,8 @@ void rig_args(int argc, char **argv)
         (void)fprintf(stderr, "%s: no such program or folder\n", argv[0]);
         exit(2);
     }
+    beside(walk, "walk");
+    beside(clamav, "clamav");
 }
 
 unsigned rig_rounds(unsigned otherwise)
@@ -260,7 +272,11 @@ static void write_config(const struct rig *r, const struct rig_site *s, const st
     put_tls(r, s, &b);
     if (r->plan.scanning)
         assert_int_equal(
-            buf_printf(&b, "engine: {program: %s, rules: %s, seconds: 30s}\n", engine, rules), 0);
+            buf_printf(&b,
+                       "engines:\n  - {name: yara, program: %s}\n  - {name: walk, program: %s}\n"
+                       "  - {name: clamav, program: %s}\nscan: {rules: %s, seconds: 30s}\n",
+                       engine, walk, clamav, rules),
+            0);
     if (peer != NULL)
         put_peer(r, peer, &b);
     assert_int_equal(buf_puts(&b, "submitters:\n"), 0);

@@ -54,10 +54,10 @@ static bool by_design(enum jail_profile p, const struct right *r)
     } rows[] = {
         {JAIL_COURIER, "make an inet socket"}, {JAIL_ENGINE_SERVER, "fork as the C library does"},
         {JAIL_FRONT, "make a thread"},         {JAIL_KEEPER, "make a thread"},
-        {JAIL_COURIER, "make a thread"},
+        {JAIL_COURIER, "make a thread"},       {JAIL_SCRATCH_SERVER, "fork as the C library does"},
     };
 
-    if (p != JAIL_ENGINE_CHILD && strcmp(r->name, "make a memfd") == 0)
+    if (p != JAIL_ENGINE_CHILD && p != JAIL_SCRATCH_CHILD && strcmp(r->name, "make a memfd") == 0)
         return true;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (rows[i].p == p && strcmp(rows[i].name, r->name) == 0)

@@ -20,6 +20,7 @@ BEGIN {
     only("^yaml\\.h$", "^src/base/yaml\\.c$")
     only("^yara(\\.h|/)", "^engines/yara/")
     only("^clamav", "^engines/clamav/")
+    only("^(archive(_entry)?|magic)\\.h$", "^engines/walk/")
 
     # Functions, and the files that may call them; "^$" is nobody.
     clock = "^(src/base/clock\\.c|tests/base/test_clock\\.c)$"

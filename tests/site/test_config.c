@@ -39,7 +39,8 @@ static void a_short_configuration_has_its_defaults(void **state)
     assert_int_equal(c->object_max, 256 << 20);
     assert_int_equal(c->ring_slots, 256);
     assert_int_equal(c->epoch, 86400);
-    assert_null(c->engine);
+    assert_int_equal(c->engines, 0);
+    assert_null(c->rules);
     config_free(c);
 }
 

@@ -93,6 +93,7 @@ static void write_one(struct buf *b, enum note_kind kind)
     const struct note_document document = {2, DIGEST(1), span_str("record")};
     const struct digest withdrawn = DIGEST(8);
     const struct note_rules rules = {DIGEST(1), "yara 4.5"};
+    const struct note_tree tree = {ID(2), span_str("leaves")};
     int rc = -1;
 
     buf_init(b, 4096);
@@ -117,6 +118,9 @@ static void write_one(struct buf *b, enum note_kind kind)
         break;
     case NOTE_MOVE:
         rc = keeper_note_put_move(b, &move);
+        break;
+    case NOTE_TREE:
+        rc = keeper_note_put_tree(b, &tree);
         break;
     }
     assert_int_equal(rc, 0);
@@ -185,6 +189,11 @@ static void documents_rules_and_moves_come_back(void **state)
     read_one(&b, &n);
     assert_string_equal(n.rules.engine, "yara 4.5");
     buf_free(&b);
+    write_one(&b, NOTE_TREE);
+    read_one(&b, &n);
+    assert_int_equal(n.tree.ref.b[0], 2);
+    assert_true(span_is(n.tree.tree, "leaves"));
+    buf_free(&b);
     write_one(&b, NOTE_MOVE);
     read_one(&b, &n);
     assert_memory_equal(&n.move.set_root, &m.set_root, 32);
@@ -200,13 +209,13 @@ static void documents_rules_and_moves_come_back(void **state)
 /* The open end of a record may be shorter; all else is of one length. */
 static size_t least(enum note_kind kind, size_t len)
 {
-    return kind == NOTE_SCAN ? len - 7 : kind == NOTE_DOCUMENT ? len - 6 : len;
+    return kind == NOTE_SCAN ? len - 7 : kind == NOTE_DOCUMENT || kind == NOTE_TREE ? len - 6 : len;
 }
 
 static void a_record_that_is_cut_short_or_too_long_is_refused(void **state)
 {
     (void)state;
-    for (int kind = NOTE_ACCEPT; kind <= NOTE_MOVE; kind++) {
+    for (int kind = NOTE_ACCEPT; kind <= NOTE_TREE; kind++) {
         struct note n;
         struct buf b;
 
@@ -233,7 +242,7 @@ static void an_unknown_kind_and_a_nul_within_a_word_are_refused(void **state)
     b.data[b.len - 1] = '5';
     b.data[0] = 0;
     assert_int_equal(keeper_note_get(buf_span(&b), &n), -EBADMSG);
-    b.data[0] = NOTE_MOVE + 1;
+    b.data[0] = NOTE_TREE + 1;
     assert_int_equal(keeper_note_get(buf_span(&b), &n), -EBADMSG);
     buf_free(&b);
 }
