@@ -102,6 +102,78 @@ static int take_states(struct client_answer_state *a, const json_t *list)
     return 0;
 }
 
+#define HELD_SHOWN 24 /* lines; the rest is in the JSON */
+#define HELD_DEPTH 64
+
+struct held_one {
+    uint64_t number, parent;
+    const char *name, *verdict, *reason;
+};
+
+static int held_one(const json_t *m, struct held_one *out)
+{
+    out->name = json_string_value(json_object_get(m, "name"));
+    out->verdict = json_string_value(json_object_get(m, "verdict"));
+    out->reason = json_string_value(json_object_get(m, "reason"));
+    if (out->name == NULL || out->verdict == NULL || out->reason == NULL)
+        return -EPROTO;
+    return number(m, "number", &out->number) != 0 || number(m, "parent", &out->parent) != 0
+               ? -EPROTO
+               : 0;
+}
+
+/* The names from the file down to a member, which stands behind those it lies in. */
+static int put_chain(struct buf *b, const json_t *list, size_t at, unsigned depth)
+{
+    struct held_one m, above;
+    int rc = held_one(json_array_get(list, at), &m);
+
+    if (rc != 0 || depth > HELD_DEPTH)
+        return -EPROTO;
+    for (size_t i = at; m.parent != 0 && i > 0; i--) {
+        if ((rc = held_one(json_array_get(list, i - 1), &above)) != 0)
+            return rc;
+        if (above.number == m.parent) {
+            if ((rc = put_chain(b, list, i - 1, depth + 1)) != 0 || (rc = buf_puts(b, " / ")) != 0)
+                return rc;
+            break;
+        }
+    }
+    return text_plain(b, span_str(m.name[0] != '\0' ? m.name : "(no name)"));
+}
+
+/* First what is bad, then what is unknown, then the rest. */
+static int take_held(struct client_answer_state *a, const json_t *held)
+{
+    static const char *const order[] = {"malicious", "incomplete", "clean"};
+    const json_t *list = json_object_get(held, "listed");
+    uint64_t members;
+    size_t shown = 0;
+    int rc = 0;
+
+    if (held == NULL)
+        return 0;
+    if (number(held, "members", &members) != 0 || !json_is_array(list))
+        return -EPROTO;
+    for (size_t k = 0; k < ARRAY_LEN(order); k++)
+        for (size_t i = 0; i < json_array_size(list) && shown < HELD_SHOWN && rc == 0; i++) {
+            struct held_one m;
+
+            if ((rc = held_one(json_array_get(list, i), &m)) != 0 ||
+                strcmp(m.verdict, order[k]) != 0)
+                continue;
+            if ((rc = put_chain(&a->held, list, i, 0)) == 0)
+                rc = strcmp(m.reason, "none") == 0
+                         ? buf_printf(&a->held, ": %s\n", m.verdict)
+                         : buf_printf(&a->held, ": %s, %.16s\n", m.verdict, m.reason);
+            shown++;
+        }
+    if (rc == 0 && shown < members)
+        rc = buf_printf(&a->held, "and %llu more\n", (unsigned long long)(members - shown));
+    a->held_json = json_dumps(held, JSON_COMPACT | JSON_SORT_KEYS);
+    return rc == 0 && a->held_json == NULL ? -ENOMEM : rc;
+}
+
 static int take_verdict(struct client_answer_state *a, const json_t *v)
 {
     static const char *const words[] = {"malicious", "clean", "incomplete"};
@@ -125,6 +197,8 @@ static int take_verdict(struct client_answer_state *a, const json_t *v)
         if (rc == 0 && json_is_string(n) && (i == 0 || (rc = buf_putc(&a->names, '\n')) == 0))
             rc = text_plain(&a->names, span_str(json_string_value(n)));
     }
+    if (rc == 0)
+        rc = take_held(a, json_object_get(v, "held"));
     return known ? rc : -EPROTO;
 }
 
@@ -137,6 +211,7 @@ int client_answer_submission(struct client_answer_state *a, const struct id128 *
 
     memset(a, 0, sizeof(*a));
     buf_init(&a->names, 1 << 20);
+    buf_init(&a->held, 1 << 20);
     text_id(wanted, sub);
     if (o == NULL || text(o, "sub", got, sizeof(got)) != 0 || strcmp(got, wanted) != 0)
         rc = nonsense(e, "not about this submission");
@@ -159,6 +234,9 @@ int client_answer_submission(struct client_answer_state *a, const struct id128 *
 void client_answer_state_done(struct client_answer_state *a)
 {
     buf_free(&a->names);
+    buf_free(&a->held);
+    free(a->held_json);
+    a->held_json = NULL;
 }
 
 int client_answer_ordered(struct client_ordered *out, struct span json, struct err *e)

@@ -72,6 +72,8 @@ struct client_answer_state {
     char accepted_at[24], ended_at[24], scanned_at[24];
     bool has_epoch;
     struct buf names; /* joined by line feeds */
+    struct buf held;  /* for a terminal: what the file held, a line each; empty: nothing */
+    char *held_json;  /* the site's own words; NULL: nothing */
 };
 struct client_ordered {
     char state[16], final_by[24];

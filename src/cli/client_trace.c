@@ -183,7 +183,7 @@ static int put_line(struct buf *out, const char *name, const char *value)
     return value[0] == '\0' ? 0 : buf_printf(out, "  %-10s %s\n", name, value);
 }
 
-static int put_names(struct buf *out, struct span names)
+static int put_lines(struct buf *out, const char *what, struct span names)
 {
     struct cur c = cur_of(names);
     int rc = 0;
@@ -192,7 +192,7 @@ static int put_names(struct buf *out, struct span names)
         const uint8_t *end = memchr(c.p, '\n', c.n);
         size_t n = end == NULL ? c.n : (size_t)(end - c.p);
 
-        if ((rc = buf_puts(out, "  rule       ")) == 0 &&
+        if ((rc = buf_printf(out, "  %-10s ", what)) == 0 &&
             (rc = text_plain(out, span_of(c.p, n))) == 0)
             rc = buf_putc(out, '\n');
         n += end != NULL;
@@ -234,9 +234,10 @@ static int put_history(const struct subject *s, const struct client_answer_state
         return buf_puts(out, "  verdict    none yet\n");
     if ((rc = put_line(out, "verdict", st->verdict)) != 0 ||
         (strcmp(st->reason, "none") != 0 && (rc = put_line(out, "because", st->reason)) != 0) ||
-        (rc = put_line(out, "release", st->release)) != 0)
+        (rc = put_line(out, "release", st->release)) != 0 ||
+        (rc = put_lines(out, "rule", buf_span(&st->names))) != 0)
         return rc;
-    return put_names(out, buf_span(&st->names));
+    return put_lines(out, "held", buf_span(&st->held));
 }
 
 static int put_json(const struct subject *s, const struct client_answer_state *st, struct buf *out)
@@ -265,6 +266,8 @@ static int put_json(const struct subject *s, const struct client_answer_state *s
         if ((rc = buf_printf(out, ",\"%s\":", texts[i].name)) == 0)
             rc = text_json_string(out, span_str(v));
     }
+    if (rc == 0 && st->held_json != NULL)
+        rc = buf_printf(out, ",\"held\":%s", st->held_json);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(flags); i++)
         rc = buf_printf(out, ",\"%s\":%s", flags[i].name, flags[i].is ? "true" : "false");
     return rc;

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "detect/verdict.h"
+#include "detect/tree.h"
 #include "site/front_priv.h"
 
 #define JSON "application/json"
@@ -189,10 +189,66 @@ static int put_names(struct buf *b, struct span names)
     return rc == 0 ? buf_putc(b, ']') : rc;
 }
 
-static int put_verdict(struct buf *b, const struct pm_traced *m, struct span names)
+/* A member's name is whatever its container says: shown as a terminal would. */
+static int put_member_name(struct buf *b, struct span name)
+{
+    struct buf plain;
+    int rc;
+
+    buf_init(&plain, 4 * TREE_NAME_MAX);
+    rc = text_plain(&plain, name);
+    if (rc == 0)
+        rc = member(b, "name", buf_span(&plain));
+    buf_free(&plain);
+    return rc;
+}
+
+static int put_held_one(struct buf *b, const struct tree_member *m)
 {
     char hex[65];
     int rc;
+
+    text_digest(hex, &m->sha256);
+    if ((rc = buf_printf(b, "{\"number\":%u,\"parent\":%u", m->number, m->parent)) != 0 ||
+        (rc = put_member_name(b, m->name)) != 0 || (rc = member_number(b, "size", m->size)) != 0 ||
+        (rc = member(b, "sha256", span_str(hex))) != 0 ||
+        (rc = member(b, "verdict", span_str(verdict_word(m->verdict)))) != 0 ||
+        (rc = member(b, "reason", span_str(verdict_reason_word(m->reason)))) != 0 ||
+        (rc = put_names(b, m->names)) != 0)
+        return rc;
+    return buf_putc(b, '}');
+}
+
+/* What the file held; nothing is said of a file that is no container. */
+static int put_held(struct buf *b, struct span record)
+{
+    struct tree_member m;
+    struct tree t;
+    bool first = true;
+    int rc;
+
+    if (record.n == 0)
+        return 0;
+    if (tree_read(&t, record) != 0)
+        return -EPROTO;
+    rc = buf_printf(b, ",\"held\":{\"members\":%u,\"listed\":[", t.members);
+    while (rc == 0 && (rc = tree_next(&t, &m)) == 1) {
+        rc = first ? 0 : buf_putc(b, ',');
+        if (rc == 0)
+            rc = put_held_one(b, &m);
+        first = false;
+    }
+    return rc == -EBADMSG ? -EPROTO : rc != 0 ? rc : buf_puts(b, "]}");
+}
+
+static int put_verdict(struct buf *b, const struct pm_traced *m, struct span tail)
+{
+    struct span names = span_of(tail.p, m->names_len);
+    char hex[65];
+    int rc;
+
+    if (m->names_len > tail.n || m->tree_len != tail.n - m->names_len)
+        return -EPROTO;
 
     if ((m->state & SUB_SCANNED) == 0)
         return buf_puts(b, ",\"verdict\":null");
@@ -205,7 +261,8 @@ static int put_verdict(struct buf *b, const struct pm_traced *m, struct span nam
             0 &&
         (rc = member_number(b, "hits", m->hits)) == 0 &&
         (rc = member(b, "release", span_str(hex))) == 0 &&
-        (rc = member_time(b, "time", m->scanned)) == 0 && (rc = put_names(b, names)) == 0)
+        (rc = member_time(b, "time", m->scanned)) == 0 && (rc = put_names(b, names)) == 0 &&
+        (rc = put_held(b, span_of(tail.p + m->names_len, m->tree_len))) == 0)
         rc = buf_putc(b, '}');
     return rc;
 }

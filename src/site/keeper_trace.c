@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "detect/verdict.h"
+#include "detect/tree.h"
 #include "events/receipt_extra.h"
 #include "site/keeper_intake.h"
 #include "site/keeper_notes.h"
@@ -161,7 +161,8 @@ struct scanned { /* the newest verdict of a ref */
     struct catalog_verdict row;
     uint64_t leaf;
     size_t names_len;
-    char names[CATALOG_SEALED_MAX];
+    char names[CATALOG_SEALED_MAX + TREE_MAX]; /* behind the names: what the file held */
+    size_t tree_len;
     uint8_t sealed[CATALOG_SEALED_MAX + 64];
     size_t sealed_len;
 };
@@ -198,6 +199,20 @@ static int verdict_of(struct keeper *k, const struct id128 *ref, struct scanned 
     s->names_len = s->sealed_len - VAULT_SEAL_EXTRA - 8;
     memcpy(s->names, plain + 8, s->names_len);
     return 0;
+}
+
+/* What the file held, behind the names.  A record that cannot be read is not shown. */
+static void held_of(struct keeper *k, const struct id128 *ref, struct scanned *s)
+{
+    struct buf sealed;
+
+    s->tree_len = 0;
+    buf_init(&sealed, CATALOG_TREE_MAX);
+    if (catalog_tree_get(k->catalog, ref, &sealed) == 0 && sealed.len >= VAULT_SEAL_EXTRA &&
+        sealed.len - VAULT_SEAL_EXTRA <= TREE_MAX &&
+        vault_unseal_text(k->vault, ref, buf_span(&sealed), s->names + s->names_len) == 0)
+        s->tree_len = sealed.len - VAULT_SEAL_EXTRA;
+    buf_free(&sealed);
 }
 
 int keeper_receipt_scanned(struct keeper *k, const struct catalog_submission *row, struct buf *out,
@@ -290,13 +305,14 @@ static bool trace_fill(struct keeper *k, const struct catalog_submission *row,
 
     memset(m, 0, sizeof(*m));
     s->found = false;
-    s->names_len = 0;
+    s->names_len = s->tree_len = 0;
     if (holds_slot(row) && verdict_of(k, &row->ref, s) != 0)
         s->found = false;
     m->state = state_of(k, row, s->found);
     if (ask->wait > 0 && m->state == ask->seen)
         return false;
     if (s->found) {
+        held_of(k, &row->ref, s);
         m->verdict = (uint32_t)(s->row.verdict == CATALOG_MALICIOUS ? VERDICT_MALICIOUS
                                 : s->row.verdict == CATALOG_CLEAN   ? VERDICT_CLEAN
                                                                     : VERDICT_INCOMPLETE);
@@ -315,6 +331,7 @@ static bool trace_fill(struct keeper *k, const struct catalog_submission *row,
         vault_slot_info_done(&info);
     }
     m->names_len = (uint32_t)s->names_len;
+    m->tree_len = (uint32_t)s->tree_len;
     fill_place(k, row, m);
     return true;
 }
@@ -363,7 +380,8 @@ void keeper_trace_ask(struct keeper *k, uint64_t id, const struct pm_trace *ask,
         return;
     }
     if (trace_fill(k, &row, ask, &m, &s)) {
-        keeper_answer(k, FK_TRACED, id, &m, sizeof(m), span_of(s.names, s.names_len), NULL);
+        keeper_answer(k, FK_TRACED, id, &m, sizeof(m), span_of(s.names, s.names_len + s.tree_len),
+                      NULL);
         return;
     }
     for (w = k->waiters; w != NULL; w = w->next)
@@ -395,7 +413,8 @@ static bool wake(struct keeper *k, struct waiter *w, bool over)
         w->ask.wait = 0;
     if (!trace_fill(k, &row, &w->ask, &m, &s))
         return false;
-    keeper_answer(k, FK_TRACED, w->id, &m, sizeof(m), span_of(s.names, s.names_len), NULL);
+    keeper_answer(k, FK_TRACED, w->id, &m, sizeof(m), span_of(s.names, s.names_len + s.tree_len),
+                  NULL);
     return true;
 }
 

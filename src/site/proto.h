@@ -202,7 +202,7 @@ enum proto_sub_state { /* grows, but for SCANNED and WITHDRAWN, forgotten once E
                        SUB_DESTROYED = 32, /* its epoch is destroyed */
                        SUB_MOVED = 64,     /* lives at another site now */
 };
-struct pm_traced {            /* tail: the names of the rules that hit */
+struct pm_traced {            /* tail: the names of the rules that hit, what the file held */
     uint32_t state;           /* set of enum proto_sub_state */
     uint32_t verdict, reason; /* enum of detect/verdict.h, when scanned */
     uint32_t hits;
@@ -213,7 +213,8 @@ struct pm_traced {            /* tail: the names of the rules that hit */
     char site[20]; /* where it lives now */
     char url[256];
     struct digest release;
-    uint32_t names_len, pad; /* tail: names of the rules that hit, joined by line feeds */
+    uint32_t names_len; /* tail: names of the rules that hit, joined by line feeds; behind them */
+    uint32_t tree_len;  /* what the file held (detect/tree.h), 0: nothing */
 };
 struct pm_order {
     struct id128 sub;

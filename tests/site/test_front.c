@@ -640,6 +640,7 @@ static void a_trace_says_states_and_verdict(void **state)
     t.accepted = 1700000000;
     memcpy(t.country, "CA", 3);
     memcpy(t.site, "zrh1", 5);
+    t.names_len = 7;
     tell(rig, FK_TRACED, m.id, &t, sizeof(t), "one\ntwo");
     assert_int_equal(hear(fd, out), 200);
     has(out, "\"states\":[\"accepted\",\"final\",\"scanned\"],\"seen\":7");
