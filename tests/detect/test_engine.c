@@ -404,7 +404,9 @@ static void two_submitters_never_share_a_child_nor_see_each_other(void **state)
     for (int i = 0; i < 300 && (n = children_of(inner, child, 4)) != 2; i++)
         (void)usleep(1000);
     assert_int_equal(n, 2);
-    (void)usleep(50000); /* both hang inside by now */
+    /* until both hang inside */
+    for (int i = 0; i < 250 && open_files(child[0]) + open_files(child[1]) != 0; i++)
+        (void)usleep(1000);
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(open_files(child[i]), 0);
         assert_int_equal(mapped(child[i], "batch", batch[i], 4), 1);
