@@ -40,6 +40,39 @@ static void answer(struct span s, struct buf *again)
     finding_done(&a.finding);
 }
 
+static void rules(struct span s, struct buf *again)
+{
+    struct detect_rules m;
+
+    if (protocol_get_rules(s, &m) == 0 && protocol_put_rules(again, &m) == 0)
+        same(again, s);
+}
+
+/* The message, then the memory it is about: what the check lets pass must be readable. */
+static void members(struct span s, struct buf *again)
+{
+    struct detect_members m;
+    struct detect_member one;
+    struct span memory;
+    unsigned sum = 0;
+
+    if (s.n < 16 || protocol_get_members(span_of(s.p, 16), &m) != 0)
+        return;
+    memory = span_of(s.p + 16, s.n - 16);
+    if (m.size != memory.n || protocol_members_check(&m, memory.p, DETECT_BATCH_FILES) != 0)
+        return;
+    for (uint32_t i = 0; i < m.count; i++) {
+        memcpy(&one, memory.p + i * sizeof(one), sizeof(one));
+        for (uint64_t k = 0; k < one.size; k++)
+            sum += memory.p[one.offset + k];
+        for (uint32_t k = 0; k < one.name_len; k++)
+            sum += memory.p[one.name_at + k];
+        assert(one.parent <= i && one.file < m.next);
+    }
+    (void)sum;
+    (void)again;
+}
+
 static void bundle(struct span s, struct buf *again)
 {
     struct protocol_file f;
@@ -54,7 +87,8 @@ static void bundle(struct span s, struct buf *again)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const kinds[])(struct span, struct buf *) = {hello, scan, answer, bundle};
+    static void (*const kinds[])(struct span, struct buf *) = {hello,  scan,  answer,
+                                                               bundle, rules, members};
     struct buf again;
 
     if (size == 0)

@@ -437,6 +437,42 @@ static void a_batch_whose_members_do_not_fit_at_once_is_walked_in_parts(void **s
     free(content);
 }
 
+/* --- a release that does not load says where --- */
+
+static void every_engine_names_file_and_line_of_what_it_refuses(void **state)
+{
+    static const struct {
+        const char *file, *text, *told;
+    } rows[] = {
+        {"bad.yar", "rule A { condition: true }\nrule B { condition: $x }\n", "bad.yar:2: "},
+        {"bad.ndb", "Good.One:0:*:41424344\nBad.One:0:*:zz\n", "bad.ndb:2: "},
+        {"bad.ndb", "Good.One:0:*:41424344\nBad One:0:*:45464748\n", "bad.ndb:2: field 1"},
+        {"bad.ldb", "A;Target:0;(0&1);41424344\n", "bad.ldb:1: "},
+        {"bad.pwdb", "a;Engine:81-255;0;x\n\nb;Engine:81-255;1;xyz\n", "bad.pwdb:3: "},
+    };
+    struct line_rig h = {
+        .names = {"walk", "yara", "clamav"}, .paths = {walk, yara, clamav}, .n = 3};
+    struct err e = ERR_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        line_rig_marker(&h);
+        rig_rule(h.folder, rows[i].file, rows[i].text);
+        assert_int_equal(release_load(&h.release, h.folder, &e), 0);
+        assert_int_equal(detect_line_new(&h.line, h.release, &limits, h.names, h.n, &e), 0);
+        for (size_t k = 0; k < h.n; k++)
+            h.proc[k] = (struct proc)PROC_NONE;
+        while (strstr(detect_line_trouble(h.line), rows[i].told) == NULL) {
+            line_rig_turn(&h);
+            if (detect_line_trouble(h.line)[0] != '\0' &&
+                strstr(detect_line_trouble(h.line), rows[i].told) == NULL)
+                fail_msg("%s is told as \"%s\"", rows[i].told, detect_line_trouble(h.line));
+        }
+        line_rig_stop(&h);
+        rig_remove(h.folder);
+    }
+}
+
 static void a_line_that_scans_nothing_is_refused(void **state)
 {
     static const char *const only_walk[] = {"walk"}, *const twice[] = {"yara", "yara"};
@@ -466,6 +502,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(crash_time_and_memory_are_incomplete_and_the_next_is_unaffected),
         cmocka_unit_test(a_batch_whose_members_do_not_fit_at_once_is_walked_in_parts),
         cmocka_unit_test(an_engine_that_is_killed_costs_no_result),
+        cmocka_unit_test(every_engine_names_file_and_line_of_what_it_refuses),
         cmocka_unit_test(a_line_that_scans_nothing_is_refused),
     };
 

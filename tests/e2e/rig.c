@@ -275,7 +275,7 @@ static void write_config(const struct rig *r, const struct rig_site *s, const st
             buf_printf(&b,
                        "engines:\n  - {name: yara, program: %s}\n  - {name: walk, program: %s}\n"
                        "  - {name: clamav, program: %s}\nscan: {rules: %s, seconds: 30s}\n",
-                       engine, walk, clamav, rules),
+                       engine, walk, clamav, r->plan.rules != NULL ? r->plan.rules : rules),
             0);
     if (peer != NULL)
         put_peer(r, peer, &b);

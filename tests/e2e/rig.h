@@ -48,6 +48,7 @@ struct rig_plan {
     int moves_in;  /* two sites: so many seconds from now Canada belongs to zrh1; 0: never */
     size_t movers; /* so many countries beside Canada move with it, at most RIG_MOVERS */
     bool scanning;
+    const char *rules;  /* folder; NULL: the command line's */
     uint64_t segment;   /* bytes of a vault segment, 0: 4 MiB */
     uint64_t in_flight; /* bytes of uploads under way, 0: the configuration's default */
     bool tls;           /* sites speak TLS with certificates of their own; also by "tls" as the last

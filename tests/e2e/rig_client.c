@@ -299,6 +299,26 @@ static void read_states(const json_t *list, struct rig_state *out)
                 *all[k].is = true;
 }
 
+/* The last malicious member and its chain, which must lead to the file. */
+static void read_held(const json_t *held, struct rig_state *out)
+{
+    const json_t *list = json_object_get(held, "listed"), *m;
+    json_int_t want = 0;
+
+    out->members = (uint64_t)json_integer_value(json_object_get(held, "members"));
+    for (size_t i = json_array_size(list); i > 0; i--) {
+        m = json_array_get(list, i - 1);
+        if (want == 0 && strcmp(text_member(m, "verdict"), "malicious") == 0 && out->chain == 0)
+            (void)snprintf(out->deepest_bad, sizeof(out->deepest_bad), "%.64s",
+                           text_member(m, "sha256"));
+        else if (want == 0 || json_integer_value(json_object_get(m, "number")) != want)
+            continue;
+        out->chain++;
+        want = json_integer_value(json_object_get(m, "parent"));
+    }
+    assert_int_equal(want, 0);
+}
+
 static int trace(struct rig *r, size_t site, const struct rig_sub *s, struct rig_state *out,
                  unsigned wait, uint64_t *seen)
 {
@@ -326,6 +346,8 @@ static int trace(struct rig *r, size_t site, const struct rig_sub *s, struct rig
             if (json_array_size(names = json_object_get(v, "names")) > 0)
                 (void)snprintf(out->names, sizeof(out->names), "%s",
                                json_string_value(json_array_get(names, 0)));
+            if (json_object_get(v, "held") != NULL)
+                read_held(json_object_get(v, "held"), out);
         }
         json_decref(j);
     }

@@ -43,6 +43,9 @@ struct rig_state {
     bool accepted, final, scanned, withdrawn, erased, moved, destroyed;
     char verdict[16], site[17], country[3], names[128];
     uint64_t size, final_epoch;
+    uint64_t members;     /* the file held, at any depth */
+    char deepest_bad[65]; /* SHA-256 of the last malicious member listed; "" */
+    unsigned chain;       /* how many members that one lies in, itself counted */
 };
 int rig_trace(struct rig *r, size_t site, const struct rig_sub *s, struct rig_state *out);
 /* Asks until state (one of the words of openapi.yaml) is there. */
