@@ -482,9 +482,40 @@ static int no_order(struct stage *s, struct err *e)
     return delete_last(s, LK_ERASE_ORDERED, 0, e);
 }
 
+static bool removed_after(const struct tale *t, size_t i, const struct id128 *ref)
+{
+    for (size_t k = i + 1; k < t->leaves; k++) {
+        struct leaf l;
+        struct id128 id;
+
+        if (leaf_parse(&l, span_of(t->leaf[k].bytes, t->leaf[k].n)) != 0 ||
+            l.kind != LK_COPY_REMOVED)
+            continue;
+        id = leaf_id(&l, LF_REF);
+        if (memcmp(&id, ref, sizeof(id)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The last scan of a copy that is still there: nobody asks whether one was scanned that is gone. */
 static int never_scanned(struct stage *s, struct err *e)
 {
-    return delete_last(s, LK_SCAN_DONE, 60 * (unix_time)DAY, e);
+    for (int site = 0; site < (int)s->sites; site++)
+        for (size_t i = s->tale[site].leaves; i-- > 0;) {
+            const struct tale_leaf *t = &s->tale[site].leaf[i];
+            struct leaf l;
+            struct id128 ref;
+
+            if (leaf_parse(&l, span_of(t->bytes, t->n)) != 0 || l.kind != LK_SCAN_DONE)
+                continue;
+            ref = leaf_id(&l, LF_REF);
+            if (removed_after(&s->tale[site], i, &ref))
+                continue;
+            tale_delete(&s->tale[site], i);
+            return stage_inventory(s, site, stage_time(s, site) + 60 * (unix_time)DAY, e);
+        }
+    return stage_nothing(e, "the history has no scan of a copy that is still there");
 }
 
 static int false_inventory(struct stage *s, struct err *e)
