@@ -19,6 +19,8 @@
 
 #include "base/io.h"
 
+#define ROOM_LOOK 64
+#define IDLE_AT_LEAST_MS 1000
 #define SLOTS_MAX 65536u /* http_id keeps the slot in 16 bits */
 #define EVENTS 256
 #define ACCEPTS 64 /* a turn */
@@ -266,6 +268,26 @@ static struct conn *conn_new(struct http_server *s, int fd, struct http_peer *pe
     return c;
 }
 
+/* All are taken: the one of a few that has been idle for longest makes room, so that connections
+ * kept open for nothing keep nobody out.  One that has just come may be about to speak. */
+static void make_room(struct http_server *s)
+{
+    mono_ms fresh = clock_mono() + s->limits.idle_ms - IDLE_AT_LEAST_MS;
+    struct conn *oldest = NULL;
+
+    for (size_t i = 0; i < ROOM_LOOK; i++) {
+        struct conn *c = s->slots[s->room_at++ % s->limits.connections];
+
+        if (c != NULL && c->phase == CONN_IDLE && !c->readable && c->due < fresh &&
+            (oldest == NULL || c->due < oldest->due))
+            oldest = c;
+    }
+    if (oldest != NULL) {
+        conn_kill(oldest);
+        s->stats.idle_closed++;
+    }
+}
+
 static void admit(struct http_server *s, int fd, const struct sockaddr_storage *from)
 {
     char name[48];
@@ -275,6 +297,8 @@ static void admit(struct http_server *s, int fd, const struct sockaddr_storage *
     int on = 1;
 
     s->stats.accepted++;
+    if (s->n_free == 0)
+        make_room(s);
     if (s->n_free == 0) {
         turn_away(s, fd, 503, "Service Unavailable", "the site has too many connections");
         return;

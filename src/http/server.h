@@ -73,7 +73,8 @@ struct http_route {
 };
 
 struct http_limits {           /* zero in a field: the default in brackets */
-    size_t connections;        /* [2,048] in all; beyond: 503 and close */
+    size_t connections;        /* [2,048] in all; beyond: one that has been idle for a second is
+                                  closed, or if there is none: 503 and close */
     size_t connections_per_ip; /* [256] TCP only, IPv6 by /64; beyond: 429 and close */
     size_t chunk;              /* [256 KiB] most bytes one read takes and one body() gets */
     uint32_t head_ms;          /* [10,000] from a head's first byte to its end: 408 */
@@ -89,11 +90,12 @@ struct http_limits {           /* zero in a field: the default in brackets */
 
 struct http_stats { /* counts since http_server_new, except active and parked */
     uint64_t accepted, active, parked;
-    uint64_t requests;   /* heads that passed the gate */
-    uint64_t refused;    /* heads the gate refused */
-    uint64_t over_limit; /* connections turned away */
-    uint64_t timeouts;   /* 408, late and stalled */
-    uint64_t answers[6]; /* by first digit of the status; [0] unused */
+    uint64_t requests;    /* heads that passed the gate */
+    uint64_t refused;     /* heads the gate refused */
+    uint64_t over_limit;  /* connections turned away */
+    uint64_t idle_closed; /* idle ones closed early to make room */
+    uint64_t timeouts;    /* 408, late and stalled */
+    uint64_t answers[6];  /* by first digit of the status; [0] unused */
     uint64_t bytes_in, bytes_out;
     uint64_t bytes_discarded; /* of refused bodies, thrown away unread while lingering */
     uint64_t handshakes, handshakes_failed; /* TLS */

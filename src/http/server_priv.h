@@ -125,6 +125,7 @@ struct http_server {
     struct conn **slots;  /* by slot; NULL is free */
     size_t *free_slots;
     size_t n_free;
+    size_t room_at;     /* where the next look for an idle connection begins */
     struct conn **heap; /* by heap_due */
     size_t n_heap;
     struct conn_list ready, dead;

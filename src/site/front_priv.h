@@ -13,6 +13,7 @@
 
 #define FRONT_ROUTES 15
 #define FRONT_NO_SLOT UINT32_MAX
+#define FRONT_FILES_MAX 1024 /* answers that hold a descriptor of the keeper, at once */
 #define FRONT_MOVE_BODY_MAX PROTO_TAIL_MAX
 
 struct front;
@@ -34,7 +35,7 @@ struct visit {
     enum front_upload upload;
     uint32_t slot, len; /* being filled */
     mono_ms claimed;
-    bool waits, move, metrics;
+    bool waits, move, metrics, file;
     char path[128];   /* of a ledger's file */
     const char *type; /* content type of a file */
     struct id128 sub;
@@ -61,7 +62,7 @@ struct front {
     struct parcel *outbox, **outbox_end;
     int failed; /* negative errno: the keeper is gone or broke the protocol */
     bool draining;
-    uint64_t uploads_now, uploads_total, aborted, starved;
+    uint64_t uploads_now, uploads_total, aborted, starved, files_now;
 };
 
 /* --- front.c --- */

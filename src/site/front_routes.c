@@ -182,10 +182,27 @@ static void begin_erase(struct http_req *r, void *arg)
 
 /* --- documents, ledger, state --- */
 
+/* A visit whose answer comes with a descriptor; NULL: it has answered. */
+static struct visit *file_visit(struct front *f, struct http_req *r)
+{
+    struct visit *v;
+
+    if (f->files_now >= FRONT_FILES_MAX) {
+        front_answer_error(r, 503, "busy", "try again after the seconds of Retry-After", 2,
+                           "too many files are being sent");
+        return NULL;
+    }
+    if ((v = front_visit(f, r)) != NULL) {
+        v->file = true;
+        f->files_now++;
+    }
+    return v;
+}
+
 static void ask_document(struct front *f, struct http_req *r, enum proto_doc which)
 {
     struct pm_doc m = {(uint32_t)which, 0};
-    struct visit *v = front_visit(f, r);
+    struct visit *v = file_visit(f, r);
 
     if (v == NULL)
         return;
@@ -220,7 +237,7 @@ static void begin_ledger(struct http_req *r, void *arg)
                            "a ledger has no file of this name");
         return;
     }
-    if ((v = front_visit(arg, r)) == NULL)
+    if ((v = file_visit(arg, r)) == NULL)
         return;
     memcpy(m.path, path.p, path.n);
     v->type = strncmp(m.path, "checkpoint", 10) == 0 ? "text/plain; charset=utf-8"
@@ -302,9 +319,12 @@ static void on_late(struct http_req *r, void *arg)
 static void on_gone(struct http_req *r, void *arg)
 {
     struct visit *v = http_context(r);
+    struct front *f = arg;
 
     if (v == NULL)
         return;
+    if (v->file)
+        f->files_now--;
     if (v->upload != UPLOAD_NONE)
         front_upload_gone(r, arg);
     free(v);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -22,6 +23,7 @@
 #include "jail/ring.h"
 #include "site/admin_socket.h"
 #include "site/data_format.h"
+#include "site/front_priv.h"
 #include "site/process.h"
 #include "site/proto.h"
 #include "site/tls_reload.h"
@@ -566,6 +568,25 @@ static int check_uids(const struct config *c, struct err *e)
     return 0;
 }
 
+#define FRONT_OTHERS 64 /* descriptors of the front beside connections and files */
+
+static int check_descriptors(const struct config *c, struct err *e)
+{
+    uint64_t need = c->connections + FRONT_FILES_MAX + FRONT_OTHERS;
+    struct rlimit have;
+
+    if (getrlimit(RLIMIT_NOFILE, &have) != 0)
+        return err_sys(e, -errno, "asking for the limit of descriptors");
+    if (have.rlim_max == RLIM_INFINITY || have.rlim_max >= need)
+        return 0;
+    return err_set(
+        e, -EINVAL,
+        "%s: \"limits: connections: %llu\" needs %llu descriptors, and the front may have "
+        "%llu: raise the hard limit (ulimit -Hn, LimitNOFILE=), or lower the number",
+        c->file, (unsigned long long)c->connections, (unsigned long long)need,
+        (unsigned long long)have.rlim_max);
+}
+
 /* Before anything listens or writes: data of a newer program are not ours to touch. */
 static int check_data(const struct config *c, struct err *e)
 {
@@ -591,7 +612,8 @@ int supervisor_run(struct config *c)
     if ((s.file = realpath(c->file, NULL)) == NULL)
         rc = err_sys(&e, -errno, "looking up \"%s\"", c->file);
     else if ((rc = jail_guard(&e)) == 0 && (rc = check_uids(c, &e)) == 0 &&
-             (rc = check_data(c, &e)) == 0 && (rc = open_signals(&s.signals, &e)) == 0 &&
+             (rc = check_data(c, &e)) == 0 && (rc = check_descriptors(c, &e)) == 0 &&
+             (rc = open_signals(&s.signals, &e)) == 0 &&
              (rc = http_listen(&s.listen, c->listen, &e)) == 0 &&
              (rc = admin_socket_open(c, &s.admin, &e)) == 0) {
         process_warn_of_swap();
