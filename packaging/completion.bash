@@ -5,7 +5,7 @@ _glarus() {
     1) words="site submit trace withdraw erase receipt policy statement people relocate audit betray ledger help --version" ;;
     2)
         case ${COMP_WORDS[1]} in
-        site) words="init run status turn-epoch inventory scrub rebuild" ;;
+        site) words="init run status turn-epoch inventory scrub backup restore confirm-clock rebuild" ;;
         receipt) words="verify redact" ;;
         policy) words="check explain diff sign publish" ;;
         statement) words="sign publish withdraw" ;;

@@ -37,7 +37,9 @@ static int reach(const char *path, int *out, struct err *e)
     return 0;
 }
 
-static int listen_to(struct msg_chan *chan, const char *title, struct err *e)
+/* heard NULL: it is printed. */
+static int listen_to(struct msg_chan *chan, const char *title, FILE *meanwhile, char *heard,
+                     struct err *e)
 {
     struct pm_admin_says says;
     struct progress bar;
@@ -57,7 +59,7 @@ static int listen_to(struct msg_chan *chan, const char *title, struct err *e)
         if (shown)
             progress_step(&bar, says.done);
         else
-            (void)fprintf(stderr, "%s\n", says.text);
+            (void)fprintf(meanwhile, "%s\n", says.text);
     }
     if (shown)
         progress_end(&bar);
@@ -67,11 +69,15 @@ static int listen_to(struct msg_chan *chan, const char *title, struct err *e)
         return rc;
     if (says.rc != 0)
         return err_set(e, says.rc, "%s", says.text);
-    (void)printf("%s\n", says.text);
+    if (heard != NULL)
+        memcpy(heard, says.text, sizeof(says.text));
+    else
+        (void)printf("%s\n", says.text);
     return 0;
 }
 
-int admin_do(const struct config *c, const struct admin_ask *ask, const char *title, struct err *e)
+static int converse(const struct config *c, const struct admin_ask *ask, const char *title,
+                    char *heard, struct err *e)
 {
     struct pm_admin m;
     struct msg_chan *chan = NULL;
@@ -87,9 +93,21 @@ int admin_do(const struct config *c, const struct admin_ask *ask, const char *ti
         (rc = msg_open(&chan, sock, &proto_admin, MSG_A, e)) == 0) {
         rc = msg_send_wait(chan, fd < 0 ? PA_ASK : PA_ASK_FILE, 1, span_of(&m, sizeof(m)),
                            fd < 0 ? NULL : &fd, 5000);
-        rc = rc == 0 ? listen_to(chan, title, e) : err_sys(e, rc, "asking the site");
+        /* what is said on the way is progress; a state is the answer itself */
+        rc = rc == 0 ? listen_to(chan, title, ask->what == ADMIN_STATUS ? stdout : stderr, heard, e)
+                     : err_sys(e, rc, "asking the site");
     }
     msg_close(chan);
     io_close(&fd);
     return rc;
+}
+
+int admin_do(const struct config *c, const struct admin_ask *ask, const char *title, struct err *e)
+{
+    return converse(c, ask, title, NULL, e);
+}
+
+int admin_hear(const struct config *c, const struct admin_ask *ask, char text[1024], struct err *e)
+{
+    return converse(c, ask, "", text, e);
 }

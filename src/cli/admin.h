@@ -16,4 +16,8 @@ struct admin_ask {
 MUST_CHECK int admin_do(const struct config *c, const struct admin_ask *ask, const char *title,
                         struct err *e);
 
+/* The same, silently: what the keeper said last is in text. */
+MUST_CHECK int admin_hear(const struct config *c, const struct admin_ask *ask, char text[1024],
+                          struct err *e);
+
 #endif

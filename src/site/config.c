@@ -316,6 +316,7 @@ static int read_limits(struct config *c, const struct yaml_node *root, struct er
 
     if ((rc = yaml_may(root, "limits", &m, e)) != 0)
         return rc;
+    c->reserve = 256 << 20;
     c->object_max = 256 << 20;
     c->ring_slots = 256;
     c->connections = 1024;
@@ -325,9 +326,11 @@ static int read_limits(struct config *c, const struct yaml_node *root, struct er
     if ((rc = number_of(m, "object", yaml_size, c->object_max, 1 << 10, 1ULL << 40, &c->object_max,
                         e)) != 0 ||
         (rc = number_of(m, "in_flight", yaml_size, 64 << 20, 4 << 20, 4ULL << 30, &ring, e)) != 0 ||
-        (rc = number_of(m, "connections", plain_number, 1024, 8, 65536, &c->connections, e)) != 0 ||
+        (rc = number_of(m, "connections", plain_number, 1024, 8, 64000, &c->connections, e)) != 0 ||
         (rc = number_of(m, "segment", yaml_size, c->segment, 1 << 20, 1 << 30, &c->segment, e)) !=
             0 ||
+        (rc = number_of(m, "reserve", yaml_size, c->segment * 4, 4 << 20, 1ULL << 44, &c->reserve,
+                        e)) != 0 ||
         (rc = number_of(m, "checkpoint_ms", plain_number, c->checkpoint_ms, 50, 60000, &ms, e)) !=
             0)
         return rc;

@@ -72,6 +72,7 @@ struct config {
     uint64_t ring_slots;    /* of 256 KiB each */
     uint64_t connections;
     uint64_t segment;                                /* bytes of a vault segment */
+    uint64_t reserve;                                /* bytes that uploads leave free on the disk */
     struct config_engine engine[CONFIG_ENGINES_MAX]; /* none: scanning is paused */
     size_t engines;
     const char *rules;     /* folder of the rule release; NULL without engines */

@@ -344,35 +344,57 @@ static void file(struct http_req *r, const struct visit *v, struct msg *m,
 
 /* --- state --- */
 
-static struct span first_line(struct span *s)
+static struct span until(struct span *s, char end)
 {
-    const uint8_t *end = s->n == 0 ? NULL : memchr(s->p, '\n', s->n);
-    struct span line = span_of(s->p, end == NULL ? s->n : (size_t)(end - s->p));
-    size_t used = line.n + (end != NULL);
+    const uint8_t *at = s->n == 0 ? NULL : memchr(s->p, end, s->n);
+    struct span part = span_of(s->p, at == NULL ? s->n : (size_t)(at - s->p));
+    size_t used = part.n + (at != NULL);
 
     *s = span_of(s->p + used, s->n - used);
-    return line;
+    return part;
 }
 
-static void health(struct http_req *r, bool ok, struct span why)
+/* "NAME\tok|no\tWHAT\tCURE" */
+static int put_check(struct buf *b, struct span line)
 {
+    struct span name = until(&line, '\t'), is = until(&line, '\t'), what = until(&line, '\t');
+    bool ok = span_is(is, "ok");
+    int rc;
+
+    if ((rc = buf_putc(b, '{')) != 0 || (rc = member(b, "name", name)) != 0 ||
+        (rc = buf_puts(b, ok ? ",\"ok\":true" : ",\"ok\":false")) != 0)
+        return rc;
+    if (!ok && (rc = member(b, "message", what)) == 0)
+        rc = member(b, "cure", line);
+    return rc != 0 ? rc : buf_putc(b, '}');
+}
+
+static const char *const state_words[] = {"ok", "degraded", "failing"};
+
+static void health(struct http_req *r, const struct pm_state_is *m, struct span tail)
+{
+    bool takes = m->state < ARRAY_LEN(state_words) - 1;
     struct buf b;
     int rc;
 
     buf_init(&b, ANSWER_MAX);
-    rc = buf_printf(&b, "{\"status\":\"%s\",\"checks\":[{\"name\":\"keeper\",\"ok\":%s",
-                    ok ? "ok" : "failing", ok ? "true" : "false");
-    if (rc == 0 && !ok)
-        rc = member(&b, "message", why);
+    rc = buf_printf(&b, "{\"status\":\"%s\",\"checks\":[",
+                    state_words[takes ? m->state : ARRAY_LEN(state_words) - 1]);
+    for (uint32_t i = 0; i < m->checks && rc == 0; i++) {
+        if (i > 0)
+            rc = buf_putc(&b, ',');
+        if (rc == 0)
+            rc = put_check(&b, until(&tail, '\n'));
+    }
     if (rc == 0)
-        rc = buf_puts(&b, "}]}\n");
+        rc = buf_puts(&b, "]}\n");
     http_put_header(r, "Cache-Control", HTTP_CACHE_NEVER);
-    if (!ok)
+    if (!takes)
         http_put_header(r, "Retry-After", "2");
     if (rc != 0)
         out_of_memory(r, &b);
     else
-        http_answer_take(r, ok ? 200 : 503, JSON, &b);
+        http_answer_take(r, takes ? 200 : 503, JSON, &b);
 }
 
 static int put_own_metrics(const struct front *f, struct buf *b)
@@ -390,6 +412,7 @@ static int put_own_metrics(const struct front *f, struct buf *b)
         {"requests", "counter", "Requests that passed the gate", s.requests},
         {"gate_refusals", "counter", "Requests the gate refused", s.refused},
         {"over_limit", "counter", "Connections turned away", s.over_limit},
+        {"idle_closed", "counter", "Idle connections closed to make room", s.idle_closed},
         {"timeouts", "counter", "Requests that were too slow", s.timeouts},
         {"bytes_in", "counter", "Bytes received", s.bytes_in},
         {"bytes_discarded", "counter", "Bytes of refused bodies, dropped unread",
@@ -434,12 +457,13 @@ static void metrics(struct front *f, struct http_req *r, struct span text)
 static void state(struct front *f, struct http_req *r, const struct visit *v,
                   const struct pm_state_is *m, struct span tail)
 {
-    struct span why = first_line(&tail);
-
-    if (v->metrics)
-        metrics(f, r, tail);
-    else
-        health(r, m->ok != 0, why);
+    if (!v->metrics) {
+        health(r, m, tail);
+        return;
+    }
+    for (uint32_t i = 0; i < m->checks; i++)
+        (void)until(&tail, '\n');
+    metrics(f, r, tail);
 }
 
 /* --- one message --- */

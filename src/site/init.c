@@ -242,6 +242,19 @@ int site_init(const struct config *c, struct err *e)
     return 0;
 }
 
+int site_init_empty(const struct config *c, struct err *e)
+{
+    static const char *const names[] = {"ledger.vkey", "format", "catalog.db", "vault/seg-00000001",
+                                        "ledger/checkpoint"};
+    char path[PATH];
+    int rc = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(names) && rc == 0; i++)
+        if ((rc = path_of(c, names[i], path, e)) == 0)
+            rc = must_be_new(path, e);
+    return rc != 0 ? rc : make_folders(c, e);
+}
+
 int site_init_vkey(const struct config *c, char out[CORE_VKEY_TEXT_MAX + 1], struct err *e)
 {
     char path[PATH];

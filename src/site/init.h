@@ -23,4 +23,7 @@ MUST_CHECK int site_init_vkey(const struct config *c, char out[CORE_VKEY_TEXT_MA
 MUST_CHECK int site_init_pin(const struct config *c, char out[SITE_INIT_PIN], struct err *e);
 MUST_CHECK int site_init_move_key(const struct config *c, uint8_t out[32], struct err *e);
 
+/* -EEXIST if anything of a site stands in the data folder; else its folders are made. */
+MUST_CHECK int site_init_empty(const struct config *c, struct err *e);
+
 #endif

@@ -40,10 +40,26 @@ static bool front_may_go_on(uint16_t type)
     return type != FK_ORDER && type != FK_MOVE_OPEN && type != FK_MOVE_CLOSE;
 }
 
+/* What writes leaves waits while the clock is wrong: they would be dated wrongly for ever. */
+static bool clock_refuses(struct keeper *k, const struct msg *m)
+{
+    uint16_t t = m->type->type;
+
+    if (keeper_clock_good(k) || (t != FK_OPEN && t != FK_PUT_END && t != FK_ORDER &&
+                                 t != FK_MOVE_OPEN && t != FK_MOVE_CLOSE))
+        return false;
+    if (t == FK_PUT_END)
+        keeper_intake_put_abort(k, m->id);
+    keeper_refuse(k, m->id, PRF_CLOCK, "the site's clock is not right, or not confirmed yet");
+    return true;
+}
+
 static void from_front(struct keeper *k, const struct msg *m)
 {
     const void *p = m->body.p;
 
+    if (clock_refuses(k, m))
+        return;
     if (!front_may_go_on(m->type->type))
         (void)keeper_group_settle(k);
     switch (m->type->type) {
@@ -78,7 +94,7 @@ static void from_front(struct keeper *k, const struct msg *m)
         keeper_files_doc(k, m->id, p);
         break;
     case FK_STATE:
-        keeper_files_state(k, m->id);
+        keeper_state_ask(k, m->id);
         break;
     case FK_MOVE_CLOSE:
         keeper_receive_close(k, m->id, p);
@@ -271,12 +287,19 @@ static void tick(struct keeper *k, mono_ms now)
 {
     unix_time t = clock_now();
 
-    keeper_ticket_tick(k, t);
     keeper_trace_tick(k, now);
     keeper_receive_tick(k, now);
     keeper_parts_tick(k, now);
-    keeper_epoch_tick(k, t);
+    if (keeper_clock_good(k)) {
+        keeper_ticket_tick(k, t);
+        keeper_epoch_tick(k, t);
+    }
+    keeper_epoch_reclaim(k, now);
     maybe_checkpoint(k);
+    if (k->stopped == -ENOSPC && !keeper_disk_low(k)) {
+        log_info("there is room on the disk again; the keeper begins anew");
+        k->quit = true;
+    }
 }
 
 static int flush_channels(struct keeper *k)
@@ -300,11 +323,13 @@ static void loop(struct keeper *k)
 {
     struct epoll_event ev[64];
     mono_ms ticked = 0, drain_until = 0;
+    bool ready = false;
 
     while (!k->quit) {
         int n = epoll_wait(k->epoll, ev, ARRAY_LEN(ev), flush_channels(k));
         mono_ms now = clock_mono();
 
+        keeper_clock_step(k, now);
         for (int i = 0; i < n && !k->quit; i++)
             event(k, &ev[i]);
         if (keeper_group_free(k)) {
@@ -312,13 +337,17 @@ static void loop(struct keeper *k)
                 tick(k, now);
                 ticked = now;
             }
-            keeper_scan_step(k, now);
+            if (keeper_clock_good(k)) {
+                keeper_scan_step(k, now);
+                keeper_move_step(k, now);
+            }
             keeper_lines_watch(k, k->epoll, EV_DETECT);
-            keeper_move_step(k, now);
             keeper_group_start(k);
         }
         keeper_round_step(k, now);
         keeper_sign_step(k);
+        if (!ready && now >= k->clock.settled)
+            ready = msg_send(k->control, PX_READY, 0, span_of(NULL, 0), NULL) == 0;
         if (k->draining && drain_until == 0)
             drain_until = now + 10000;
         if (k->draining && (idle(k) || now > drain_until))
@@ -466,7 +495,8 @@ static int keeper_open(struct keeper *k, struct err *e)
         (rc = keeper_load_documents(k, e)) != 0)
         return rc;
     k->sign.signer_size = ledger_published(k->ledger); /* at least; it tells if it is more */
-    k->round_due = clock_mono(); /* health counts the witnesses' minute from here */
+    k->round_due = clock_mono();
+    keeper_clock_start(k);
     keeper_epoch_start(k);
     return keeper_move_resume(k, e);
 }
@@ -527,8 +557,7 @@ int keeper_main(struct config *c)
     rc = keeper_open(k, &e);
     if (rc == 0) {
         log_info("keeper serves");
-        if (msg_send(k->control, PX_READY, 0, span_of(NULL, 0), NULL) == 0)
-            loop(k);
+        loop(k);
     } else {
         log_error(err_text(&e));
     }

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "crypto/sha256.h"
 #include "people/dsse.h"
+#include "site/backup.h"
 #include "site/keeper_notes.h"
 #include "site/keeper_priv.h"
 
@@ -450,20 +451,6 @@ static void withdraw_statement(struct keeper *k, struct admin *ad, const struct 
     }
 }
 
-static void status(struct keeper *k, struct admin *ad)
-{
-    keeper_admin_say(
-        k, ad->no, true, k->stopped, 0, 0,
-        "site %s, zone %s\nledger %llu leaves, %llu published\nepoch %llu (oldest with a key: "
-        "%llu)\n"
-        "policies %zu, statements %zu, register %s serial %llu\nuploads %zu, at the engine %zu\n%s",
-        k->c->site, k->c->zone, (unsigned long long)ledger_size(k->ledger),
-        (unsigned long long)ledger_published(k->ledger), (unsigned long long)vault_epoch(k->vault),
-        (unsigned long long)vault_epoch_oldest(k->vault), k->policies, k->statements,
-        k->has_register ? "published," : "none,", (unsigned long long)k->register_serial,
-        k->n_uploads, keeper_scan_out(k), k->stopped != 0 ? k->stopped_why : "the writer works");
-}
-
 static void scrub(struct keeper *k, struct admin *ad)
 {
     struct vault_scrub s;
@@ -483,6 +470,17 @@ static void scrub(struct keeper *k, struct admin *ad)
         rc != 0 ? err_text(&e) : "");
 }
 
+static void backup_point(struct keeper *k, struct admin *ad)
+{
+    struct backup_point at;
+
+    (void)keeper_group_commit(k);
+    vault_end(k->vault, &at.segment, &at.end);
+    keeper_admin_say(k, ad->no, true, k->stopped, 0, 0, BACKUP_POINT, (unsigned)at.segment,
+                     (unsigned long long)at.end, (unsigned long long)vault_epoch(k->vault),
+                     (unsigned long long)vault_ledger_size(k->vault));
+}
+
 static void asked(struct keeper *k, struct admin *a, const struct pm_admin *m, int fd)
 {
     struct err e = ERR_INIT;
@@ -493,9 +491,20 @@ static void asked(struct keeper *k, struct admin *a, const struct pm_admin *m, i
                          k->stopped_why);
         return;
     }
+    if (!keeper_clock_good(k) && m->what != ADMIN_STATUS && m->what != ADMIN_CONFIRM_CLOCK &&
+        m->what != ADMIN_BACKUP) {
+        keeper_admin_say(k, a->no, true, -EAGAIN, 0, 0,
+                         "the clock is not right or not confirmed yet: nothing may be dated; "
+                         "\"glarus site status\" tells more");
+        return;
+    }
     switch ((enum proto_admin)m->what) {
     case ADMIN_STATUS:
-        status(k, a);
+        keeper_state_tell(k, a->no);
+        return;
+    case ADMIN_CONFIRM_CLOCK:
+        keeper_clock_confirm(k);
+        keeper_admin_say(k, a->no, true, 0, 0, 0, "the clock is taken as right");
         return;
     case ADMIN_PUBLISH:
     case ADMIN_RELOCATE:
@@ -523,6 +532,9 @@ static void asked(struct keeper *k, struct admin *a, const struct pm_admin *m, i
         break;
     case ADMIN_SCRUB:
         scrub(k, a);
+        return;
+    case ADMIN_BACKUP:
+        backup_point(k, a);
         return;
     default:
         rc = err_set(&e, -EINVAL, "unknown request");

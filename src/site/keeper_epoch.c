@@ -14,6 +14,9 @@
 #include "site/keeper_priv.h"
 
 #define REWRAP_AT_ONCE 4096
+#define RECLAIM_AT_ONCE 16 /* objects */
+#define RECLAIM_MORE_MS 100
+#define RECLAIM_IDLE_MS 1000
 #define RETENTION_EVERY 60
 #define RETENTION_LOOK 65536 /* rows a time; the oldest may be of statements that keep longer */
 
@@ -291,20 +294,48 @@ static void retention(struct keeper *k, unix_time now)
     free(d);
 }
 
+/* --- space --- */
+
+/* A hole costs a sync, and nobody is served meanwhile: a few at a time, in a group of their own. */
+void keeper_epoch_reclaim(struct keeper *k, mono_ms now)
+{
+    struct err e = ERR_INIT;
+    uint64_t bytes;
+    int rc;
+
+    if (k->stopped != 0 || now < k->reclaim_at)
+        return;
+    keeper_group_commit(k);
+    if (k->group != NULL || k->stopped != 0)
+        return;
+    rc = vault_reclaim(k->vault, RECLAIM_AT_ONCE, &bytes, &e);
+    k->reclaim_at = now + (rc == 0 && bytes > 0 ? RECLAIM_MORE_MS : RECLAIM_IDLE_MS);
+    if (rc == 0)
+        k->n.reclaimed += bytes;
+    else
+        log_warn("the space of what was erased is not given back yet", "why", err_text(&e));
+    if (rc == -EIO)
+        keeper_stop_writer(k, rc, err_text(&e));
+}
+
 void keeper_epoch_tick(struct keeper *k, unix_time now)
 {
     struct err e = ERR_INIT;
+    bool sure;
 
     if (k->stopped != 0)
         return;
+    sure = keeper_clock_confirmed(k);
     if (vault_epoch(k->vault) == 0) {
         turn_begin(k);
     } else if (vault_epoch_oldest(k->vault) < vault_epoch(k->vault)) {
         turn_on(k);
-    } else if ((k->turn_wanted || now >= k->epoch_began + (unix_time)k->c->epoch) &&
+    } else if ((k->turn_wanted || (sure && now >= k->epoch_began + (unix_time)k->c->epoch)) &&
                k->moves_out == NULL) {
         turn_begin(k);
     }
+    if (!sure)
+        return; /* what only the clock says waits until the clock is believed */
     if (now >= k->inventory_at) {
         k->inventory_at = now + (unix_time)k->c->inventory;
         if (keeper_epoch_inventory(k, NULL, &e) != 0)

@@ -404,7 +404,7 @@ static int settle(struct keeper *k, int rc)
         k->n.groups++;
     /* the vault hands on nothing while its index lags, as it does when the disk is full */
     if (rc == 0 && k->apply_failed == 0 && ledger_size(k->ledger) != vault_ledger_size(k->vault))
-        k->apply_failed = -EIO;
+        k->apply_failed = keeper_disk_low(k) ? -ENOSPC : -EIO;
     if (rc == 0 && k->apply_failed != 0)
         keeper_stop_writer(k, k->apply_failed, "ledger or catalog could not follow the journal");
     end_acts(k, list, rc);

@@ -57,9 +57,11 @@ void keeper_refuse(struct keeper *k, uint64_t id, enum proto_refusal why, const 
     struct pm_refused m;
     va_list ap;
 
+    if (why == PRF_STOPPED && k->stopped == -ENOSPC)
+        why = PRF_FULL; /* it goes on by itself when there is room */
     memset(&m, 0, sizeof(m));
     m.refusal = (uint32_t)why;
-    if (why == PRF_BUSY || why == PRF_POLICY || why == PRF_STOPPED)
+    if (why == PRF_BUSY || why == PRF_POLICY || why == PRF_STOPPED || why == PRF_CLOCK)
         m.retry_after = 2;
     else if (why == PRF_FULL || why == PRF_QUOTA)
         m.retry_after = 60;
@@ -231,6 +233,13 @@ void keeper_intake_put_begin(struct keeper *k, uint64_t id, const struct pm_put_
     }
 }
 
+/* Uploads under way may use half of the reserve; the rest is for what follows them: leaves, rows,
+ * checkpoints, orders to erase. */
+static bool no_room(const struct keeper *k)
+{
+    return keeper_disk_free(k) < k->c->reserve / 2;
+}
+
 static int append_block(void *arg, const void *copy, size_t n)
 {
     struct upload *u = arg;
@@ -249,7 +258,8 @@ void keeper_intake_put_data(struct keeper *k, uint64_t id, const struct pm_put_d
         u->got += m->len;
         rc = u->got > k->c->object_max + (u->object != NULL ? MOVE_HEAD_MAX + (u->got >> 10) : 0)
                  ? -E2BIG
-                 : ring_each(k->ring, m->slot, m->len, append_block, u);
+             : no_room(k) ? -ENOSPC
+                          : ring_each(k->ring, m->slot, m->len, append_block, u);
     }
     keeper_answer(k, FK_SLOT_FREE, id, &answer, sizeof(answer), span_of(NULL, 0), NULL);
     if (rc != 0)

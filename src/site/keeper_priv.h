@@ -88,11 +88,31 @@ struct round {
     uint64_t size;
     struct digest root;
     struct buf note;
-    tlog_witnesses asked, answered, cosigned;
+    tlog_witnesses asked, answered, cosigned, contradicted;
     uint8_t conflicts[KEEPER_WITNESSES_MAX]; /* 409s of each */
     bool published, late;                    /* late: a cosignature came after publication */
+    bool again;                              /* what is published already, for the time alone */
     mono_ms began;
 };
+
+struct reckoning { /* keeper_clock.c */
+    unix_time reference;
+    mono_ms at;      /* when the reference was believed */
+    mono_ms settled; /* until then the witnesses are waited for */
+    mono_ms ask_at;  /* they are asked again */
+    int64_t seconds; /* the clock is off by, 0: it is not */
+    bool off, confirmed, has_witnesses;
+    bool ask; /* a round is wanted for the time alone */
+};
+
+enum keeper_check_state { CHECK_OK, CHECK_DEGRADED, CHECK_FAILING };
+struct keeper_check {
+    const char *name; /* a word of docs/openapi.yaml */
+    enum keeper_check_state state;
+    char text[240];   /* what is wrong */
+    const char *cure; /* and what to do; both "" if nothing is */
+};
+#define KEEPER_CHECKS 6
 
 struct signing { /* one request at the signer at a time */
     bool out;
@@ -152,7 +172,10 @@ struct keeper {
     struct act *unsigned_, **unsigned_end;
     struct signing sign;
     struct round round;
+    tlog_witnesses heard; /* have cosigned in this life */
     mono_ms round_due;
+    mono_ms waits_since; /* the oldest leaf without a published checkpoint; 0: there is none */
+    struct reckoning clock;
 
     /* intake */
     struct upload *upload[KEEPER_UPLOAD_ROWS]; /* by id */
@@ -165,6 +188,7 @@ struct keeper {
 
     /* epochs and inventories */
     unix_time epoch_began, inventory_at, retention_at;
+    mono_ms reclaim_at;
     bool turn_wanted;
 
     struct move_out *moves_out;
@@ -177,7 +201,7 @@ struct keeper {
     bool draining, quit;
     struct keeper_counts {
         uint64_t accepted, bytes, repeats, refused, groups, leaves, scanned, malicious, incomplete,
-            scans_spared, members, erased, moved_in, moved_out, published;
+            scans_spared, members, erased, moved_in, moved_out, published, reclaimed;
     } n;
 };
 
@@ -253,6 +277,7 @@ void keeper_ticket_ask(struct keeper *k, uint64_t id, const struct pm_open *m);
 /* Another configuration is about to be taken over: tickets follow their submitter, or end. */
 void keeper_ticket_config(struct keeper *k, const struct config *c);
 void keeper_ticket_tick(struct keeper *k, unix_time now);
+size_t keeper_ticket_count(const struct keeper *k); /* announced and not yet accepted */
 
 /* --- keeper_intake.c --- */
 void keeper_intake_put_begin(struct keeper *k, uint64_t id, const struct pm_put_begin *m);
@@ -287,7 +312,23 @@ MUST_CHECK int keeper_trace_erase(struct keeper *k, struct act *a,
 /* --- keeper_files.c --- */
 void keeper_files_ask(struct keeper *k, uint64_t id, const struct pm_file *m);
 void keeper_files_doc(struct keeper *k, uint64_t id, const struct pm_doc *m);
-void keeper_files_state(struct keeper *k, uint64_t id);
+
+/* --- keeper_state.c --- */
+uint64_t keeper_disk_free(const struct keeper *k); /* bytes of the data folder's file system */
+bool keeper_disk_low(const struct keeper *k);      /* less than the reserve of the configuration */
+void keeper_checks(const struct keeper *k, struct keeper_check out[KEEPER_CHECKS]);
+enum keeper_check_state keeper_checks_worst(const struct keeper_check c[KEEPER_CHECKS]);
+void keeper_state_ask(struct keeper *k, uint64_t id);     /* FK_STATE */
+void keeper_state_tell(struct keeper *k, uint64_t admin); /* ADMIN_STATUS */
+
+/* --- keeper_clock.c --- */
+void keeper_clock_start(struct keeper *k);
+void keeper_clock_step(struct keeper *k, mono_ms now); /* first in every turn of the loop */
+/* The newest round's cosignatures are in round.note: what do they say of the time? */
+void keeper_clock_witnessed(struct keeper *k, mono_ms now);
+void keeper_clock_confirm(struct keeper *k);         /* an administrator does */
+bool keeper_clock_good(const struct keeper *k);      /* leaves may be dated */
+bool keeper_clock_confirmed(const struct keeper *k); /* retentions may end */
 
 /* --- keeper_scan.c --- */
 void keeper_scan_step(struct keeper *k, mono_ms now);
@@ -297,6 +338,8 @@ size_t keeper_scan_out(const struct keeper *k); /* files at the engines */
 /* --- keeper_epoch.c --- */
 void keeper_epoch_start(struct keeper *k);
 void keeper_epoch_tick(struct keeper *k, unix_time now);
+/* Gives the space of some dead objects back: of erased files, of uploads that were cut. */
+void keeper_epoch_reclaim(struct keeper *k, mono_ms now);
 /* Logs the inventory of every country that has files here, of `also`, and of the site. */
 MUST_CHECK int keeper_epoch_inventory(struct keeper *k, const char *also, struct err *e);
 MUST_CHECK int keeper_epoch_inventory_leaves(struct keeper *k, struct act *a, const char *also);

@@ -49,6 +49,11 @@ void keeper_ticket_close(struct keeper *k)
     k->tickets = NULL;
 }
 
+size_t keeper_ticket_count(const struct keeper *k)
+{
+    return k->tickets == NULL ? 0 : k->tickets->n;
+}
+
 static struct ticket_row *row_of(struct tickets *s, const struct id128 *sub)
 {
     uint64_t a, b;
@@ -333,6 +338,10 @@ void keeper_ticket_ask(struct keeper *k, uint64_t id, const struct pm_open *m)
     }
     if (k->draining) {
         keeper_refuse(k, id, PRF_BUSY, "the site is going down");
+        return;
+    }
+    if (keeper_disk_low(k)) {
+        keeper_refuse(k, id, PRF_FULL, "the site's disk is full");
         return;
     }
     if (!admit_submitter(k, id, m, &s) || !admit_place(k, id, m, &policy) ||

@@ -187,7 +187,7 @@ void keeper_round_signed(struct keeper *k)
     size_t n = tlog_policy_witness_count(k->quorum);
 
     k->round.state = ROUND_WITNESSES;
-    k->round.asked = k->round.answered = k->round.cosigned = 0;
+    k->round.asked = k->round.answered = k->round.cosigned = k->round.contradicted = 0;
     memset(k->round.conflicts, 0, sizeof(k->round.conflicts));
     k->round.published = false;
     buf_reset(&k->round.note);
@@ -203,18 +203,22 @@ void keeper_round_signed(struct keeper *k)
 static void publish(struct keeper *k)
 {
     struct err e = ERR_INIT;
-    int rc;
+    int rc = 0;
 
+    keeper_clock_witnessed(k, clock_mono());
     if (k->moves_out != NULL || k->moves_in != NULL)
         (void)keeper_group_settle(k); /* they go on from what is published */
-    rc = ledger_publish(k->ledger, buf_span(&k->round.note), &e);
+    /* a note that was asked for the time alone is not kept: archived ones stay as they were */
+    if (!k->round.again)
+        rc = ledger_publish(k->ledger, buf_span(&k->round.note), &e);
     if (rc != 0) {
         keeper_stop_writer(k, rc, err_text(&e));
         return;
     }
-    if (!k->round.published)
+    if (!k->round.published && !k->round.again)
         k->n.published++;
     k->round.published = true;
+    k->waits_since = 0;
     keeper_trace_changed(k, NULL);
     keeper_move_published(k);
 }
@@ -238,6 +242,9 @@ static void round_begin(struct keeper *k, mono_ms now)
     }
     k->round.state = ROUND_SIGNING;
     k->round.size = ledger_size(k->ledger);
+    k->round.again =
+        ledger_has_checkpoint(k->ledger) && ledger_published(k->ledger) == k->round.size;
+    k->clock.ask = false; /* this round tells it as well */
     ledger_root(k->ledger, &k->round.root);
     k->round.began = now;
     if (k->sign.signed_size == k->round.size)
@@ -248,10 +255,14 @@ void keeper_round_step(struct keeper *k, mono_ms now)
 {
     if (k->stopped != 0)
         return;
+    if (ledger_size(k->ledger) == ledger_published(k->ledger))
+        k->waits_since = 0;
+    else if (k->waits_since == 0)
+        k->waits_since = now;
     switch (k->round.state) {
     case ROUND_IDLE:
         if (k->courier != NULL && now >= k->round_due && ledger_size(k->ledger) > 0 &&
-            (!ledger_has_checkpoint(k->ledger) ||
+            (!ledger_has_checkpoint(k->ledger) || k->clock.ask ||
              ledger_published(k->ledger) < ledger_size(k->ledger)))
             round_begin(k, now);
         break;
@@ -272,6 +283,33 @@ void keeper_round_step(struct keeper *k, mono_ms now)
 void keeper_round_courier_gone(struct keeper *k)
 {
     k->round.answered = k->round.asked; /* nobody else will answer: the round ends */
+}
+
+/* A witness has seen another history of this ledger, or more of it than there is here: what runs is
+ * an older copy.  To go on would be to sign two histories.  It is believed of one that has not
+ * cosigned in this life yet (one that has can only be lying), and if the quorum cannot be had
+ * without those who say so. */
+static void contradicted(struct keeper *k, const struct pm_cosigned *m)
+{
+    size_t n = tlog_policy_witness_count(k->quorum);
+    tlog_witnesses all = n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1;
+    char text[ERR_TEXT_MAX];
+
+    if ((k->heard >> m->witness & 1) == 0)
+        k->round.contradicted |= UINT64_C(1) << m->witness;
+    if (tlog_policy_quorum(k->quorum, all & ~k->round.contradicted))
+        return;
+    if (m->status == 409)
+        (void)snprintf(
+            text, sizeof(text),
+            "a witness has cosigned %llu leaves of this ledger, and here are %llu: this is "
+            "an older copy of the site, and nothing is signed with it",
+            (unsigned long long)m->size, (unsigned long long)k->round.size);
+    else
+        (void)snprintf(text, sizeof(text),
+                       "a witness has cosigned another history of this ledger: this is a copy of "
+                       "the site that went its own way, and nothing more is signed with it");
+    keeper_stop_writer(k, -EPERM, text);
 }
 
 void keeper_round_answer(struct keeper *k, uint64_t id, const struct pm_cosigned *m)
@@ -295,6 +333,8 @@ void keeper_round_answer(struct keeper *k, uint64_t id, const struct pm_cosigned
     k->round.answered |= UINT64_C(1) << m->witness;
     if (m->status != 200) {
         log_warn("a witness did not cosign", "why", m->text);
+        if ((m->status == 409 && m->size > k->round.size) || m->status == 422)
+            contradicted(k, m);
         return;
     }
     key = tlog_policy_witness(k->quorum, m->witness);
@@ -305,6 +345,7 @@ void keeper_round_answer(struct keeper *k, uint64_t id, const struct pm_cosigned
     note_line(&line, key, sig, sizeof(sig), &rc);
     if (rc == 0 && (rc = note_merge(&k->round.note, buf_span(&line), key, 1, &added, &e)) == 0) {
         k->round.cosigned |= UINT64_C(1) << m->witness;
+        k->heard |= UINT64_C(1) << m->witness;
         k->round.late = k->round.published;
         k->witness_size[m->witness] = k->round.size;
     } else {

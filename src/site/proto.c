@@ -126,6 +126,7 @@ static const struct {
     [PRF_BUSY] = {503, "busy", "wait and repeat; the submission's sub makes that safe"},
     [PRF_FULL] = {507, "full", "wait until the operator has made room"},
     [PRF_STOPPED] = {503, "stopped", "wait until the operator has restarted the site"},
+    [PRF_CLOCK] = {503, "clock_off", "wait until the site's clock is right again"},
 };
 
 unsigned proto_refusal_status(enum proto_refusal r)

@@ -133,6 +133,7 @@ enum proto_refusal {
     PRF_BUSY,                /* 503 */
     PRF_FULL,                /* 507 the disk is full */
     PRF_STOPPED,             /* 503 the writer has stopped after an error of the disk */
+    PRF_CLOCK,               /* 503 the site's clock is not confirmed */
     PRF_REFUSALS
 };
 unsigned proto_refusal_status(enum proto_refusal r);
@@ -238,9 +239,9 @@ struct pm_file_is {
     struct digest digest; /* of the answer to FK_DOC */
     uint32_t immutable, pad;
 };
-struct pm_state_is {
-    uint32_t ok; /* 0: tail's first line says what is wrong */
-    uint32_t pad;
+struct pm_state_is { /* tail: a line "NAME\tok|no\tWHAT\tCURE" a check, then the metrics */
+    uint32_t state;  /* 0 all is well, 1 works but something is wrong, 2 takes no submissions */
+    uint32_t checks;
 };
 struct pm_move {
     struct id128 move;
@@ -328,7 +329,9 @@ enum proto_admin {
     ADMIN_RELOCATE,           /* descriptor: the approved move */
     ADMIN_TURN_EPOCH,
     ADMIN_INVENTORY,
-    ADMIN_SCRUB
+    ADMIN_SCRUB,
+    ADMIN_CONFIRM_CLOCK,
+    ADMIN_BACKUP /* where the journal is whole: BACKUP_POINT of backup.h */
 };
 struct pm_admin {
     uint32_t what;     /* enum proto_admin */

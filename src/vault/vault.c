@@ -413,6 +413,12 @@ void vault_close(struct vault *v)
     free(v);
 }
 
+void vault_end(const struct vault *v, uint32_t *segment, uint64_t *at)
+{
+    *segment = v->last.seq == 0 ? 1 : v->last.segment;
+    *at = v->last.seq == 0 ? SEGMENT_HEAD : vault_scan_end(&v->last);
+}
+
 uint64_t vault_seq(const struct vault *v)
 {
     return v->last.seq;

@@ -141,6 +141,9 @@ MUST_CHECK int vault_replay(struct vault *v, uint64_t after_seq, uint64_t ledger
 MUST_CHECK int vault_checkpoint(struct vault *v, struct err *e);
 
 uint64_t vault_seq(const struct vault *v);
+/* Where the journal ends: what lies before is durable, whole and never written again (holes are
+ * punched for the dead).  A copy of the segments up to here is a vault. */
+void vault_end(const struct vault *v, uint32_t *segment, uint64_t *at);
 uint64_t vault_ledger_size(const struct vault *v);
 uint64_t vault_epoch(const struct vault *v);
 /* The oldest epoch whose key is not destroyed; equals vault_epoch when no turn is under way. */

@@ -162,7 +162,8 @@ static void witness_start(struct rig *r, const struct note_signer *self, int fd)
     pid_t parent = getpid();
 
     (void)snprintf(dir, sizeof(dir), "%s/witness", r->dir);
-    assert_int_equal(mkdir(dir, 0700), 0);
+    if (mkdir(dir, 0700) != 0)
+        assert_int_equal(errno, EEXIST); /* it was there before */
     if (geteuid() == 0)
         assert_int_equal(chown(dir, WITNESS_UID, WITNESS_UID), 0);
     r->witness = fork();
@@ -207,7 +208,9 @@ static void put_token(struct buf *b, const char *name, const char *token, const 
     sha256_of(token, strlen(token), &d);
     text_digest(hex, &d);
     assert_int_equal(
-        buf_printf(b, "  - {name: %s, token_sha256: %s, in_flight: 256%s}\n", name, hex, more), 0);
+        buf_printf(b, "  - {name: %s, token_sha256: %s, in_flight: 256, per_day: 10000000%s}\n",
+                   name, hex, more),
+        0);
 }
 
 static void put_peer(const struct rig *r, const struct rig_site *p, struct buf *b)
@@ -255,11 +258,13 @@ static void write_config(const struct rig *r, const struct rig_site *s, const st
                    "listen: %s\ndata: %s\nadmin: %s\n"
                    "keys: {ledger: %s/ledger.pem, epochs: %s/epochs, move: %s/move.key}\n"
                    "epoch: 1h\ninventory: 1h\n"
-                   "limits: {object: %u, segment: %llu, in_flight: %llu, checkpoint_ms: 200}\n",
+                   "limits: {object: %llu, segment: %llu, in_flight: %llu, checkpoint_ms: 200%s}\n",
                    s->name, s->zone, s->name, s->url, strstr(s->url, "://") + 3, s->data, s->admin,
-                   s->keys, s->keys, s->keys, RIG_OBJECT_MAX,
+                   s->keys, s->keys, s->keys,
+                   (unsigned long long)(r->plan.object ? r->plan.object : RIG_OBJECT_MAX),
                    (unsigned long long)(r->plan.segment ? r->plan.segment : 4U << 20),
-                   (unsigned long long)(r->plan.in_flight ? r->plan.in_flight : 64U << 20)),
+                   (unsigned long long)(r->plan.in_flight ? r->plan.in_flight : 64U << 20),
+                   r->plan.limits == NULL ? "" : r->plan.limits),
         0);
     if (geteuid() == 0)
         assert_int_equal(buf_puts(&b, "run_as: {front: 64101, keeper: 64102, signer: 64103, "
@@ -292,6 +297,8 @@ static void found(struct rig *r, struct rig_site *s)
     uint8_t pub[32];
     struct err e = ERR_INIT;
 
+    if (r->plan.prepare != NULL)
+        r->plan.prepare(s);
     rig_ok(config_load(&s->config, s->file, &e), &e);
     rig_ok(site_init(s->config, &e), &e);
     rig_ok(site_init_vkey(s->config, s->vkey, &e), &e);
@@ -333,14 +340,27 @@ static void gather_authorities(struct rig *r)
     buf_free(&b);
 }
 
+void rig_witness_kill(struct rig *r)
+{
+    reap(&r->witness);
+}
+
+void rig_witness_again(struct rig *r)
+{
+    struct err e = ERR_INIT;
+    int fd;
+
+    rig_ok(http_listen(&fd, r->witness_url + strlen("http://"), &e), &e);
+    witness_start(r, &r->witness_self, fd);
+}
+
 static void found_sites(struct rig *r)
 {
-    struct note_signer self;
     int fd;
 
     name_site(r, RIG_ZRH, "zrh1", "CH");
     name_site(r, RIG_MOW, "mow1", "RU");
-    witness_prepare(r, &self, &fd);
+    witness_prepare(r, &r->witness_self, &fd);
     for (size_t i = 0; i < r->sites; i++) {
         write_config(r, &r->site[i], NULL, "");
         found(r, &r->site[i]);
@@ -348,7 +368,7 @@ static void found_sites(struct rig *r)
     gather_authorities(r);
     for (size_t i = 0; i < r->sites && r->sites == 2; i++)
         write_config(r, &r->site[i], &r->site[1 - i], ""); /* now they know each other's keys */
-    witness_start(r, &self, fd);
+    witness_start(r, &r->witness_self, fd);
 }
 
 void rig_configure(const struct rig *r, size_t site, const char *more)
@@ -419,31 +439,44 @@ void rig_await_log(const struct rig *r, size_t site, const char *text, size_t *f
     buf_free(&b);
 }
 
-void rig_wait_healthy(struct rig *r, size_t site)
+int rig_answers(struct rig *r, size_t site)
 {
-    mono_ms until = clock_mono() + RIG_SOON;
     struct http_call call = {.method = HTTP_GET, .total_ms = 3000};
+    struct err e = ERR_INIT;
+    struct http_result a;
     char url[80];
-    int status = 0;
+    int status;
 
     (void)snprintf(url, sizeof(url), "%s/healthz", r->site[site].url);
     call.url = url;
-    while (status != 200) {
-        struct http_result a;
-        struct err e = ERR_INIT;
+    status = http_client_do(r->http, &call, &a, &e) == 0 ? a.status : 0;
+    http_result_free(&a);
+    return status;
+}
 
+void rig_wait_healthy(struct rig *r, size_t site)
+{
+    mono_ms until = clock_mono() + RIG_SOON;
+    int status = 0;
+
+    while (status != 200) {
         if (clock_mono() > until || waitpid(r->site[site].pid, NULL, WNOHANG) != 0) {
             tell_log(&r->site[site]);
             fail_msg("%s does not become healthy (last answer: %d)", r->site[site].name, status);
         }
-        status = http_client_do(r->http, &call, &a, &e) == 0 ? a.status : 0;
-        http_result_free(&a);
+        status = rig_answers(r, site);
         if (status != 200)
             rig_nap(30);
     }
 }
 
 void rig_start(struct rig *r, size_t site)
+{
+    rig_spawn(r, site);
+    rig_wait_healthy(r, site);
+}
+
+void rig_spawn(struct rig *r, size_t site)
 {
     struct rig_site *s = &r->site[site];
     pid_t parent = getpid();
@@ -459,7 +492,6 @@ void rig_start(struct rig *r, size_t site)
         (void)execl(glarusd, "glarusd", "--config", s->file, (char *)NULL);
         _exit(127);
     }
-    rig_wait_healthy(r, site);
 }
 
 void rig_stop(struct rig *r, size_t site)

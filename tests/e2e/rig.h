@@ -51,8 +51,13 @@ struct rig_plan {
     const char *rules;  /* folder; NULL: the command line's */
     uint64_t segment;   /* bytes of a vault segment, 0: 4 MiB */
     uint64_t in_flight; /* bytes of uploads under way, 0: the configuration's default */
-    bool tls;           /* sites speak TLS with certificates of their own; also by "tls" as the last
-                           word of the command line */
+    uint64_t object;    /* bytes of the largest file a site takes, 0: RIG_OBJECT_MAX */
+    const char *limits; /* more of the configuration's limits: ", connections: 2000" */
+    /* Makes the data folder of a site that is about to be founded: a mount; NULL: nothing is done.
+     */
+    void (*prepare)(const struct rig_site *s);
+    bool tls; /* sites speak TLS with certificates of their own; also by "tls" as the last
+                 word of the command line */
     unsigned handshakes; /* with TLS: of the configuration; 0: its default */
 };
 
@@ -64,6 +69,7 @@ struct rig {
     struct ed25519_key *person[RIG_PERSONS], *root[2];
     struct id128 person_id[RIG_PERSONS];
     pid_t witness;
+    struct note_signer witness_self;
     char witness_vkey[CORE_VKEY_TEXT_MAX + 1], witness_url[48];
     struct digest register_doc, policy_doc;
     struct digest statement, lookups_only, withdrawn; /* published in this order reversed */
@@ -86,7 +92,9 @@ void rig_close(struct rig *r); /* NULL is fine */
 #define RIG_ZRH 0
 #define RIG_MOW 1
 void rig_start(struct rig *r, size_t site); /* returns when it says it is healthy */
+void rig_spawn(struct rig *r, size_t site); /* at once */
 void rig_wait_healthy(struct rig *r, size_t site);
+int rig_answers(struct rig *r, size_t site);   /* the status of /healthz; 0: no answer */
 void rig_stop(struct rig *r, size_t site);     /* SIGTERM; it must end in order */
 void rig_kill_all(struct rig *r, size_t site); /* SIGKILL to every process of it at once */
 /* Writes a site's configuration anew, with `more` behind it, for a SIGHUP. */
@@ -99,6 +107,9 @@ void rig_kill_supervisor(struct rig *r, size_t site);
 size_t rig_processes(const struct rig *r, size_t site, pid_t *out, size_t n);
 /* "keeper", ..., "supervisor", "engine" for the others */
 void rig_process_name(pid_t pid, char out[32]);
+
+void rig_witness_kill(struct rig *r);
+void rig_witness_again(struct rig *r); /* at its old address, with its state */
 
 /* --- the operator --- */
 

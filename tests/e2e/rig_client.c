@@ -69,13 +69,17 @@ static json_t *json_of(const struct buf *b)
 
 static void word_of(const struct http_result *a, struct rig_word *out)
 {
+    struct span after;
     json_t *j;
 
     if (out == NULL)
         return;
-    out->text[0] = '\0';
+    memset(out, 0, sizeof(*out));
     if (a->status < 400)
         return;
+    after = http_result_header(a, "retry-after");
+    if (after.p != NULL)
+        out->retry_after = (unsigned)strtoul((const char *)after.p, NULL, 10);
     j = json_of(&a->body);
     (void)snprintf(out->text, sizeof(out->text), "%s",
                    json_string_value(json_object_get(json_object_get(j, "error"), "code")));

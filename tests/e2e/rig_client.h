@@ -25,6 +25,7 @@ void rig_sub_free(struct rig_sub *s);
 /* Each gives the HTTP status; *code (may be NULL) the error's word or "". */
 struct rig_word {
     char text[48];
+    unsigned retry_after; /* seconds of the header, 0: none */
 };
 int rig_announce(struct rig *r, size_t site, struct rig_sub *s, struct rig_word *code);
 /* name may be NULL.  receipt (may be NULL) is a struct buf to be filled. */

@@ -133,11 +133,8 @@ static __attribute__((noreturn)) void child(struct keeper_rig *r, const int end[
 
 static void await_ready(struct keeper_rig *r)
 {
-    struct err e = ERR_INIT;
-    struct msg m;
-
-    rig_ok(msg_recv_wait(r->control, &m, RIG_SOON, &e), &e);
-    assert_int_equal(m.type->type, PX_READY);
+    /* the parts answer meanwhile: it asks the witness for the time first */
+    rig_until(r, r->ready);
 }
 
 void rig_start(struct keeper_rig *r)
@@ -152,7 +149,7 @@ void rig_start(struct keeper_rig *r)
     rig_ok(msg_pair(control, &e), &e);
     ring_close(r->ring);
     rig_ok(ring_new(&r->ring, PROTO_SLOT_BYTES, RIG_SLOTS, &e), &e);
-    r->gone = false;
+    r->gone = r->ready = false;
     r->life[0] = r->life[1] = 0;
     r->pid = fork();
     assert_true(r->pid >= 0);
@@ -345,6 +342,7 @@ static void take_parts(struct keeper_rig *r)
             r->read(r, m.id, &s, m.fd[0]);
     }
     while (take(r, r->control, &m)) {
+        r->ready = r->ready || m.type->type == PX_READY;
         r->lost_courier += m.type->type == PX_LOST_COURIER;
         r->lost_reader += m.type->type == PX_LOST_READER;
         if (m.type->type == PX_LOST_COURIER || m.type->type == PX_LOST_READER)

@@ -62,7 +62,8 @@ struct keeper_rig {
     struct msg_chan *front, *signer, *courier, *reader, *control;
     struct ring *ring;
     uint64_t next_id;
-    bool gone; /* the keeper has closed a channel */
+    bool gone;  /* the keeper has closed a channel */
+    bool ready; /* it has said so */
 
     struct ed25519_key *key, *witness, *peer_key;         /* of this ledger, the witness, mow1's */
     struct note_signer log_signer, w_signer, peer_signer; /* the same as signers of notes */

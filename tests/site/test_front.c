@@ -331,6 +331,7 @@ static void every_refusal_has_its_status_and_word(void **state)
         {PRF_BUSY, 503, "busy"},
         {PRF_FULL, 507, "full"},
         {PRF_STOPPED, 503, "stopped"},
+        {PRF_CLOCK, 503, "clock_off"},
     };
     struct rig *rig = *state;
     char out[65536], word[64];
@@ -676,21 +677,29 @@ static void a_file_comes_from_its_descriptor(void **state)
 
 static void health_and_metrics_come_from_one_answer(void **state)
 {
-    struct pm_state_is is = {0, 0};
+    static const char checks[] = "keeper\tok\t\t\n"
+                                 "disk\tno\tit is \"full\"\tmake room\nx 1\n# EOF\n";
+    struct pm_state_is is = {2, 2};
     struct rig *rig = *state;
     char out[65536];
     int fd = say(rig, "GET /healthz", "", "");
 
-    tell(rig, FK_STATE_IS, take(rig, FK_STATE).id, &is, sizeof(is), "no engine\nx 1\n# EOF\n");
+    tell(rig, FK_STATE_IS, take(rig, FK_STATE).id, &is, sizeof(is), checks);
     assert_int_equal(hear(fd, out), 503);
-    has(out, "{\"status\":\"failing\",\"checks\":[{\"name\":\"keeper\",\"ok\":false,"
-             "\"message\":\"no engine\"}]}");
-    is.ok = 1;
+    has(out, "Retry-After: 2\r\n");
+    has(out, "{\"status\":\"failing\",\"checks\":[{\"name\":\"keeper\",\"ok\":true},"
+             "{\"name\":\"disk\",\"ok\":false,\"message\":\"it is \\\"full\\\"\","
+             "\"cure\":\"make room\"}]}");
+    is.state = 1;
+    fd = say(rig, "GET /healthz", "", "");
+    tell(rig, FK_STATE_IS, take(rig, FK_STATE).id, &is, sizeof(is), checks);
+    assert_int_equal(hear(fd, out), 200);
+    has(out, "{\"status\":\"degraded\",\"checks\":[");
     fd = say(rig, "GET /metrics", "", "");
-    tell(rig, FK_STATE_IS, take(rig, FK_STATE).id, &is, sizeof(is), "\nx 1\n# EOF\n");
+    tell(rig, FK_STATE_IS, take(rig, FK_STATE).id, &is, sizeof(is), checks);
     assert_int_equal(hear(fd, out), 200);
     has(out, "\r\n\r\nx 1\n# TYPE front_");
-    has(out, "front_requests_total 2\n");
+    has(out, "front_requests_total 3\n");
     assert_string_equal(out + strlen(out) - 6, "# EOF\n");
 }
 
@@ -701,11 +710,11 @@ static void a_drained_front_ends_in_order(void **state)
     struct rig *rig = *state;
     char out[65536];
     int fd = say(rig, "GET /healthz", "", "");
-    struct pm_state_is is = {1, 0};
+    struct pm_state_is is = {0, 0};
     uint64_t id = take(rig, FK_STATE).id;
 
     tell(rig, FK_DRAIN, 0, NULL, 0, "");
-    tell(rig, FK_STATE_IS, id, &is, sizeof(is), "\n");
+    tell(rig, FK_STATE_IS, id, &is, sizeof(is), "");
     assert_int_equal(hear(fd, out), 200);
     assert_int_equal(exit_code(rig), 0);
 }

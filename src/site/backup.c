@@ -1,0 +1,385 @@
+#include "site/backup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "crypto/sha256.h"
+#include "ledger/tlog_tiles.h"
+#include "site/data_format.h"
+#include "site/init.h"
+
+#define PATH 4096
+#define BLOCK ((size_t)1 << 20)
+#define MANIFEST_MAX ((size_t)256 << 20)
+#define PART ".part"
+
+struct copy {
+    const char *from, *to; /* folders */
+    struct buf lines;      /* of the manifest */
+    uint32_t uid;          /* who gets the files; 0: nobody else */
+    uint8_t *block;
+};
+
+static int join(char out[PATH], const char *dir, const char *name, struct err *e)
+{
+    return snprintf(out, PATH, "%s/%s", dir, name) < PATH
+               ? 0
+               : err_set(e, -ENAMETOOLONG, "the path \"%s/%.64s\" is too long", dir, name);
+}
+
+/* Blocks of zeros stay holes. */
+static int write_block(int fd, const uint8_t *p, size_t n, off_t at)
+{
+    return p[0] == 0 && memcmp(p, p + 1, n - 1) == 0 ? 0 : io_pwrite_all(fd, p, n, at);
+}
+
+/* The first `upto` bytes; the hash is of what was read. */
+static int copy_bytes(struct copy *c, int from, int to, uint64_t upto, struct digest *out)
+{
+    struct sha256 *h = sha256_new();
+    int rc = h == NULL ? -ENOMEM : 0;
+
+    for (uint64_t at = 0; at < upto && rc == 0;) {
+        size_t n = upto - at < BLOCK ? (size_t)(upto - at) : BLOCK;
+
+        if ((rc = io_pread_full(from, c->block, n, (off_t)at)) == 0 &&
+            (rc = write_block(to, c->block, n, (off_t)at)) == 0)
+            sha256_add(h, c->block, n);
+        at += n;
+    }
+    if (rc == 0 && ftruncate(to, (off_t)upto) != 0)
+        rc = -errno;
+    if (rc == 0)
+        rc = io_sync_fd(to);
+    if (rc == 0)
+        sha256_end(h, out);
+    sha256_free(h);
+    return rc;
+}
+
+/* A file of both folders; UINT64_MAX: all of it. */
+static int copy_file(struct copy *c, const char *name, uint64_t upto, struct digest *hash,
+                     struct err *e)
+{
+    char from[PATH], to[PATH], *slash;
+    int in = -1, out = -1, rc;
+    struct stat st;
+
+    if ((rc = join(from, c->from, name, e)) != 0 || (rc = join(to, c->to, name, e)) != 0)
+        return rc;
+    slash = strrchr(to, '/');
+    *slash = '\0';
+    rc = io_mkdirs(AT_FDCWD, to);
+    *slash = '/';
+    if (rc == 0 &&
+        ((in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0 || fstat(in, &st) != 0 ||
+         (out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) < 0))
+        rc = -errno;
+    if (rc == 0 && !S_ISREG(st.st_mode))
+        rc = -EINVAL;
+    if (rc == 0 &&
+        (fchmod(out, st.st_mode & 0777) != 0 || (c->uid != 0 && fchown(out, c->uid, c->uid) != 0)))
+        rc = -errno;
+    if (rc == 0)
+        rc =
+            copy_bytes(c, in, out, upto < (uint64_t)st.st_size ? upto : (uint64_t)st.st_size, hash);
+    io_close(&in);
+    io_close(&out);
+    return rc == 0 ? 0 : err_sys(e, rc, "copying \"%s\" to \"%s\"", from, to);
+}
+
+static int note_file(struct copy *c, const char *name, uint64_t upto, struct err *e)
+{
+    struct digest hash;
+    char hex[65];
+    int rc = copy_file(c, name, upto, &hash, e);
+
+    if (rc != 0)
+        return rc;
+    text_digest(hex, &hash);
+    rc = buf_printf(&c->lines, "%s %s\n", hex, name);
+    return rc == 0 ? 0 : err_sys(e, rc, "listing \"%s\"", name);
+}
+
+/* All plain files of a folder of the site's, in any order; it may be missing. */
+static int note_folder(struct copy *c, const char *folder, struct err *e)
+{
+    char path[PATH], name[PATH];
+    const struct dirent *de;
+    int rc = join(path, c->from, folder, e);
+    DIR *d;
+
+    if (rc != 0)
+        return rc;
+    if ((d = opendir(path)) == NULL)
+        return errno == ENOENT ? 0 : err_sys(e, -errno, "looking into \"%s\"", path);
+    while (rc == 0 && (de = readdir(d)) != NULL)
+        if (de->d_name[0] != '.' && (rc = join(name, folder, de->d_name, e)) == 0)
+            rc = note_file(c, name, UINT64_MAX, e);
+    (void)closedir(d);
+    return rc;
+}
+
+static int copy_open(struct copy *c, const char *from, const char *to, struct err *e)
+{
+    memset(c, 0, sizeof(*c));
+    c->from = from;
+    c->to = to;
+    buf_init(&c->lines, MANIFEST_MAX);
+    c->block = malloc(BLOCK);
+    return c->block != NULL ? 0 : err_sys(e, -ENOMEM, "copying");
+}
+
+static void copy_close(struct copy *c)
+{
+    free(c->block);
+    buf_free(&c->lines);
+}
+
+/* --- making one --- */
+
+static int part_of(const char *dir, char part[PATH], char files[PATH], char list[PATH],
+                   struct err *e)
+{
+    int rc;
+
+    if (snprintf(part, PATH, "%s" PART, dir) >= PATH)
+        return err_set(e, -ENAMETOOLONG, "the path \"%s\" is too long", dir);
+    if ((rc = join(files, part, "files", e)) != 0)
+        return rc;
+    return join(list, part, "manifest", e);
+}
+
+/* What the first half has listed is kept in the folder for the second. */
+int backup_begin(const struct config *c, const char *dir, struct err *e)
+{
+    char part[PATH], files[PATH], list[PATH];
+    struct stat st;
+    struct copy x;
+    int rc;
+
+    if ((rc = part_of(dir, part, files, list, e)) != 0)
+        return rc;
+    if (lstat(dir, &st) == 0)
+        return err_set(e, -EEXIST, "\"%s\" is there; name a new folder", dir);
+    if ((rc = io_remove_tree(part)) != 0)
+        return err_sys(e, rc, "removing what an earlier run left in \"%s\"", part);
+    if ((rc = io_mkdirs(AT_FDCWD, files)) != 0)
+        return err_sys(e, rc, "making \"%s\"", files);
+    if (chmod(part, 0700) != 0)
+        return err_sys(e, -errno, "setting the mode of \"%s\"", part);
+    if ((rc = copy_open(&x, c->data, files, e)) == 0 &&
+        (rc = note_file(&x, "format", UINT64_MAX, e)) == 0 &&
+        (rc = note_file(&x, "ledger.vkey", UINT64_MAX, e)) == 0 &&
+        (rc = note_folder(&x, "ledger/artifact/sha256", e)) == 0)
+        rc = note_folder(&x, "ledger/checkpoints", e);
+    if (rc == 0 && (rc = io_replace_file(AT_FDCWD, list, x.lines.data, x.lines.len, 0600)) != 0)
+        (void)err_sys(e, rc, "writing \"%s\"", list);
+    copy_close(&x);
+    return rc;
+}
+
+static int copy_segments(struct copy *x, const struct backup_point *at,
+                         void (*progress)(void *arg, uint64_t done, uint64_t total), void *arg,
+                         struct err *e)
+{
+    char name[32];
+    int rc = 0;
+
+    for (uint32_t i = 1; i <= at->segment && rc == 0; i++) {
+        (void)snprintf(name, sizeof(name), "vault/seg-%08u", (unsigned)i);
+        rc = note_file(x, name, i == at->segment ? at->end : UINT64_MAX, e);
+        if (rc == 0 && progress != NULL)
+            progress(arg, i, at->segment);
+    }
+    return rc;
+}
+
+static int write_manifest(const struct config *c, const char *path, const struct backup_point *at,
+                          const struct buf *first, const struct buf *second, struct err *e)
+{
+    struct buf all;
+    int rc;
+
+    buf_init(&all, 2 * MANIFEST_MAX);
+    if ((rc = buf_printf(&all, "backup/v1\nsite %s\nepoch %" PRIu64 "\nleaves %" PRIu64 "\n",
+                         c->site, at->epoch, at->leaves)) == 0 &&
+        (rc = buf_put(&all, first->data, first->len)) == 0 &&
+        (rc = buf_put(&all, second->data, second->len)) == 0)
+        rc = io_replace_file(AT_FDCWD, path, all.data, all.len, 0600);
+    buf_free(&all);
+    return rc == 0 ? 0 : err_sys(e, rc, "writing \"%s\"", path);
+}
+
+int backup_end(const struct config *c, const char *dir, const struct backup_point *at,
+               void (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, struct err *e)
+{
+    char part[PATH], files[PATH], list[PATH];
+    struct buf first;
+    struct copy x;
+    int rc, fd;
+
+    if ((rc = part_of(dir, part, files, list, e)) != 0)
+        return rc;
+    buf_init(&first, MANIFEST_MAX);
+    if ((rc = io_read_file(AT_FDCWD, list, &first)) != 0)
+        (void)err_sys(e, rc, "reading \"%s\"", list);
+    if (rc == 0 && (rc = copy_open(&x, c->data, files, e)) == 0) {
+        if ((rc = copy_segments(&x, at, progress, arg, e)) == 0)
+            rc = write_manifest(c, list, at, &first, &x.lines, e);
+        copy_close(&x);
+    }
+    buf_free(&first);
+    if (rc != 0)
+        return rc;
+    if ((fd = open(part, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 || syncfs(fd) != 0 ||
+        rename(part, dir) != 0 || syncfs(fd) != 0)
+        rc = err_sys(e, -errno, "finishing \"%s\"", dir);
+    io_close(&fd);
+    return rc;
+}
+
+/* --- the way back --- */
+
+static int head_of(struct span *text, const struct config *c, struct backup_point *at,
+                   const char *path, struct err *e)
+{
+    char head[256];
+    char site[20];
+    int used = 0;
+
+    (void)snprintf(head, sizeof(head), "%.*s", (int)(text->n < 255 ? text->n : 255),
+                   (const char *)text->p);
+    if (sscanf(head, "backup/v1\nsite %19s\nepoch %" SCNu64 "\nleaves %" SCNu64 "\n%n", site,
+               &at->epoch, &at->leaves, &used) != 3 ||
+        used == 0)
+        return err_set(e, -EBADMSG, "\"%s\" is no manifest of a backup this program knows", path);
+    if (strcmp(site, c->site) != 0)
+        return err_set(e, -EINVAL, "\"%s\" is a backup of site \"%s\", not of \"%s\"", path, site,
+                       c->site);
+    *text = span_of(text->p + used, text->n - (size_t)used);
+    return 0;
+}
+
+/* Only what a backup has; nothing leads out of the folder. */
+static bool is_ours(const char *name)
+{
+    static const char *const begins[] = {"format", "ledger.vkey", "ledger/artifact/sha256/",
+                                         "ledger/checkpoints/", "vault/seg-"};
+
+    for (size_t i = 0; i < ARRAY_LEN(begins); i++)
+        if (strncmp(name, begins[i], strlen(begins[i])) == 0)
+            return strstr(name, "..") == NULL;
+    return false;
+}
+
+static int restore_line(struct copy *x, struct span line, struct err *e)
+{
+    struct digest want, got;
+    char name[PATH];
+    int rc;
+
+    if (line.n < 66 || line.n > 64 + 1 + 200 || line.p[64] != ' ' ||
+        text_undigest(span_of(line.p, 64), &want) != 0)
+        return err_set(e, -EBADMSG, "the manifest has a line that is none");
+    (void)snprintf(name, sizeof(name), "%.*s", (int)(line.n - 65), (const char *)line.p + 65);
+    if (!is_ours(name))
+        return err_set(e, -EBADMSG, "the manifest names \"%s\", which no backup has", name);
+    if ((rc = copy_file(x, name, UINT64_MAX, &got, e)) != 0)
+        return rc;
+    if (!digest_eq(&want, &got))
+        return err_set(e, -EBADMSG,
+                       "\"%s\" of the backup is not what was copied: it is damaged, take another",
+                       name);
+    return 0;
+}
+
+static int restore_lines(struct copy *x, struct span text, struct err *e)
+{
+    int rc = 0;
+
+    while (text.n > 0 && rc == 0) {
+        const uint8_t *end = memchr(text.p, '\n', text.n);
+        size_t n = end == NULL ? text.n : (size_t)(end - text.p);
+
+        rc = restore_line(x, span_of(text.p, n), e);
+        n += end != NULL;
+        text = span_of(text.p + n, text.n - n);
+    }
+    return rc;
+}
+
+static int give_folders(const struct config *c, uint32_t uid, struct err *e)
+{
+    static const char *const names[] = {"ledger/artifact", "ledger/artifact/sha256",
+                                        "ledger/checkpoints", "ledger/checkpoint"};
+    char path[PATH];
+    int rc = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(names) && uid != 0 && rc == 0; i++)
+        if ((rc = join(path, c->data, names[i], e)) == 0 && chown(path, uid, uid) != 0 &&
+            errno != ENOENT)
+            rc = err_sys(e, -errno, "giving \"%s\" to uid %u", path, uid);
+    return rc;
+}
+
+/* The newest checkpoint is also served under its short name. */
+static int newest_checkpoint(const struct config *c, struct err *e)
+{
+    char ledger[PATH], path[PATH], name[48];
+    uint64_t *sizes = NULL;
+    struct buf b;
+    size_t n = 0;
+    int rc;
+
+    if ((rc = join(ledger, c->data, "ledger", e)) != 0)
+        return rc;
+    if ((rc = tlog_tiles_checkpoints(ledger, &sizes, &n, e)) != 0 || n == 0) {
+        free(sizes);
+        return rc == -ENOENT ? 0 : rc;
+    }
+    (void)snprintf(name, sizeof(name), "checkpoints/%" PRIu64, sizes[n - 1]);
+    free(sizes);
+    buf_init(&b, CORE_NOTE_MAX);
+    if ((rc = join(path, ledger, name, e)) == 0 && (rc = io_read_file(AT_FDCWD, path, &b)) == 0 &&
+        (rc = join(path, ledger, "checkpoint", e)) == 0)
+        rc = io_replace_file(AT_FDCWD, path, b.data, b.len, 0644);
+    buf_free(&b);
+    return rc == 0 ? 0 : err_sys(e, rc, "writing \"%s/checkpoint\"", ledger);
+}
+
+int backup_restore(const struct config *c, const char *dir, struct backup_point *at, struct err *e)
+{
+    char files[PATH], list[PATH];
+    struct span text;
+    uint32_t version;
+    struct copy x;
+    struct buf b;
+    int rc;
+
+    if ((rc = join(files, dir, "files", e)) != 0 || (rc = join(list, dir, "manifest", e)) != 0 ||
+        (rc = data_format_look(files, &version, e)) != 0 || (rc = site_init_empty(c, e)) != 0)
+        return rc;
+    buf_init(&b, 2 * MANIFEST_MAX);
+    if ((rc = io_read_file(AT_FDCWD, list, &b)) != 0)
+        (void)err_sys(e, rc, "reading \"%s\"", list);
+    text = buf_span(&b);
+    if (rc == 0 && (rc = head_of(&text, c, at, list, e)) == 0 &&
+        (rc = copy_open(&x, files, c->data, e)) == 0) {
+        x.uid = geteuid() == 0 ? c->uid[CONFIG_KEEPER] : 0;
+        if ((rc = restore_lines(&x, text, e)) == 0 && (rc = newest_checkpoint(c, e)) == 0)
+            rc = give_folders(c, x.uid, e);
+        copy_close(&x);
+    }
+    buf_free(&b);
+    return rc;
+}
