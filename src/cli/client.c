@@ -17,9 +17,7 @@
 #include "events/country.h"
 #include "people/document.h"
 
-#define IN_FLIGHT_DEFAULT 64
-#define IN_FLIGHT_MAX 128
-#define CONNECTIONS (IN_FLIGHT_MAX + 32) /* the others wait for verdicts */
+#define CONNECTIONS (CLIENT_IN_FLIGHT_MAX + 32) /* the others wait for verdicts */
 #define TOKEN_MAX 512
 
 /* ---- the secret ------------------------------------------------------------------------------ */
@@ -184,7 +182,7 @@ static int read_settings(struct reading *r, struct err *e)
 {
     const struct yaml_node *n, *pinned;
     struct client *c = r->c;
-    uint64_t in_flight = IN_FLIGHT_DEFAULT;
+    uint64_t in_flight = CLIENT_IN_FLIGHT_DEFAULT;
     int rc;
 
     if ((rc = document_format(r->root, "client/v1", e)) != 0 ||
@@ -201,7 +199,7 @@ static int read_settings(struct reading *r, struct err *e)
         (rc = yaml_may(r->root, "authorities", &n, e)) != 0 ||
         (n != NULL && (rc = path_to(r, n, &c->authorities, e)) != 0) ||
         (rc = yaml_may(r->root, "in_flight", &n, e)) != 0 ||
-        (n != NULL && (rc = yaml_u64(n, 1, IN_FLIGHT_MAX, &in_flight, e)) != 0))
+        (n != NULL && (rc = yaml_u64(n, 1, CLIENT_IN_FLIGHT_MAX, &in_flight, e)) != 0))
         return rc;
     c->in_flight = (unsigned)in_flight;
     c->register_pinned = pinned != NULL;

@@ -16,6 +16,8 @@
 #include "base/err.h"
 #include "crypto/ed25519.h"
 
+#define CLIENT_IN_FLIGHT_DEFAULT 64
+#define CLIENT_IN_FLIGHT_MAX 128
 #define CLIENT_SITES 64
 
 struct client;
