@@ -258,6 +258,47 @@ static const char *const verdicts[] = {
     [CHECK_FAILING] = "it takes NO submissions",
 };
 
+#define SCREEN 92 /* columns */
+
+/* Words onto lines that begin with `margin` blanks. */
+static void fold(struct buf *b, const char *text, size_t margin)
+{
+    size_t column = margin;
+    int rc = 0;
+
+    while (*text != '\0' && rc == 0) {
+        size_t n = strcspn(text, " ");
+
+        if (column > margin && column + 1 + n > SCREEN) {
+            rc = buf_printf(b, "\n%*s", (int)margin, "");
+            column = margin;
+        } else if (column > margin) {
+            rc = buf_putc(b, ' ');
+            column++;
+        }
+        if (rc == 0)
+            rc = buf_put(b, text, n);
+        column += n;
+        text += n + (text[n] == ' ');
+    }
+    if (rc != 0)
+        log_warn("a state does not fit on the screen");
+}
+
+static void tell_check(struct keeper *k, uint64_t admin, const struct keeper_check *c)
+{
+    struct buf b;
+
+    buf_init(&b, 4096);
+    if (buf_printf(&b, "  %s %s", c->state == CHECK_FAILING ? "FAILS " : "WRONG ", c->name) == 0 &&
+        buf_puts(&b, "\n         ") == 0)
+        fold(&b, c->text, 9);
+    if (buf_puts(&b, "\n      -> ") == 0)
+        fold(&b, c->cure, 9);
+    keeper_admin_say(k, admin, false, 0, 0, 0, "%s", buf_str(&b));
+    buf_free(&b);
+}
+
 void keeper_state_tell(struct keeper *k, uint64_t admin)
 {
     struct keeper_check check[KEEPER_CHECKS];
@@ -267,9 +308,7 @@ void keeper_state_tell(struct keeper *k, uint64_t admin)
         if (check[i].state == CHECK_OK)
             keeper_admin_say(k, admin, false, 0, 0, 0, "  ok     %s", check[i].name);
         else
-            keeper_admin_say(k, admin, false, 0, 0, 0, "  %s %-10s %s\n         -> %s",
-                             check[i].state == CHECK_FAILING ? "FAILS " : "WRONG ", check[i].name,
-                             check[i].text, check[i].cure);
+            tell_check(k, admin, &check[i]);
     keeper_admin_say(
         k, admin, true, k->stopped, 0, 0,
         "site %s, zone %s: %s%s%s\n"
