@@ -40,12 +40,14 @@ refused 'nonsense' 'does not say which format'
 
 # --- killed again and again while it opens the old folder for the first time ---
 start_witness
+port=$(sed -n 's/^listen: 127.0.0.1:\([0-9]*\)$/\1/p' zrh1.yaml)
+closed() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1"); }
 for _ in 1 2 3 4 5 6 7 8; do
     start_site zrh1
     sleep "0.0$((RANDOM % 90 + 10))"
     kill -9 "${PID[zrh1]}"
     wait "${PID[zrh1]}" 2>/dev/null || true
-    sleep 0.1 # its parts die with it
+    await 20 "its parts die with it" closed "$port"
 done
 for s in zrh1 mow1; do
     start_site $s
