@@ -20,7 +20,7 @@
 #include "cli/client.h"
 #include "site/config.h"
 
-#define KEYS_MAX 128
+#define KEYS_MAX 160
 #define KEY_MAX 48
 
 static const char *man; /* the folder */
@@ -238,6 +238,10 @@ static void every_key_of_a_site_is_in_its_page(void **state)
              &c, &e) != 0)
         fail_msg("%s", err_text(&e));
     config_free(c);
+    /* and what excludes something of the above */
+    if (load(TOP("http") "keys: {}\nengines: [{name: yara}]\nscan: {rules: r}\n", &c, &e) != 0)
+        fail_msg("%s", err_text(&e));
+    config_free(c);
     assert_true(asked.n > 45);
     same(&asked, &s.keys, "glarusd.yaml(5)");
 }
@@ -248,7 +252,7 @@ static int with(const char *key, const char *value, struct config **c)
     const char *dot = strchr(key, '.'), *name = dot == NULL ? key : dot + 1;
     char text[4096], map[32] = "", one[160] = "", submitter[320];
     struct err e = ERR_INIT;
-    bool tls;
+    bool tls, scan;
 
     (void)snprintf(map, sizeof(map), "%.*s", dot == NULL ? 0 : (int)(dot - key), key);
     if (value[0] != '\0')
@@ -257,11 +261,15 @@ static int with(const char *key, const char *value, struct config **c)
     (void)snprintf(submitter, sizeof(submitter), SUBMITTER,
                    strcmp(map, "submitters[]") == 0 ? ", " : "",
                    strcmp(map, "submitters[]") == 0 ? one : "");
-    (void)snprintf(text, sizeof(text), "%skeys: {%s}\nlimits: {%s}\nengine: {%s}\n%s%s%s%s%s\n",
-                   tls ? TOP("https") : TOP("http"), strcmp(map, "keys") == 0 ? one : "",
-                   strcmp(map, "limits") == 0 ? one : "", strcmp(map, "engine") == 0 ? one : "",
-                   submitter, "tls: {certificate: a, key: b", tls && one[0] != '\0' ? ", " : "",
-                   tls ? one : "", "}");
+    scan = strcmp(map, "scan") == 0;
+    (void)snprintf(
+        text, sizeof(text), "%skeys: {%s}\nlimits: {%s}\n%s{%s}\n%s%s%s%s%s\n",
+        tls ? TOP("https") : TOP("http"), strcmp(map, "keys") == 0 ? one : "",
+        strcmp(map, "limits") == 0 ? one : "",
+        scan ? "engines: [{name: yara, program: /usr/libexec/glarus/glarus-engine-yara}]\nscan: "
+             : "engine: ",
+        scan || strcmp(map, "engine") == 0 ? one : "", submitter, "tls: {certificate: a, key: b",
+        tls && one[0] != '\0' ? ", " : "", tls ? one : "", "}");
     if (!tls)
         *strstr(text, "tls: {") = '\0';
     if (dot == NULL && value[0] != '\0')
@@ -279,7 +287,7 @@ static void same_config(const struct config *a, const struct config *b, const ch
                  {a->ledger_key, b->ledger_key},
                  {a->epoch_keys, b->epoch_keys},
                  {a->move_key, b->move_key},
-                 {a->engine, b->engine},
+                 {a->engine[0].program, b->engine[0].program},
                  {a->rules, b->rules}};
     const uint64_t na[] = {a->epoch,
                            a->inventory,
@@ -290,6 +298,9 @@ static void same_config(const struct config *a, const struct config *b, const ch
                            a->segment,
                            a->reserve,
                            a->scan_seconds,
+                           a->unpacked,
+                           a->members,
+                           a->depth,
                            a->handshakes,
                            a->submitter[0].per_day,
                            a->submitter[0].in_flight},
@@ -302,6 +313,9 @@ static void same_config(const struct config *a, const struct config *b, const ch
                            b->segment,
                            b->reserve,
                            b->scan_seconds,
+                           b->unpacked,
+                           b->members,
+                           b->depth,
                            b->handshakes,
                            b->submitter[0].per_day,
                            b->submitter[0].in_flight};
