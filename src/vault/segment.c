@@ -202,6 +202,17 @@ bool vault_segment_broken(struct vault *v)
     return b;
 }
 
+bool vault_segment_settled(struct vault *v, uint32_t no)
+{
+    bool settled = true;
+
+    (void)pthread_mutex_lock(&v->lock);
+    for (const struct segment *s = v->segments; s != NULL; s = s->next)
+        settled = settled && (s->no >= no || (!s->dirty && s->writers == 0));
+    (void)pthread_mutex_unlock(&v->lock);
+    return settled;
+}
+
 void vault_segment_close_all(struct vault *v)
 {
     while (v->segments != NULL) {

@@ -68,6 +68,8 @@ int vault_checkpoint(struct vault *v, struct err *e)
 
     if (vault_segment_broken(v))
         return err_set(e, -EIO, "the vault's writer has stopped");
+    if (!vault_segment_settled(v, v->last.segment))
+        return 0; /* chunks of a later group lie before the mark and are not durable yet */
     if ((rc = state_put(v, &v->last, end, false)) != 0)
         return err_sys(e, rc, "writing the vault's state");
     v->mark = v->last;

@@ -136,7 +136,8 @@ typedef int vault_group_fn(void *arg, const struct vault_group_view *g);
 MUST_CHECK int vault_replay(struct vault *v, uint64_t after_seq, uint64_t ledger_size,
                             vault_group_fn *fn, void *arg, struct err *e);
 
-/* Notes on disk where recovery may begin, so that the next start scans only what is behind. Happens
+/* Notes on disk where recovery may begin, so that the next start scans only what is behind. Does
+ * nothing, and succeeds, while a put still writes to a segment before the last record's.  Happens
  * by itself after each segment's worth of bytes and at close; worth a call when idle. */
 MUST_CHECK int vault_checkpoint(struct vault *v, struct err *e);
 

@@ -106,6 +106,9 @@ void vault_segment_head(const struct vault *v, uint32_t no, uint8_t out[SEGMENT_
 MUST_CHECK int vault_segment_head_check(const uint8_t head[SEGMENT_HEAD], uint32_t no,
                                         struct id128 *vault);
 bool vault_segment_broken(struct vault *v);
+/* Is all that was given out in the segments before `no` written and synced?  What recovery copies
+ * because it may lie in memory only begins with the segment of the mark. */
+bool vault_segment_settled(struct vault *v, uint32_t no);
 
 /* put.c */
 void vault_put_recycle(struct vault_put *p); /* back to the spares, secrets wiped */

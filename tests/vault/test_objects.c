@@ -7,6 +7,7 @@
 #include "crypto/sha256.h"
 #include "base/text.h"
 #include "fixture.h"
+#include "vault/vault_priv.h"
 
 static void objects_of_every_awkward_size_come_back(void **state)
 {
@@ -346,6 +347,37 @@ static void a_commit_shows_what_a_replay_would(void **state)
     free(later);
 }
 
+/* A put's chunk that was given space in an older segment is written late: until it is durable the
+ * mark stays before it, for recovery copies what may lie in memory only from the mark's segment on.
+ */
+static void a_checkpoint_does_not_pass_a_chunk_that_is_not_durable(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t *p = calloc(1, 900000);
+    struct segment *s;
+    uint64_t at;
+
+    assert_non_null(p);
+    fixture_bytes(p, 900000, 1);
+    assert_int_equal(fixture_store(f, 1, p, 900000, NULL), 0); /* most of a segment of 1 MiB */
+    assert_int_equal(vault_checkpoint(f->v, &f->e), 0);
+    assert_int_equal(f->v->mark.seq, vault_seq(f->v));
+    assert_int_equal(vault_segment_alloc(f->v, 1000, false, &s, &at), 0); /* a slow thread's */
+    assert_int_equal(fixture_store(f, 2, p + 1, 500000, NULL), 0);        /* in the next one */
+    assert_int_equal(f->v->last.segment, 2);
+    assert_int_equal(vault_checkpoint(f->v, &f->e), 0);
+    assert_true(f->v->mark.seq < vault_seq(f->v));
+    assert_int_equal(f->v->mark.segment, 1);
+    assert_int_equal(vault_segment_write(f->v, s, p, 1000, at), 0);
+    assert_int_equal(vault_checkpoint(f->v, &f->e), 0);
+    assert_int_equal(f->v->mark.segment, 1); /* written, not synced */
+    assert_int_equal(fixture_store(f, 3, "three", 5, NULL), 0);
+    assert_int_equal(vault_checkpoint(f->v, &f->e), 0);
+    assert_int_equal(f->v->mark.segment, 2);
+    assert_int_equal(f->v->mark.seq, vault_seq(f->v));
+    free(p);
+}
+
 static void a_rebuild_delivers_everything_that_lives(void **state)
 {
     struct fixture *f = *state;
@@ -520,6 +552,7 @@ int main(void)
         T(a_turn_keeps_the_live_and_finds_the_same_bytes),
         T(an_old_key_is_not_retired_while_a_slot_needs_it),
         T(a_commit_shows_what_a_replay_would),
+        T(a_checkpoint_does_not_pass_a_chunk_that_is_not_durable),
         T(a_rebuild_delivers_everything_that_lives),
         T(the_committer_sees_its_group_and_may_seal),
         T(what_is_out_of_order_is_refused),
