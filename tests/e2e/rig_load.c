@@ -321,6 +321,28 @@ static void check_receipt(const struct load *l, const struct load_one *one, cons
     buf_free(&text);
 }
 
+/* The state of a submission; a keeper that is busy (an epoch ends) may say so for a while. */
+static void state_of(const struct load *l, size_t site, const struct rig_sub *s,
+                     struct rig_state *now)
+{
+    mono_ms until = clock_mono() + RIG_SOON;
+    int status;
+
+    while ((status = rig_trace(l->r, site, s, now)) == 503 && clock_mono() < until)
+        rig_nap(100);
+    if (status != 200)
+        fail_msg("%s at %s: answered %d", s->hex, l->r->site[site].name, status);
+}
+
+/* What is wrong with it, for the message. */
+static void fail_state(const struct load *l, size_t site, const struct rig_sub *s,
+                       const struct rig_state *now, const char *wrong)
+{
+    fail_msg("%s %s at %s: accepted %d, erased %d, moved %d, %llu bytes", s->hex, wrong,
+             l->r->site[site].name, now->accepted, now->erased, now->moved,
+             (unsigned long long)now->size);
+}
+
 static void check_erased(const struct load *l, const struct load_one *one, const struct rig_sub *s)
 {
     struct rig_receipt p;
@@ -328,8 +350,9 @@ static void check_erased(const struct load *l, const struct load_one *one, const
     struct id128 sub;
     struct buf text;
 
-    if (rig_trace(l->r, one->place, s, &now) != 200 || !now.erased || now.size != 0)
-        fail_msg("%s was erased and is back", s->hex);
+    state_of(l, one->place, s, &now);
+    if (!now.erased || now.size != 0)
+        fail_state(l, one->place, s, &now, "was erased and is back");
     assert_int_equal(rig_receipt(l->r, one->place, s, "erased", &text), 200);
     rig_receipt_open(l->r, &p, buf_span(&text));
     assert_true(p.verdict.quorum);
@@ -350,14 +373,20 @@ static void check_one(const struct load *l, const struct load_one *one)
     s.sub = one->sub;
     text_id(s.hex, &s.sub);
     rig_ok(submitter_key(&s.key, l->r->secret, &s.sub), &e);
-    if (one->erased)
+    if (one->erased) {
         check_erased(l, one, &s);
-    else if (rig_trace(l->r, one->place, &s, &now) != 200 || !now.accepted || now.erased ||
-             now.moved || now.size == 0)
-        fail_msg("%s was acknowledged and is not at %s", s.hex, l->r->site[one->place].name);
-    if (one->place != one->site &&
-        (rig_trace(l->r, one->site, &s, &now) != 200 || !now.moved || now.size != 0))
-        fail_msg("%s has moved and is at %s still", s.hex, l->r->site[one->site].name);
+        check_receipt(l, one, &s);
+        rig_sub_free(&s);
+        return;
+    }
+    state_of(l, one->place, &s, &now);
+    if (!now.accepted || now.erased || now.moved || now.size == 0)
+        fail_state(l, one->place, &s, &now, "was acknowledged and is not");
+    if (one->place != one->site) {
+        state_of(l, one->site, &s, &now);
+        if (!now.moved || now.size != 0)
+            fail_state(l, one->site, &s, &now, "has moved and is still");
+    }
     check_receipt(l, one, &s);
     rig_sub_free(&s);
 }
