@@ -406,20 +406,47 @@ static void check_site(const struct load *l, size_t site)
     rig_settle(l->r, site);
 }
 
+/* How far all ledgers are. */
+static uint64_t published(const struct load *l)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < l->r->sites; i++)
+        sum += rig_metric(l->r, i, "site_ledger_published");
+    return sum;
+}
+
+static const struct audit_result *broken(const struct audit *a)
+{
+    for (size_t i = 0; i < audit_results(a); i++)
+        if (audit_result(a, i)->verdict == AUDIT_BROKEN)
+            return audit_result(a, i);
+    return NULL;
+}
+
+/* The folders that are audited belong to sites that go on scanning: what an audit sees while a
+ * checkpoint is being published does not count. */
 static void check_claims(const struct load *l)
 {
-    struct audit *a = rig_audit(l->r);
+    struct audit *a = NULL;
+    const struct audit_result *x;
+    uint64_t before, after;
+    int tries = 0;
 
-    for (size_t i = 0; i < audit_results(a); i++) {
-        const struct audit_result *x = audit_result(a, i);
-
-        if (x->verdict == AUDIT_BROKEN)
-            fail_msg("%s is BROKEN at %s leaf %llu: %s", x->claim, x->site,
-                     (unsigned long long)x->leaf, x->sentence);
-    }
+    do {
+        audit_free(a);
+        rig_nap(tries * 200);
+        before = published(l);
+        a = rig_audit(l->r);
+        after = published(l);
+        x = broken(a);
+    } while (x != NULL && before != after && tries++ < 20);
+    if (x != NULL)
+        fail_msg("%s is BROKEN at %s leaf %llu: %s", x->claim, x->site, (unsigned long long)x->leaf,
+                 x->sentence);
     assert_int_equal(audit_find(a, "intake.consent")->n, l->n);
-    assert_int_equal(audit_find(a, "residency.placement")->verdict,
-                     AUDIT_PROVED); /* inventories too */
+    x = audit_find(a, "residency.placement"); /* inventories too */
+    assert_int_equal(x->verdict, AUDIT_PROVED);
     audit_free(a);
 }
 
