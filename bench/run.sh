@@ -2,11 +2,12 @@
 # run.sh BUILD: the benches; every figure is a ratio to a well-known program or to the machine's own
 # floor, measured in turns.  docs/performance.md says what each compares and what was not equal.
 #
-#   BENCH_ONLY="scan audit"  only these of: ledger-append ledger-check audit ingest-vault ingest-http scan start tls
+#   BENCH_ONLY="scan audit"  only these of: ledger-append ledger-append-http ledger-check audit ingest-vault
+#                            ingest-http scan start tls
 #   BENCH_ROUNDS=n           rounds of each instead of the usual number
 #   BENCH_SCALE=n            hundredths of the usual amount of work (default 100)
 #   BENCH_SECONDS=n          no bench runs longer than this (default 330)
-#   BENCH_TESSERA=PROGRAM    the peer of ledger-append, see bench/ledger_append.c
+#   BENCH_TESSERA=PROGRAM    the peer of ledger-append and ledger-append-http: bench/tessera/main.go, built
 #
 # Results: build/bench.txt (the lines "bench NAME ours=... peer=... ratio=... bar=..." and, behind
 # '#', the machine).  Input is made once under build/bench-data.  Exit: 0 measured (missed bars are
@@ -22,7 +23,7 @@ data=$top/bench-data
 out=$top/bench.txt
 scale=${BENCH_SCALE:-100}
 limit=${BENCH_SECONDS:-330}
-all="ledger-append ledger-check audit ingest-vault ingest-http scan start tls"
+all="ledger-append ledger-append-http ledger-check audit ingest-vault ingest-http scan start tls"
 only=${BENCH_ONLY:-$all}
 failed=0
 
@@ -85,6 +86,9 @@ measure() { # NAME PROGRAM ARGUMENT...
 
 if wanted ledger-append; then
     measure ledger-append "$bin/bench-ledger-append" "$work" "$(scaled 200000)"
+fi
+if wanted ledger-append-http; then
+    measure ledger-append-http "$bin/bench-ledger-append-http" "$work" "$(scaled 50000)"
 fi
 if wanted ledger-check; then
     n=$(scaled 1000000)

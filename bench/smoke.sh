@@ -20,6 +20,8 @@ expect() { # FILE NAME...: one well-formed line for each name
 }
 "$bin/bench-ledger-append" "$tmp" 2000 >"$tmp/append"
 expect "$tmp/append" ledger-append ledger-append-hash ledger-append-disk
+"$bin/bench-ledger-append-http" "$tmp" 2000 >"$tmp/http"
+expect "$tmp/http" ledger-append-http ledger-append-http-wall
 "$bin/bench-ledger-check" "$tmp/ledger" 2000 >"$tmp/check"
 expect "$tmp/check" ledger-check
 # one changed byte in a bundle of leaves: what is measured is a check, not a read
