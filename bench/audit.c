@@ -1,20 +1,25 @@
 /* bench-audit DIR SUBMISSIONS: every claim over a generated history of two sites with that many
  * submissions of each of six countries, each scanned, one country moved.
  *
- * Three comparisons with SHA-256 over the same leaves and nodes in memory, all in CPU seconds:
+ * Four comparisons with SHA-256 over the same leaves and nodes in memory, all in CPU seconds:
  *   audit             everything, Ed25519 signatures of all submissions included
- *   audit-tables      the same run with signature checks answered "yes" at once: what reading,
- *                     hashing, parsing and the claims' tables cost
- *   audit-limit       everything, against hashing plus the signature checks of the same run alone
- * The wrapper below is the linker's (--wrap=ed25519_verify): the product has no such switch. */
+ *   audit-resumed     everything, resumed from the state of an audit of the first 98 of 100
+ * published checkpoints: what a week costs of a year that is audited each week audit-tables the
+ * same run with signature checks answered "yes" at once: what reading, hashing, parsing and the
+ * claims' tables cost audit-limit       everything, against hashing plus the signature checks of
+ * the same run alone The wrapper below is the linker's (--wrap=ed25519_verify): the product has no
+ * such switch. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/io.h"
 #include "betray/history.h"
 #include "claims/audit.h"
 #include "crypto/sha256.h"
@@ -128,9 +133,11 @@ struct seen {
     uint64_t signatures, leaves, bytes, records;
 };
 
-static void run(struct seen *out, const struct trust *t, const char *const dirs[SITES])
+/* An audit of dirs, resumed from `state` (empty: from nothing); left (may be NULL) is its own. */
+static void run(struct seen *out, const struct trust *t, const char *const dirs[SITES],
+                const struct ed25519_key *key, struct span state, struct buf *left)
 {
-    const struct audit_options o = {.threads = 0};
+    struct audit_options o = {.threads = 0, .state = state};
     struct audit_source src[SITES];
     struct audit *a = NULL;
     struct err e = ERR_INIT;
@@ -138,13 +145,16 @@ static void run(struct seen *out, const struct trust *t, const char *const dirs[
 
     for (size_t i = 0; i < SITES; i++)
         src[i] = (struct audit_source){sites[i], dirs[i]};
+    ed25519_public(key, &o.state_key);
     verified = verify_us = 0;
     if (audit_run(&a, t, src, SITES, &o, &e) != 0)
         measure_die("audit", &e);
     out->cost = measure_since(&begin);
     out->verify = (double)verify_us / 1e6;
     out->signatures = verified;
-    if (audit_exit(a) != 0)
+    if (left != NULL && audit_state(a, key, left, &e) != 0)
+        measure_die("state", &e);
+    if (left == NULL && audit_exit(a) != 0)
         measure_die("a claim over the generated history is not proved: remove the folder of "
                     "generated data (it may be of an older version) and run again",
                     NULL);
@@ -153,6 +163,49 @@ static void run(struct seen *out, const struct trust *t, const char *const dirs[
     for (size_t i = 0; i < audit_ledgers(a); i++)
         out->leaves += audit_ledger(a, i).size;
     audit_free(a);
+}
+
+/* ------------------------------------------------------------------ an earlier audit */
+
+static const char *name(char out[4200], const char *dir, const char *file)
+{
+    (void)snprintf(out, 4200, "%.4000s/%.150s", dir, file);
+    return out;
+}
+
+static void copy(const char *from, const char *to)
+{
+    struct buf b;
+
+    buf_init(&b, CORE_NOTE_MAX);
+    if (io_read_file(AT_FDCWD, from, &b) != 0 ||
+        io_replace_file(AT_FDCWD, to, b.data, b.len, 0644) != 0)
+        measure_die(to, NULL);
+    buf_free(&b);
+}
+
+/* view: the ledger dir as it was at 98 of 100 of its checkpoints. */
+static void earlier(const char *dir, const char *view)
+{
+    char from[4200], to[4200], number[40] = "";
+    struct err e = ERR_INIT;
+    uint64_t *sizes;
+    size_t n;
+
+    measure_remove(view);
+    if (mkdir(view, 0755) != 0 || mkdir(name(to, view, "checkpoints"), 0755) != 0 ||
+        symlink(name(from, dir, "tile"), name(to, view, "tile")) != 0 ||
+        symlink(name(from, dir, "artifact"), name(to, view, "artifact")) != 0)
+        measure_die(view, NULL);
+    if (tlog_tiles_checkpoints(dir, &sizes, &n, &e) != 0 || n == 0)
+        measure_die(dir, &e);
+    n = n * 98 / 100 > 0 ? n * 98 / 100 : 1;
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(number, sizeof(number), "checkpoints/%llu", (unsigned long long)sizes[i]);
+        copy(name(from, dir, number), name(to, view, number));
+    }
+    copy(name(from, dir, number), name(to, view, "checkpoint"));
+    free(sizes);
 }
 
 static void make(const char *dir, unsigned submissions)
@@ -180,40 +233,52 @@ static void make(const char *dir, unsigned submissions)
         measure_die(dir, NULL);
 }
 
-static void print(struct bench *b, const struct seen *last)
+enum { FULL, TABLES, LIMIT, RESUMED, BENCHES };
+
+static void print(struct bench *b, const struct seen *last, const struct seen *resumed)
 {
     uint64_t live = mem[0].live + mem[1].live;
     double each = (double)last->bytes / (double)(live > 0 ? live : 1);
 
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < BENCHES; i++)
         measure_print(&b[i]);
-    measure_say(b[0].name,
+    measure_say(b[FULL].name,
                 "%llu Ed25519 signatures took %.2f of %.2f CPU seconds (%.0f %%), %.0f us each",
                 (unsigned long long)last->signatures, last->verify, last->cost.cpu,
                 100 * last->verify / last->cost.cpu,
                 1e6 * last->verify / (double)(last->signatures > 0 ? last->signatures : 1));
-    measure_say(b[1].name, "ours with every signature check answered yes at once (the linker's "
-                           "--wrap); the peer hashes with one thread, ours too");
-    measure_say(b[2].name, "peer: hashing and the bare signature checks of the same rounds");
+    measure_say(b[TABLES].name,
+                "ours with every signature check answered yes at once (the linker's "
+                "--wrap); the peer hashes with one thread, ours too");
+    measure_say(b[LIMIT].name, "peer: hashing and the bare signature checks of the same rounds");
+    measure_say(b[RESUMED].name, "%llu signatures verified, %llu known from the state",
+                (unsigned long long)resumed->signatures,
+                (unsigned long long)(last->signatures - resumed->signatures));
     (void)printf("bench audit-memory ours=%.1f peer=64 ratio=%.3g bar=1 unit=bytes/live-ref "
                  "records=%llu live=%llu bytes=%llu per_record=%.1f\n",
                  each, 64 / each, (unsigned long long)last->records, (unsigned long long)live,
                  (unsigned long long)last->bytes,
                  (double)last->bytes / (double)(last->records > 0 ? last->records : 1));
-    measure_say("audit-memory", "a live copy has two records, the submission's and the copy's; "
-                                "peer is the design's bar of 64 bytes a live ref");
+    measure_say("audit-memory", "a live copy has two records, the submission's and the copy's, "
+                                "with their index, spare room and what sorting needs; peer is the "
+                                "design's bar of 64 bytes a live ref");
 }
 
 int main(int argc, char **argv)
 {
-    struct bench b[3] = {{.name = "audit", .unit = "leaves", .by_cpu = true, .bar = 0.25},
-                         {.name = "audit-tables", .unit = "leaves", .by_cpu = true, .bar = 0.25},
-                         {.name = "audit-limit", .unit = "leaves", .by_cpu = true}};
-    char zrh[4096], mow[4096], trust[4096];
-    const char *dirs[SITES] = {zrh, mow};
+    struct bench b[BENCHES] = {
+        [FULL] = {.name = "audit", .unit = "leaves", .by_cpu = true, .bar = 0.25},
+        [TABLES] = {.name = "audit-tables", .unit = "leaves", .by_cpu = true, .bar = 0.25},
+        [LIMIT] = {.name = "audit-limit", .unit = "leaves", .by_cpu = true},
+        [RESUMED] = {.name = "audit-resumed", .unit = "leaves", .by_cpu = true, .bar = 0.25}};
+    char zrh[4096], mow[4096], trust[4096], early[SITES][4200];
+    const char *dirs[SITES] = {zrh, mow}, *views[SITES] = {early[0], early[1]};
+    const struct span nothing = {NULL, 0};
+    struct ed25519_key *key;
+    struct buf state;
     struct trust *t;
     struct err e = ERR_INIT;
-    struct seen full, tables;
+    struct seen full, tables, resumed;
     size_t rounds = measure_rounds(3);
 
     if (argc != 3) {
@@ -226,24 +291,35 @@ int main(int argc, char **argv)
     (void)snprintf(trust, sizeof(trust), "%s/trust.yaml", argv[1]);
     if (trust_load(&t, trust, &e) != 0)
         measure_die("trust", &e);
-    for (size_t i = 0; i < SITES; i++)
+    if (ed25519_generate(&key) != 0)
+        measure_die("key", NULL);
+    for (size_t i = 0; i < SITES; i++) {
         load(&mem[i], dirs[i]);
+        (void)name(early[i], argv[1], i == 0 ? "early-zrh1" : "early-mow1");
+        earlier(dirs[i], early[i]);
+    }
+    buf_init(&state, 65536);
+    run(&resumed, t, views, key, nothing, &state);
     for (size_t i = 0; i < rounds; i++) {
         skip = false;
-        run(&full, t, dirs);
+        run(&full, t, dirs, key, nothing, NULL);
+        b[FULL].peer[i] = b[TABLES].peer[i] = b[LIMIT].peer[i] = b[RESUMED].peer[i] = hashes();
+        run(&resumed, t, dirs, key, buf_span(&state), NULL);
         skip = true;
-        run(&tables, t, dirs);
-        b[0].ours[i] = b[2].ours[i] = full.cost;
-        b[1].ours[i] = tables.cost;
-        b[0].peer[i] = b[1].peer[i] = b[2].peer[i] = hashes();
-        b[2].peer[i].cpu += full.verify;
-        b[2].peer[i].wall += full.verify;
+        run(&tables, t, dirs, key, nothing, NULL);
+        b[FULL].ours[i] = b[LIMIT].ours[i] = full.cost;
+        b[TABLES].ours[i] = tables.cost;
+        b[RESUMED].ours[i] = resumed.cost;
+        b[LIMIT].peer[i].cpu += full.verify;
+        b[LIMIT].peer[i].wall += full.verify;
     }
-    for (size_t k = 0; k < 3; k++) {
+    for (size_t k = 0; k < BENCHES; k++) {
         b[k].n = rounds;
         b[k].work = (double)full.leaves;
     }
-    print(b, &full);
+    print(b, &full, &resumed);
+    buf_free(&state);
+    ed25519_free(key);
     trust_free(t);
     for (size_t i = 0; i < SITES; i++) {
         buf_free(&mem[i].bytes);

@@ -31,7 +31,7 @@ if "$bin/bench-ledger-check" "$tmp/ledger" 2000 >"$tmp/out" 2>&1; then
     exit 1
 fi
 "$bin/bench-audit" "$tmp/history" 20 >"$tmp/audit"
-expect "$tmp/audit" audit audit-tables audit-limit audit-memory
+expect "$tmp/audit" audit audit-resumed audit-tables audit-limit audit-memory
 "$bin/bench-start" make "$tmp/site" 500
 "$bin/bench-start" run "$tmp/site" 500 "$tmp" >"$tmp/start"
 expect "$tmp/start" start rebuild

@@ -185,6 +185,7 @@ static void begin_results(struct audit *a)
                                              .verdict = AUDIT_PROVED,
                                              .basis = claims_table[c]->basis,
                                              .unit = claims_table[c]->unit,
+                                             .one = claims_table[c]->one,
                                              .leaf = AUDIT_NO_LEAF,
                                              .assumption = claims_table[c]->assumption};
     }
@@ -263,8 +264,8 @@ static int run(struct audit *a, const struct audit_source *src, size_t n, struct
     if ((rc = add_sources(a, src, n, e)) != 0)
         return rc;
     begin_results(a);
-    ids_init(&a->sub_ids);
-    ids_init(&a->ref_ids);
+    subs_init(a);
+    refs_init(a);
     if ((rc = warn(a)) != 0 || (rc = pool_new(&a->pool, a, threads(a->options))) != 0 ||
         (rc = bring(a, e)) != 0 || (rc = claims_state_take(a, e)) != 0)
         return rc;
@@ -326,6 +327,7 @@ static void free_site(struct site *s)
     free(s->policies.v);
     free(s->statements.v);
     free(s->inventories.v);
+    free(s->minutes.v);
     for (size_t k = 0; k < MOVE_STEPS; k++)
         free(s->moves[k].v);
     free(s->epochs.v);
@@ -344,10 +346,7 @@ void audit_free(struct audit *a)
     free(a->site);
     for (size_t i = 0; i < a->warnings; i++)
         free(a->warning[i]);
-    ids_free(&a->sub_ids);
-    ids_free(&a->ref_ids);
-    free(a->subs.v);
-    free(a->refs.v);
+    records_free(a);
     free(a->approved.v);
     free(a->joined.v);
     free(a->withdrawals.v);
@@ -417,7 +416,6 @@ void audit_signatures(const struct audit *a, uint64_t *verified, uint64_t *known
 
 void audit_memory(const struct audit *a, uint64_t *bytes, uint64_t *records)
 {
-    *records = a->subs.n + a->refs.n;
-    *bytes = a->subs.n * sizeof(*a->subs.v) + a->refs.n * sizeof(*a->refs.v) +
-             (a->sub_ids.slots + a->ref_ids.slots) * sizeof(uint32_t);
+    *records = subs_count(a) + refs_count(a);
+    *bytes = records_bytes(a);
 }

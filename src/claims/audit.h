@@ -30,6 +30,7 @@ struct audit_result {
     enum audit_basis basis;      /* of PROVED */
     uint64_t n;                  /* what was shown, see unit */
     const char *unit;            /* "leaves", "submissions", ... */
+    const char *one;             /* "leaf", "submission", ... */
     uint64_t pending;            /* not due yet: neither shown nor missed */
     char site[17];               /* BROKEN, UNKNOWN: where; "" if nowhere in particular */
     uint64_t leaf;               /* index there, or AUDIT_NO_LEAF */

@@ -50,7 +50,7 @@ static int put_head(struct buf *out, const struct audit_result *r)
 
     if (rc == 0 && r->verdict == AUDIT_PROVED)
         rc = buf_printf(out, " %s %llu %s", audit_basis_word(r->basis), (unsigned long long)r->n,
-                        r->unit);
+                        claims_noun(r->n, r->one, r->unit));
     if (rc == 0 && r->site[0] != '\0' && r->leaf != AUDIT_NO_LEAF)
         rc = buf_printf(out, " at %s leaf %llu", r->site, (unsigned long long)r->leaf);
     else if (rc == 0 && r->site[0] != '\0')

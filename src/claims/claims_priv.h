@@ -27,38 +27,54 @@
 #define VEC_ROOM(vec) claims_grow((void **)&(vec)->v, &(vec)->cap, (vec)->n, sizeof(*(vec)->v))
 MUST_CHECK int claims_grow(void **v, size_t *cap, size_t n, size_t size);
 
-/* ---- submissions and copies: one record each, found by their random id ---- */
-enum { SUB_ORDERED = 1, SUB_FILE = 2, SUB_WITHDRAWN = 4 };
+/* ---- records found by a random id (ids.c) ---- */
+struct ids {
+    VEC(uint8_t *) chunk; /* of records, which begin with their id */
+    size_t n, size;       /* records, bytes of one */
+    uint32_t *slot;       /* tag of the id | number of the record + 1; 0: empty */
+    size_t slots;
+    uint32_t number; /* mask of the number's bits */
+    uint64_t key[2];
+};
+void ids_init(struct ids *t, size_t size);
+void ids_free(struct ids *t);
+void *ids_at(const struct ids *t, size_t i);
+/* The record of id, or n if there is none. */
+size_t ids_find(const struct ids *t, const struct id128 *id);
+/* A record of zeros for an id that is not there yet; *out is its number.  -ENOMEM, -E2BIG. */
+MUST_CHECK int ids_add(struct ids *t, const struct id128 *id, size_t *out);
+uint64_t ids_bytes(const struct ids *t); /* of memory, spare room included */
+
+/* ---- submissions and copies (subs.c, refs.c): values; what lies in memory is smaller ---- */
+enum { SUB_ORDERED = 1, SUB_FILE = 2 };
+#define STATEMENT_NONE 0x3fffU /* statements of a site are numbered below this */
 struct sub_rec {
     struct id128 id;
     uint32_t accepted;  /* leaf, NONE: not (yet) seen accepted */
     uint32_t erased;    /* leaf, NONE: lives */
-    uint32_t when;      /* minutes: accepted */
     uint32_t erased_at; /* minutes */
     uint32_t final_epoch;
     uint16_t country;
-    uint16_t statement; /* index among the site's; UINT16_MAX: unknown */
+    uint16_t statement; /* index among the site's, STATEMENT_NONE: unknown */
     uint8_t site, erased_site, flags;
 };
 struct ref_rec {
     struct id128 id;
     uint32_t placed, removed; /* leaves */
-    uint32_t when, scanned;   /* minutes; NONE: not scanned */
+    uint32_t when;            /* minutes: placed */
+    uint32_t scanned;         /* minutes; NONE: not scanned */
     uint8_t site;
 };
-/* An open-addressing index over an array of records that begin with their id. */
-struct ids {
-    uint32_t *slot; /* record + 1; 0: empty */
-    size_t slots;   /* a power of two */
-    uint64_t key[2];
+struct sub_aside {
+    uint32_t accepted, erased, erased_at, final_epoch;
+    uint8_t erased_site;
 };
-void ids_init(struct ids *t);
-void ids_free(struct ids *t);
-/* The record of id among base[0..n) of `size` bytes each, or n if there is none.  -ENOMEM. */
-size_t ids_find(const struct ids *t, const void *base, size_t n, size_t size,
-                const struct id128 *id);
-/* Adds record number n, whose id is not there yet. */
-MUST_CHECK int ids_add(struct ids *t, const void *base, size_t n, size_t size);
+struct ref_aside { /* and, where the minute of the scan is aside too, a second one: {scanned, 0} */
+    uint32_t placed, removed;
+};
+struct minute_of { /* copies placed from this leaf on say this minute */
+    uint32_t leaf, minute;
+};
 
 /* ---- documents ---- */
 struct doc_register {
@@ -162,6 +178,7 @@ struct site {
     VEC(struct doc_statement) statements;
     /* residency_placement.c */
     VEC(struct inventory) inventories;
+    VEC(struct minute_of) minutes; /* refs.c */
     /* residency_relocation.c */
     VEC(struct move) moves[MOVE_STEPS];
     /* vault_erasure.c */
@@ -218,12 +235,11 @@ struct audit {
     uint64_t verified, known, bad_signatures;
     uint64_t done, total; /* leaves, for progress */
 
-    VEC(struct sub_rec) subs; /* residency_placement.c; intake_consent.c fills in `statement` */
-    struct ids sub_ids;
-    VEC(struct ref_rec) refs; /* residency_placement.c; detect_explained.c fills in `scanned` */
-    struct ids ref_ids;
-    struct sub_rec *sub; /* the leaf in hand is about it; NULL else */
-    struct ref_rec *ref;
+    struct ids sub_ids; /* residency_placement.c; intake_consent.c fills in `statement` */
+    VEC(struct sub_aside) subs_aside;
+    struct ids ref_ids; /* residency_placement.c; detect_explained.c fills in `scanned` */
+    VEC(struct ref_aside) refs_aside;
+    size_t sub;                    /* the leaf in hand is about this record; NONE else */
     VEC(struct digest) approved;   /* documents, of all ledgers */
     VEC(struct joined) joined;     /* openings of receipts */
     VEC(struct later) withdrawals; /* intake_consent.c */
@@ -236,7 +252,7 @@ struct audit {
 struct claim {
     const char *name;
     enum audit_basis basis;
-    const char *unit;
+    const char *unit, *one;    /* "moves", "move" */
     const uint8_t *assumption; /* ended by 0 */
     uint64_t kinds;            /* 1 << enum leaf_kind: what it reads */
     /* Each may be absent.  Nonzero only for what stops the whole audit (-ENOMEM and the like). */
@@ -260,6 +276,11 @@ void claims_unknown(struct audit *a, enum claim_id c, const struct site *s, uint
 /* As claims_broken, found when a->order was `order`. */
 void claims_broken_at(struct audit *a, uint64_t order, enum claim_id c, const struct site *s,
                       uint64_t leaf, const char *fmt, ...) PRINTF_LIKE(6, 7);
+/* "1 move", "2 moves" */
+static inline const char *claims_noun(uint64_t n, const char *one, const char *many)
+{
+    return n == 1 ? one : many;
+}
 static inline void claims_count(struct audit *a, enum claim_id c, uint64_t n)
 {
     a->result[c].n += n;
@@ -283,13 +304,25 @@ static inline bool claims_is_known(const struct site *s, uint64_t leaf)
     return leaf < s->known.size;
 }
 
-/* ---- records (records.c) ---- */
-/* The record of an id, made empty if there is none; lent until the next call. */
-MUST_CHECK int claims_sub(struct audit *a, const struct id128 *id, struct sub_rec **out);
-MUST_CHECK int claims_ref(struct audit *a, const struct id128 *id, struct ref_rec **out);
-/* NULL if there is none. */
-const struct sub_rec *claims_sub_find(const struct audit *a, const struct id128 *id);
-const struct ref_rec *claims_ref_find(const struct audit *a, const struct id128 *id);
+/* ---- records (subs.c, refs.c, records.c) ---- */
+void subs_init(struct audit *a);
+void refs_init(struct audit *a);
+size_t subs_count(const struct audit *a);
+size_t refs_count(const struct audit *a);
+/* The number of an id's record, made empty if there is none. */
+MUST_CHECK int subs_of(struct audit *a, const struct id128 *id, size_t *out);
+MUST_CHECK int refs_of(struct audit *a, const struct id128 *id, size_t *out);
+const struct id128 *refs_id(const struct audit *a, size_t i);
+struct sub_rec subs_get(const struct audit *a, size_t i);
+struct ref_rec refs_get(const struct audit *a, size_t i);
+MUST_CHECK int subs_put(struct audit *a, size_t i, const struct sub_rec *r);
+/* A copy with a `placed` was told to refs_placed before. */
+MUST_CHECK int refs_put(struct audit *a, size_t i, const struct ref_rec *r);
+MUST_CHECK int refs_placed(struct site *s, uint32_t leaf, uint32_t minute);
+bool subs_find(const struct audit *a, const struct id128 *id, struct sub_rec *out);
+bool refs_find(const struct audit *a, const struct id128 *id, struct ref_rec *out);
+void records_free(struct audit *a);
+uint64_t records_bytes(const struct audit *a);
 /* A site of the trust file whose ledger was not given, or NULL: then something that no ledger tells
  * is missing (UNKNOWN) rather than wrong. */
 const char *claims_absent(const struct audit *a);

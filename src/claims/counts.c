@@ -1,36 +1,83 @@
-/* How many submissions a site holds of a country after any number of leaves: two sorted lists of
- * leaf numbers a country and site, looked up by halving.  Made once, after all ledgers were read,
- * because a submission accepted at one site may be erased at another after its country has moved.
- */
+/* How many submissions a site holds of a country after so many leaves.  What will be asked is known
+ * before: the sizes that inventories and moves name, and the ledgers' ends.  So the questions are
+ * sorted and one pass over the submissions answers them all; the memory is the questions'.  Made
+ * once, after all ledgers were read, because a submission accepted at one site may be erased at
+ * another after its country has moved. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "claims/claims_priv.h"
 
-struct list {
-    uint32_t *v;
-    size_t n;
+#define CLASSES (COUNTRY_COUNT + 1) /* the last: all countries */
+
+struct question {
+    uint64_t size;
+    int64_t held;
+    uint32_t country;
 };
 struct counts { /* of one site */
-    struct list in[COUNTRY_COUNT], out[COUNTRY_COUNT];
-    uint32_t *store;
+    VEC(struct question) ask;
+    size_t first[CLASSES + 1]; /* of a country's questions */
 };
 
-static int cmp_u32(const void *a, const void *b)
+static int cmp_question(const void *a, const void *b)
 {
-    const uint32_t *x = a, *y = b;
+    const struct question *x = a, *y = b;
 
-    return (*x > *y) - (*x < *y);
+    if (x->country != y->country)
+        return x->country < y->country ? -1 : 1;
+    return (x->size > y->size) - (x->size < y->size);
 }
 
-static size_t below(const struct list *l, uint64_t size)
+static int ask(struct counts *c, unsigned country, uint64_t size)
 {
-    size_t lo = 0, hi = l->n;
+    int rc = VEC_ROOM(&c->ask);
+
+    if (rc == 0)
+        c->ask.v[c->ask.n++] = (struct question){.size = size, .country = country};
+    return rc;
+}
+
+static int collect(struct counts *c, const struct site *s)
+{
+    int rc = 0;
+
+    for (unsigned k = 0; k < CLASSES && rc == 0; k++)
+        rc = ask(c, k, s->size);
+    for (size_t i = 0; i < s->inventories.n && rc == 0; i++)
+        rc = ask(c, s->inventories.v[i].country, s->inventories.v[i].at_size);
+    for (size_t i = 0; i < s->moves[MOVE_OPENED].n && rc == 0; i++)
+        rc = ask(c, s->moves[MOVE_OPENED].v[i].country, s->moves[MOVE_OPENED].v[i].cut);
+    return rc;
+}
+
+/* Sorted, each once. */
+static void order(struct counts *c)
+{
+    size_t n = 0, k = 0;
+
+    qsort(c->ask.v, c->ask.n, sizeof(*c->ask.v), cmp_question);
+    for (size_t i = 0; i < c->ask.n; i++)
+        if (n == 0 || cmp_question(&c->ask.v[n - 1], &c->ask.v[i]) != 0)
+            c->ask.v[n++] = c->ask.v[i];
+    c->ask.n = n;
+    for (size_t i = 0; i < n; i++)
+        while (k <= c->ask.v[i].country)
+            c->first[k++] = i;
+    while (k <= CLASSES)
+        c->first[k++] = n;
+}
+
+/* The first question of a country about more than `size` leaves. */
+static size_t above(const struct counts *c, unsigned country, uint64_t size)
+{
+    size_t lo = c->first[country], hi = c->first[country + 1];
 
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
 
-        if (l->v[mid] < size)
+        if (c->ask.v[mid].size <= size)
             lo = mid + 1;
         else
             hi = mid;
@@ -38,51 +85,34 @@ static size_t below(const struct list *l, uint64_t size)
     return lo;
 }
 
-static bool counted(const struct sub_rec *r)
+/* At leaf `leaf` one more or less: noted where it begins to count, summed up later. */
+static void change(struct counts *c, unsigned country, uint32_t leaf, int by)
 {
-    return r->accepted != NONE && (r->flags & SUB_FILE) != 0;
-}
+    const unsigned classes[] = {country, COUNTRY_COUNT};
 
-/* First pass: how long each list is; second: the numbers. */
-static void visit(struct audit *a, bool fill)
-{
-    for (size_t i = 0; i < a->subs.n; i++) {
-        const struct sub_rec *r = &a->subs.v[i];
-        struct list *l;
+    for (size_t k = 0; k < ARRAY_LEN(classes); k++) {
+        size_t i = above(c, classes[k], leaf);
 
-        if (!counted(r))
-            continue;
-        l = &a->counts[r->site].in[r->country];
-        if (fill)
-            l->v[l->n] = r->accepted;
-        l->n++;
-        if (r->erased == NONE)
-            continue;
-        l = &a->counts[r->erased_site].out[r->country];
-        if (fill)
-            l->v[l->n] = r->erased;
-        l->n++;
+        if (i < c->first[classes[k] + 1])
+            c->ask.v[i].held += by;
     }
 }
 
-static int place(struct counts *c)
+static void answer(struct audit *a)
 {
-    size_t n = 0;
+    for (size_t i = 0; i < subs_count(a); i++) {
+        struct sub_rec r = subs_get(a, i);
 
-    for (size_t k = 0; k < COUNTRY_COUNT; k++)
-        n += c->in[k].n + c->out[k].n;
-    c->store = malloc((n + 1) * sizeof(*c->store));
-    if (c->store == NULL)
-        return -ENOMEM;
-    n = 0;
-    for (size_t k = 0; k < COUNTRY_COUNT; k++) {
-        c->in[k].v = c->store + n;
-        n += c->in[k].n;
-        c->out[k].v = c->store + n;
-        n += c->out[k].n;
-        c->in[k].n = c->out[k].n = 0;
+        if (r.accepted == NONE || (r.flags & SUB_FILE) == 0)
+            continue;
+        change(&a->counts[r.site], r.country, r.accepted, 1);
+        if (r.erased != NONE)
+            change(&a->counts[r.erased_site], r.country, r.erased, -1);
     }
-    return 0;
+    for (size_t i = 0; i < a->sites; i++)
+        for (unsigned k = 0; k < CLASSES; k++)
+            for (size_t q = a->counts[i].first[k] + 1; q < a->counts[i].first[k + 1]; q++)
+                a->counts[i].ask.v[q].held += a->counts[i].ask.v[q - 1].held;
 }
 
 int counts_build(struct audit *a)
@@ -90,27 +120,21 @@ int counts_build(struct audit *a)
     a->counts = calloc(a->sites, sizeof(*a->counts));
     if (a->counts == NULL)
         return -ENOMEM;
-    visit(a, false);
-    for (size_t i = 0; i < a->sites; i++)
-        if (place(&a->counts[i]) != 0)
-            return -ENOMEM;
-    visit(a, true);
-    for (size_t i = 0; i < a->sites; i++)
-        for (size_t k = 0; k < COUNTRY_COUNT; k++) {
-            struct counts *c = &a->counts[i];
+    for (size_t i = 0; i < a->sites; i++) {
+        int rc = collect(&a->counts[i], &a->site[i]);
 
-            if (c->in[k].n > 1)
-                qsort(c->in[k].v, c->in[k].n, sizeof(uint32_t), cmp_u32);
-            if (c->out[k].n > 1)
-                qsort(c->out[k].v, c->out[k].n, sizeof(uint32_t), cmp_u32);
-        }
+        if (rc != 0)
+            return rc;
+        order(&a->counts[i]);
+    }
+    answer(a);
     return 0;
 }
 
 void counts_free(struct audit *a)
 {
     for (size_t i = 0; a->counts != NULL && i < a->sites; i++)
-        free(a->counts[i].store);
+        free(a->counts[i].ask.v);
     free(a->counts);
     a->counts = NULL;
 }
@@ -138,10 +162,8 @@ static int64_t moved(const struct site *s, unsigned country, uint64_t size)
 int64_t counts_held(const struct audit *a, const struct site *s, unsigned country, uint64_t size)
 {
     const struct counts *c = &a->counts[s->number];
-    int64_t n = moved(s, country, size);
+    size_t i = size == 0 ? c->first[country] : above(c, country, size - 1);
 
-    for (size_t k = 0; k < COUNTRY_COUNT; k++)
-        if (country == k || country == COUNTRY_COUNT)
-            n += (int64_t)below(&c->in[k], size) - (int64_t)below(&c->out[k], size);
-    return n;
+    assert(i < c->first[country + 1] && c->ask.v[i].size == size); /* collect knew of it */
+    return moved(s, country, size) + c->ask.v[i].held;
 }

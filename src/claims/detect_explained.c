@@ -63,7 +63,8 @@ static void check_verdict(struct audit *a, struct site *s, const struct leaf *l)
 static int leaf(struct audit *a, struct site *s, const struct leaf *l)
 {
     struct id128 ref;
-    struct ref_rec *r;
+    struct ref_rec r;
+    size_t i;
     int rc;
 
     if (l->kind == LK_RULES_LOADED)
@@ -72,13 +73,14 @@ static int leaf(struct audit *a, struct site *s, const struct leaf *l)
         return 0;
     check_verdict(a, s, l);
     ref = leaf_id(l, LF_REF);
-    if ((rc = claims_ref(a, &ref, &r)) != 0)
+    if ((rc = refs_of(a, &ref, &i)) != 0)
         return rc;
-    if (r->placed == NONE && r->scanned == NONE)
-        r->site = (uint8_t)s->number;
-    if (r->scanned == NONE || minutes(l->time) < r->scanned)
-        r->scanned = minutes(l->time);
-    return 0;
+    r = refs_get(a, i);
+    if (r.placed == NONE && r.scanned == NONE)
+        r.site = (uint8_t)s->number;
+    if (r.scanned == NONE || minutes(l->time) < r.scanned)
+        r.scanned = minutes(l->time);
+    return refs_put(a, i, &r);
 }
 
 /* Minutes from storing to the verdict by the policy in force then; NONE: no policy could be read.
@@ -121,8 +123,11 @@ static void check_copy(struct audit *a, const struct ref_rec *r)
 
 static int end(struct audit *a)
 {
-    for (size_t i = 0; i < a->refs.n; i++)
-        check_copy(a, &a->refs.v[i]);
+    for (size_t i = 0; i < refs_count(a); i++) {
+        struct ref_rec r = refs_get(a, i);
+
+        check_copy(a, &r);
+    }
     return 0;
 }
 
@@ -137,6 +142,7 @@ const struct claim claims_detect_explained = {
     .name = "detect.explained",
     .basis = AUDIT_STATED,
     .unit = "copies",
+    .one = "copy",
     .assumption = assumption,
     .kinds = READS(RULES_LOADED) | READS(SCAN_DONE) | READS(COPY_PLACED) | READS(COPY_REMOVED),
     .leaf = leaf,

@@ -16,7 +16,7 @@ static size_t find_statement(const struct site *s, const struct digest *doc)
     for (size_t i = s->statements.n; i > 0; i--)
         if (memcmp(s->statements.v[i - 1].doc.b, doc->b, sizeof(doc->b)) == 0)
             return i - 1;
-    return UINT16_MAX;
+    return STATEMENT_NONE;
 }
 
 static void fields_agree(struct audit *a, struct site *s, const struct leaf *l,
@@ -42,7 +42,7 @@ static int statement_published(struct audit *a, struct site *s, const struct lea
     struct err e = ERR_INIT;
     int rc;
 
-    if (s->statements.n == UINT16_MAX) {
+    if (s->statements.n == STATEMENT_NONE) {
         claims_unknown(a, CLAIM_CONSENT, s, s->index, "more statements than this program counts");
         return 0;
     }
@@ -73,7 +73,7 @@ static void statement_withdrawn(struct audit *a, struct site *s, const struct le
     struct digest doc = leaf_digest(l, LF_DOC);
     size_t i = find_statement(s, &doc);
 
-    if (i == UINT16_MAX)
+    if (i == STATEMENT_NONE)
         claims_broken(a, CLAIM_CONSENT, s, s->index,
                       "a statement is withdrawn that was not published");
     else if (s->statements.v[i].withdrawn == NONE)
@@ -114,14 +114,29 @@ static int queue_signature(struct audit *a, struct site *s, const struct leaf *l
     return rc;
 }
 
+/* Unless the leaf in hand accepts what was accepted before. */
+static int note_statement(struct audit *a, const struct site *s, uint16_t statement)
+{
+    struct sub_rec r;
+
+    if (a->sub == NONE)
+        return 0;
+    r = subs_get(a, a->sub);
+    if (r.accepted != s->index || r.site != s->number)
+        return 0;
+    r.statement = statement;
+    return subs_put(a, a->sub, &r);
+}
+
 static int accepted(struct audit *a, struct site *s, const struct leaf *l)
 {
     struct digest doc = leaf_digest(l, LF_STATEMENT);
     size_t i = find_statement(s, &doc);
     unsigned scope = leaf_word(l, LF_SCOPE);
+    int rc;
 
     claims_count(a, CLAIM_CONSENT, 1);
-    if (i == UINT16_MAX)
+    if (i == STATEMENT_NONE)
         claims_broken(a, CLAIM_CONSENT, s, s->index,
                       "accepted without consent: no such statement was published before");
     else if (s->statements.v[i].withdrawn != NONE)
@@ -135,21 +150,20 @@ static int accepted(struct audit *a, struct site *s, const struct leaf *l)
         claims_broken(a, CLAIM_CONSENT, s, s->index, "a \"%s\" taken under consent for \"%s\"",
                       leaf_word_text(LL_SUBMISSION, leaf_word(l, LF_SUBMISSION)),
                       leaf_word_text(LL_SUBMISSION, scope));
-    if (a->sub != NULL && a->sub->accepted == s->index && a->sub->site == s->number)
-        a->sub->statement = (uint16_t)i;
+    if ((rc = note_statement(a, s, (uint16_t)i)) != 0)
+        return rc;
     return queue_signature(a, s, l, &doc);
 }
 
 static int withdrawn(struct audit *a, struct site *s, const struct leaf *l)
 {
     struct id128 sub = leaf_id(l, LF_SUB);
-    struct sub_rec *r;
+    size_t i;
     int rc;
 
-    if ((rc = claims_sub(a, &sub, &r)) != 0 || (rc = VEC_ROOM(&a->withdrawals)) != 0)
+    if ((rc = subs_of(a, &sub, &i)) != 0 || (rc = VEC_ROOM(&a->withdrawals)) != 0)
         return rc;
-    r->flags |= SUB_WITHDRAWN;
-    a->withdrawals.v[a->withdrawals.n++] = (struct later){.sub = (uint32_t)(r - a->subs.v),
+    a->withdrawals.v[a->withdrawals.n++] = (struct later){.sub = (uint32_t)i,
                                                           .leaf = (uint32_t)s->index,
                                                           .when = minutes(l->time),
                                                           .site = (uint8_t)s->number};
@@ -175,7 +189,7 @@ static int leaf(struct audit *a, struct site *s, const struct leaf *l)
 
 static int check_withdrawal(struct audit *a, const struct later *w)
 {
-    const struct sub_rec *r = &a->subs.v[w->sub];
+    const struct sub_rec rec = subs_get(a, w->sub), *r = &rec;
     struct site *s = &a->site[w->site];
     const struct doc_statement *st = claims_statement(a, r);
     const char *absent = claims_absent(a);
@@ -216,8 +230,8 @@ static int end(struct audit *a)
 static void sentence(const struct audit *a, char *out, size_t n)
 {
     (void)snprintf(out, n,
-                   "each signed by its own key under a published statement; %zu withdrawals",
-                   a->withdrawals.n);
+                   "each signed by its own key under a published statement; %zu withdrawal%s",
+                   a->withdrawals.n, claims_noun(a->withdrawals.n, "", "s"));
 }
 
 static const uint8_t assumption[] = {1, 2, 4, 9, 10, 0};
@@ -225,6 +239,7 @@ const struct claim claims_intake_consent = {
     .name = "intake.consent",
     .basis = AUDIT_COUNTERSIGNED,
     .unit = "submissions",
+    .one = "submission",
     .assumption = assumption,
     .kinds = READS(STATEMENT_PUBLISHED) | READS(STATEMENT_WITHDRAWN) | READS(SUBMISSION_ACCEPTED) |
              READS(CONSENT_WITHDRAWN) | READS(SUBMISSION_ERASED),

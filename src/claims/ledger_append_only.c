@@ -48,9 +48,11 @@ static void sentence(const struct audit *a, char *out, size_t n)
     }
     (void)snprintf(
         out, n,
-        "%llu archived checkpoints are each the root of that many leaves; %llu roots that "
-        "others hold are prefixes",
-        (unsigned long long)checkpoints, (unsigned long long)held);
+        "%llu archived checkpoint%s each the root of that many leaves; %llu root%s that others "
+        "hold %s",
+        (unsigned long long)checkpoints, claims_noun(checkpoints, " is", "s are"),
+        (unsigned long long)held, claims_noun(held, "", "s"),
+        claims_noun(held, "is a prefix", "are prefixes"));
 }
 
 static const uint8_t assumption[] = {1, 2, 4, 0};
@@ -58,6 +60,7 @@ const struct claim claims_ledger_append_only = {
     .name = "ledger.append-only",
     .basis = AUDIT_MATH,
     .unit = "leaves",
+    .one = "leaf",
     .assumption = assumption,
     .kinds = UINT64_MAX,
     .leaf = leaf,

@@ -58,6 +58,7 @@ const struct claim claims_ledger_time = {
     .name = "ledger.time",
     .basis = AUDIT_COUNTERSIGNED,
     .unit = "leaves",
+    .one = "leaf",
     .assumption = assumption,
     .kinds = UINT64_MAX,
     .leaf = leaf,

@@ -216,9 +216,11 @@ static void sentence(const struct audit *a, char *out, size_t n)
     for (size_t i = 0; i < a->sites; i++)
         registers += a->site[i].registers.n;
     (void)snprintf(out, n,
-                   "%zu registers approved by their predecessors' people; the leaves say "
-                   "exactly their changes",
-                   registers);
+                   "%zu register%s approved by %s predecessor%s people; the leaves say exactly %s "
+                   "changes",
+                   registers, claims_noun(registers, "", "s"),
+                   claims_noun(registers, "its", "their"), claims_noun(registers, "'s", "s'"),
+                   claims_noun(registers, "its", "their"));
 }
 
 static const uint8_t assumption[] = {1, 2, 5, 8, 0};
@@ -226,6 +228,7 @@ const struct claim claims_people_register = {
     .name = "people.register",
     .basis = AUDIT_MATH,
     .unit = "leaves about people",
+    .one = "leaf about people",
     .assumption = assumption,
     .kinds = READS(REGISTER_PUBLISHED) | READS(PERSON_ENROLLED) | READS(KEY_BOUND) |
              READS(KEY_REVOKED) | READS(ROLE_GRANTED) | READS(ROLE_ENDED),

@@ -125,8 +125,9 @@ static void sentence(const struct audit *a, char *out, size_t n)
                 differences += policy_differences(a->site[i].policies.v[j].policy);
     (void)snprintf(out, n,
                    "approved by others than their authors, announced before they took effect; %zu "
-                   "differences between zones are listed",
-                   differences);
+                   "difference%s between zones %s listed",
+                   differences, claims_noun(differences, "", "s"),
+                   claims_noun(differences, "is", "are"));
 }
 
 static const uint8_t assumption[] = {1, 2, 5, 8, 0};
@@ -134,6 +135,7 @@ const struct claim claims_policy_uniform = {
     .name = "policy.uniform",
     .basis = AUDIT_MATH,
     .unit = "policies",
+    .one = "policy",
     .assumption = assumption,
     .kinds = READS(POLICY_PUBLISHED),
     .leaf = leaf,

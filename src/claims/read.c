@@ -57,8 +57,7 @@ static int on_leaf(void *arg, uint64_t index, struct span bytes, struct err *e)
         touch_claims(a, r->s, bytes, rc);
         return 0;
     }
-    a->sub = NULL;
-    a->ref = NULL;
+    a->sub = NONE;
     for (size_t c = 0; c < CLAIMS; c++) {
         if (claims_table[c]->leaf == NULL || (claims_table[c]->kinds >> l.kind & 1) == 0)
             continue;

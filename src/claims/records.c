@@ -1,61 +1,28 @@
-#include <errno.h>
+/* What the claims ask about submissions and copies. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "claims/claims_priv.h"
 #include "intake/submitter.h"
 
-int claims_sub(struct audit *a, const struct id128 *id, struct sub_rec **out)
+void records_free(struct audit *a)
 {
-    size_t i = ids_find(&a->sub_ids, a->subs.v, a->subs.n, sizeof(*a->subs.v), id);
-    int rc;
-
-    if (i == a->subs.n) {
-        if ((rc = VEC_ROOM(&a->subs)) != 0)
-            return rc;
-        a->subs.v[i] = (struct sub_rec){.id = *id,
-                                        .accepted = NONE,
-                                        .erased = NONE,
-                                        .when = NONE,
-                                        .erased_at = NONE,
-                                        .statement = UINT16_MAX};
-        if ((rc = ids_add(&a->sub_ids, a->subs.v, i, sizeof(*a->subs.v))) != 0)
-            return rc;
-        a->subs.n++;
-    }
-    *out = &a->subs.v[i];
-    return 0;
+    ids_free(&a->sub_ids);
+    ids_free(&a->ref_ids);
+    free(a->subs_aside.v);
+    free(a->refs_aside.v);
 }
 
-int claims_ref(struct audit *a, const struct id128 *id, struct ref_rec **out)
+uint64_t records_bytes(const struct audit *a)
 {
-    size_t i = ids_find(&a->ref_ids, a->refs.v, a->refs.n, sizeof(*a->refs.v), id);
-    int rc;
+    uint64_t n = ids_bytes(&a->sub_ids) + ids_bytes(&a->ref_ids) +
+                 a->subs_aside.cap * sizeof(*a->subs_aside.v) +
+                 a->refs_aside.cap * sizeof(*a->refs_aside.v) +
+                 a->scratch.cap * sizeof(*a->scratch.v);
 
-    if (i == a->refs.n) {
-        if ((rc = VEC_ROOM(&a->refs)) != 0)
-            return rc;
-        a->refs.v[i] = (struct ref_rec){
-            .id = *id, .placed = NONE, .removed = NONE, .when = NONE, .scanned = NONE};
-        if ((rc = ids_add(&a->ref_ids, a->refs.v, i, sizeof(*a->refs.v))) != 0)
-            return rc;
-        a->refs.n++;
-    }
-    *out = &a->refs.v[i];
-    return 0;
-}
-
-const struct sub_rec *claims_sub_find(const struct audit *a, const struct id128 *id)
-{
-    size_t i = ids_find(&a->sub_ids, a->subs.v, a->subs.n, sizeof(*a->subs.v), id);
-
-    return i == a->subs.n ? NULL : &a->subs.v[i];
-}
-
-const struct ref_rec *claims_ref_find(const struct audit *a, const struct id128 *id)
-{
-    size_t i = ids_find(&a->ref_ids, a->refs.v, a->refs.n, sizeof(*a->refs.v), id);
-
-    return i == a->refs.n ? NULL : &a->refs.v[i];
+    for (size_t i = 0; i < a->sites; i++)
+        n += a->site[i].minutes.cap * sizeof(*a->site[i].minutes.v);
+    return n;
 }
 
 const char *claims_absent(const struct audit *a)
@@ -73,7 +40,7 @@ const char *claims_absent(const struct audit *a)
 
 const struct doc_statement *claims_statement(const struct audit *a, const struct sub_rec *r)
 {
-    if (r->accepted == NONE || r->statement == UINT16_MAX)
+    if (r->accepted == NONE || r->statement == STATEMENT_NONE)
         return NULL;
     return &a->site[r->site].statements.v[r->statement];
 }

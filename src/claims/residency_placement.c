@@ -64,47 +64,49 @@ static void check_place(struct audit *a, struct site *s, const struct leaf *l, c
 static int accepted(struct audit *a, struct site *s, const struct leaf *l)
 {
     struct id128 sub = leaf_id(l, LF_SUB);
-    struct sub_rec *r;
-    int rc = claims_sub(a, &sub, &r);
+    struct sub_rec r;
+    size_t i;
+    int rc = subs_of(a, &sub, &i);
 
     if (rc != 0)
         return rc;
-    a->sub = r;
+    a->sub = i;
     s->accepted_any = true;
     claims_count(a, CLAIM_PLACEMENT, 1);
-    if (r->accepted != NONE) {
+    r = subs_get(a, i);
+    if (r.accepted != NONE) {
         claims_broken(a, CLAIM_PLACEMENT, s, s->index, "this submission was accepted before");
         return 0;
     }
-    r->accepted = (uint32_t)s->index;
-    r->when = minutes(l->time);
-    r->site = (uint8_t)s->number;
-    r->country = (uint16_t)leaf_country(l, LF_COUNTRY);
+    r.accepted = (uint32_t)s->index;
+    r.site = (uint8_t)s->number;
+    r.country = (uint16_t)leaf_country(l, LF_COUNTRY);
     if (leaf_word(l, LF_SUBMISSION) == LW_SUBMISSION_FILE)
-        r->flags |= SUB_FILE;
-    check_place(a, s, l, country_table[r->country].code);
-    return 0;
+        r.flags |= SUB_FILE;
+    check_place(a, s, l, country_table[r.country].code);
+    return subs_put(a, i, &r);
 }
 
 static int erased(struct audit *a, struct site *s, const struct leaf *l)
 {
     struct id128 sub = leaf_id(l, LF_SUB);
     uint64_t epoch = leaf_int(l, LF_FINAL_EPOCH);
-    struct sub_rec *r;
-    int rc = claims_sub(a, &sub, &r);
+    struct sub_rec r;
+    size_t i;
+    int rc = subs_of(a, &sub, &i);
 
     if (rc != 0)
         return rc;
-    a->sub = r;
-    if (r->erased != NONE) {
+    r = subs_get(a, i);
+    if (r.erased != NONE) {
         claims_broken(a, CLAIM_PLACEMENT, s, s->index, "this submission was erased before");
         return 0;
     }
-    r->erased = (uint32_t)s->index;
-    r->erased_at = minutes(l->time);
-    r->erased_site = (uint8_t)s->number;
-    r->final_epoch = epoch < NONE ? (uint32_t)epoch : NONE;
-    return 0;
+    r.erased = (uint32_t)s->index;
+    r.erased_at = minutes(l->time);
+    r.erased_site = (uint8_t)s->number;
+    r.final_epoch = epoch < NONE ? (uint32_t)epoch : NONE;
+    return subs_put(a, i, &r);
 }
 
 /* ------------------------------------------------------------------ copies */
@@ -112,58 +114,86 @@ static int erased(struct audit *a, struct site *s, const struct leaf *l)
 static int placed(struct audit *a, struct site *s, const struct leaf *l)
 {
     struct id128 ref = leaf_id(l, LF_REF);
-    struct ref_rec *r;
-    int rc = claims_ref(a, &ref, &r);
+    struct ref_rec r;
+    size_t i;
+    int rc = refs_of(a, &ref, &i);
 
     if (rc != 0)
         return rc;
-    a->ref = r;
-    if (r->placed != NONE) {
+    r = refs_get(a, i);
+    if (r.placed != NONE) {
         claims_broken(a, CLAIM_PLACEMENT, s, s->index, "this copy was placed before");
         return 0;
     }
-    r->placed = (uint32_t)s->index;
-    r->when = minutes(l->time);
-    r->site = (uint8_t)s->number;
-    return 0;
+    r.placed = (uint32_t)s->index;
+    r.when = minutes(l->time);
+    r.site = (uint8_t)s->number;
+    rc = refs_placed(s, r.placed, r.when);
+    return rc != 0 ? rc : refs_put(a, i, &r);
 }
 
 static int removed(struct audit *a, struct site *s, const struct leaf *l)
 {
     struct id128 ref = leaf_id(l, LF_REF);
-    struct ref_rec *r;
-    int rc = claims_ref(a, &ref, &r);
+    struct ref_rec r;
+    size_t i;
+    int rc = refs_of(a, &ref, &i);
 
     if (rc != 0)
         return rc;
-    a->ref = r;
-    if (r->placed == NONE || r->site != s->number)
+    r = refs_get(a, i);
+    if (r.placed == NONE || r.site != s->number) {
         claims_broken(a, CLAIM_PLACEMENT, s, s->index,
                       "a copy is removed that was never placed here");
-    else if (r->removed != NONE)
+        return 0;
+    }
+    if (r.removed != NONE) {
         claims_broken(a, CLAIM_PLACEMENT, s, s->index, "this copy was removed before");
-    else
-        r->removed = (uint32_t)s->index;
-    return 0;
+        return 0;
+    }
+    r.removed = (uint32_t)s->index;
+    return refs_put(a, i, &r);
 }
 
-/* The copies that s holds by its first `size` leaves, into the scratch. */
-static int live(struct audit *a, const struct site *s, uint64_t size)
+#define PARTS 16      /* passes, by the first four bits of an id */
+#define ONE_PASS 4096 /* so few copies are sorted at once */
+
+static bool holds(const struct ref_rec *r, const struct site *s, uint64_t size)
 {
-    int rc;
+    return r->placed != NONE && r->site == s->number && r->placed < size &&
+           (r->removed == NONE || r->removed >= size);
+}
 
-    a->scratch.n = 0;
-    for (size_t i = 0; i < a->refs.n; i++) {
-        const struct ref_rec *r = &a->refs.v[i];
+/* How many copies s holds by its first `size` leaves, and (unless root is NULL) the root of their
+ * set.  Sorting a sixteenth at a time keeps the memory of it small. */
+static int live(struct audit *a, const struct site *s, uint64_t size, uint64_t *n,
+                struct digest *root)
+{
+    unsigned parts = root == NULL || refs_count(a) <= ONE_PASS ? 1 : PARTS;
+    struct setroot set = {.n = 0};
+    int rc = 0;
 
-        if (r->placed == NONE || r->site != s->number || r->placed >= size ||
-            (r->removed != NONE && r->removed < size))
-            continue;
-        if ((rc = VEC_ROOM(&a->scratch)) != 0)
-            return rc;
-        a->scratch.v[a->scratch.n++] = r->id;
+    *n = 0;
+    for (unsigned part = 0; part < parts && rc == 0; part++) {
+        a->scratch.n = 0;
+        for (size_t i = 0; i < refs_count(a) && rc == 0; i++) {
+            struct ref_rec r;
+
+            if (parts > 1 && refs_id(a, i)->b[0] >> 4 != part)
+                continue;
+            r = refs_get(a, i);
+            if (!holds(&r, s, size))
+                continue;
+            (*n)++;
+            if (root != NULL && (rc = VEC_ROOM(&a->scratch)) == 0)
+                a->scratch.v[a->scratch.n++] = r.id;
+        }
+        if (rc == 0)
+            rc = setroot_add(&set, a->scratch.v, a->scratch.n);
     }
-    return 0;
+    if (rc == 0 && root != NULL)
+        setroot_end(&set, root);
+    return rc;
 }
 
 /* ------------------------------------------------------------------ inventories */
@@ -190,15 +220,13 @@ static int inventory(struct audit *a, struct site *s, const struct leaf *l)
     if (l->kind == LK_INVENTORY) {
         v.country = (uint16_t)leaf_country(l, LF_COUNTRY);
     } else {
-        if ((rc = live(a, s, v.at_size)) != 0)
+        if ((rc = live(a, s, v.at_size, &v.live, &true_root)) != 0)
             return rc;
-        v.live = a->scratch.n;
         if (v.live != v.count)
             claims_broken(a, CLAIM_PLACEMENT, s, s->index,
                           "the site's inventory (%llu) is not what the leaves say (%llu copies)",
                           (unsigned long long)v.count, (unsigned long long)v.live);
-        else if (setroot_ids(a->scratch.v, a->scratch.n, &true_root) != 0 ||
-                 memcmp(true_root.b, root.b, sizeof(root.b)) != 0)
+        else if (memcmp(true_root.b, root.b, sizeof(root.b)) != 0)
             claims_broken(a, CLAIM_PLACEMENT, s, s->index,
                           "the site's inventory has the root of other copies than the %llu that "
                           "the leaves say",
@@ -295,10 +323,11 @@ static void check_inventories(struct audit *a, const struct site *s)
 static int check_copies(struct audit *a, const struct site *s)
 {
     int64_t held;
-    int rc = live(a, s, s->size);
+    uint64_t n;
+    int rc = live(a, s, s->size, &n, NULL);
 
-    if (rc == 0 && !agrees(a, s, COUNTRY_COUNT, s->size, minutes(s->last), a->scratch.n, &held))
-        differ(a, s, AUDIT_NO_LEAF, "at the ledger's end", a->scratch.n, held);
+    if (rc == 0 && !agrees(a, s, COUNTRY_COUNT, s->size, minutes(s->last), n, &held))
+        differ(a, s, AUDIT_NO_LEAF, "at the ledger's end", n, held);
     return rc;
 }
 
@@ -306,15 +335,16 @@ static int check_copies(struct audit *a, const struct site *s)
 static void check_joined(struct audit *a, const struct joined *j)
 {
     const struct site *s = &a->site[j->site];
-    const struct sub_rec *sub = claims_sub_find(a, &j->sub);
-    const struct ref_rec *ref = claims_ref_find(a, &j->ref);
+    struct sub_rec sub;
+    struct ref_rec ref;
+    bool accepted = subs_find(a, &j->sub, &sub);
 
-    if (ref == NULL || ref->placed == NONE)
+    if (!refs_find(a, &j->ref, &ref) || ref.placed == NONE)
         claims_broken(a, CLAIM_PLACEMENT, s, AUDIT_NO_LEAF,
                       "the receipt \"%s\" opens a copy that was never placed", j->name);
-    else if (ref->removed != NONE && sub != NULL && sub->erased == NONE &&
+    else if (ref.removed != NONE && accepted && sub.erased == NONE &&
              s->moves[MOVE_CLOSED].n == 0 && s->moves[MOVE_OPENED].n == 0)
-        claims_broken(a, CLAIM_PLACEMENT, s, ref->removed,
+        claims_broken(a, CLAIM_PLACEMENT, s, ref.removed,
                       "the copy of the receipt \"%s\" was removed without erasure or move",
                       j->name);
 }
@@ -365,11 +395,10 @@ static void sentence(const struct audit *a, char *out, size_t n)
 
     for (size_t i = 0; i < a->sites; i++)
         inventories += a->site[i].inventories.n;
-    (void)snprintf(
-        out, n,
-        "each accepted where the policy in force wanted its country; %zu inventories are "
-        "what the leaves say",
-        inventories);
+    (void)snprintf(out, n,
+                   "each accepted where the policy in force wanted its country; %zu inventor%s "
+                   "what the leaves say",
+                   inventories, claims_noun(inventories, "y is", "ies are"));
 }
 
 static const uint8_t assumption[] = {1, 2, 4, 6, 9, 0};
@@ -377,6 +406,7 @@ const struct claim claims_residency_placement = {
     .name = "residency.placement",
     .basis = AUDIT_STATED,
     .unit = "submissions",
+    .one = "submission",
     .assumption = assumption,
     .kinds = READS(SITE_OPENED) | READS(SUBMISSION_ACCEPTED) | READS(SUBMISSION_ERASED) |
              READS(COPY_PLACED) | READS(COPY_REMOVED) | READS(INVENTORY) | READS(INVENTORY_SITE) |

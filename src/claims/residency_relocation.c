@@ -346,9 +346,9 @@ static void sentence(const struct audit *a, char *out, size_t n)
             files += a->site[i].moves[MOVE_CLOSED].v[j].count;
     (void)snprintf(
         out, n,
-        "%llu submissions left as one set and arrived as the same; the old inventories are "
+        "%llu submission%s left as one set and arrived as the same; the old inventories are "
         "empty",
-        (unsigned long long)files);
+        (unsigned long long)files, claims_noun(files, "", "s"));
 }
 
 static const uint8_t assumption[] = {1, 2, 4, 6, 7, 0};
@@ -356,6 +356,7 @@ const struct claim claims_residency_relocation = {
     .name = "residency.relocation",
     .basis = AUDIT_STATED,
     .unit = "moves",
+    .one = "move",
     .assumption = assumption,
     .kinds = READS(MOVE_OPENED) | READS(MOVE_RECEIVED) | READS(MOVE_CLOSED),
     .leaf = leaf,

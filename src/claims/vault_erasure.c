@@ -65,13 +65,17 @@ static void epoch_destroyed(struct audit *a, struct site *s, const struct leaf *
 static int ordered(struct audit *a, struct site *s, const struct leaf *l)
 {
     struct id128 sub = leaf_id(l, LF_SUB);
-    struct sub_rec *r;
+    struct sub_rec r;
+    size_t i;
     int rc;
 
-    if ((rc = claims_sub(a, &sub, &r)) != 0 || (rc = VEC_ROOM(&a->orders)) != 0)
+    if ((rc = subs_of(a, &sub, &i)) != 0 || (rc = VEC_ROOM(&a->orders)) != 0)
         return rc;
-    r->flags |= SUB_ORDERED;
-    a->orders.v[a->orders.n++] = (struct later){.sub = (uint32_t)(r - a->subs.v),
+    r = subs_get(a, i);
+    r.flags |= SUB_ORDERED;
+    if ((rc = subs_put(a, i, &r)) != 0)
+        return rc;
+    a->orders.v[a->orders.n++] = (struct later){.sub = (uint32_t)i,
                                                 .leaf = (uint32_t)s->index,
                                                 .when = minutes(l->time),
                                                 .site = (uint8_t)s->number,
@@ -162,7 +166,7 @@ static void check_end(struct audit *a, struct site *s, const struct later *o,
 
 static int check_order(struct audit *a, const struct later *o)
 {
-    const struct sub_rec *r = &a->subs.v[o->sub];
+    const struct sub_rec rec = subs_get(a, o->sub), *r = &rec;
     const struct doc_statement *st = claims_statement(a, r);
     struct site *s = &a->site[o->site];
     const char *absent = claims_absent(a);
@@ -209,8 +213,8 @@ static void check_epochs(struct audit *a, struct site *s)
 
 static void count_erased(struct audit *a)
 {
-    for (size_t i = 0; i < a->subs.n; i++) {
-        const struct sub_rec *r = &a->subs.v[i];
+    for (size_t i = 0; i < subs_count(a); i++) {
+        const struct sub_rec rec = subs_get(a, i), *r = &rec;
         struct epoch *p;
 
         if (r->erased == NONE)
@@ -228,8 +232,8 @@ static void count_erased(struct audit *a)
 /* Erased where it was accepted, or where its country went. */
 static void check_where(struct audit *a)
 {
-    for (size_t i = 0; i < a->subs.n; i++) {
-        const struct sub_rec *r = &a->subs.v[i];
+    for (size_t i = 0; i < subs_count(a); i++) {
+        const struct sub_rec rec = subs_get(a, i), *r = &rec;
         const struct site *s = &a->site[r->erased_site];
         bool moved = false;
 
@@ -274,6 +278,7 @@ const struct claim claims_vault_erasure = {
     .name = "vault.erasure",
     .basis = AUDIT_STATED,
     .unit = "erasures",
+    .one = "erasure",
     .assumption = assumption,
     .kinds = READS(ERASE_ORDERED) | READS(SUBMISSION_ERASED) | READS(COPY_REMOVED) |
              READS(SLOT_DESTROYED) | READS(EPOCH_OPENED) | READS(EPOCH_DESTROYED),

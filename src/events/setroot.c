@@ -8,12 +8,7 @@
 #include "crypto/sha256.h"
 #include "events/setroot.h"
 
-struct stack {
-    struct digest level[64];
-    uint64_t n;
-};
-
-static void add(struct stack *s, const void *p, size_t len)
+static void add(struct setroot *s, const void *p, size_t len)
 {
     struct digest d;
     size_t k = 0;
@@ -25,7 +20,7 @@ static void add(struct stack *s, const void *p, size_t len)
     s->n++;
 }
 
-static void root(const struct stack *s, struct digest *out)
+void setroot_end(const struct setroot *s, struct digest *out)
 {
     bool any = false;
 
@@ -58,7 +53,7 @@ static int set_root(void *items, size_t n, size_t size, int (*cmp)(const void *,
                     struct digest *out)
 {
     const uint8_t *p = items;
-    struct stack s = {.n = 0};
+    struct setroot s = {.n = 0};
 
     if (n > 1)
         qsort(items, n, size, cmp);
@@ -67,7 +62,20 @@ static int set_root(void *items, size_t n, size_t size, int (*cmp)(const void *,
             return -EINVAL;
     for (size_t i = 0; i < n; i++)
         add(&s, p + i * size, size);
-    root(&s, out);
+    setroot_end(&s, out);
+    return 0;
+}
+
+int setroot_add(struct setroot *s, struct id128 *ids, size_t n)
+{
+    if (n > 1)
+        qsort(ids, n, sizeof(*ids), cmp_id);
+    for (size_t i = 0; i < n; i++) {
+        if (s->n > 0 && cmp_id(&s->last, &ids[i]) >= 0)
+            return -EINVAL;
+        add(s, ids[i].b, sizeof(ids[i].b));
+        s->last = ids[i];
+    }
     return 0;
 }
 

@@ -602,12 +602,7 @@ int ledger_consistency(struct ledger *l, uint64_t old_size, uint64_t size,
     struct core_source src = {edge_subtree, &a};
     int rc = look_to_edge(l, size, e);
 
-    if (rc != 0)
-        return rc;
-    if (old_size > size)
-        return err_set(e, -EINVAL, "no tree of %" PRIu64 " leaves extends one of %" PRIu64, size,
-                       old_size);
-    return core_prove_consistency(&note_crypto, &src, old_size, size, path, n);
+    return rc != 0 ? rc : tlog_tiles_prove_consistency(&src, old_size, size, path, n, e);
 }
 
 int ledger_inclusion(struct ledger *l, uint64_t index, uint64_t size,
@@ -617,12 +612,7 @@ int ledger_inclusion(struct ledger *l, uint64_t index, uint64_t size,
     struct core_source src = {edge_subtree, &a};
     int rc = look_to_edge(l, size, e);
 
-    if (rc != 0)
-        return rc;
-    if (index >= size)
-        return err_set(e, -EINVAL, "there is no leaf %" PRIu64 " in a ledger of %" PRIu64 " leaves",
-                       index, size);
-    return core_prove_inclusion(&note_crypto, &src, index, size, path, n);
+    return rc != 0 ? rc : tlog_tiles_prove_inclusion(&src, index, size, path, n, e);
 }
 
 int ledger_leaf(struct ledger *l, uint64_t index, struct buf *out, struct err *e)

@@ -432,6 +432,24 @@ int tlog_tiles_root(struct tlog_tiles *t, uint64_t size, struct digest *out, str
     return rc;
 }
 
+int tlog_tiles_prove_inclusion(const struct core_source *src, uint64_t index, uint64_t size,
+                               struct digest path[CORE_PROOF_MAX], size_t *n, struct err *e)
+{
+    if (index >= size)
+        return err_set(e, -EINVAL, "there is no leaf %" PRIu64 " in a ledger of %" PRIu64 " leaves",
+                       index, size);
+    return core_prove_inclusion(&note_crypto, src, index, size, path, n);
+}
+
+int tlog_tiles_prove_consistency(const struct core_source *src, uint64_t old_size, uint64_t size,
+                                 struct digest path[CORE_PROOF_MAX], size_t *n, struct err *e)
+{
+    if (old_size > size)
+        return err_set(e, -EINVAL, "no tree of %" PRIu64 " leaves extends one of %" PRIu64, size,
+                       old_size);
+    return core_prove_consistency(&note_crypto, src, old_size, size, path, n);
+}
+
 int tlog_tiles_inclusion(struct tlog_tiles *t, uint64_t index, uint64_t size,
                          struct digest path[CORE_PROOF_MAX], size_t *n, struct err *e)
 {
@@ -439,12 +457,7 @@ int tlog_tiles_inclusion(struct tlog_tiles *t, uint64_t index, uint64_t size,
     struct core_source src = {subtree, &a};
     int rc = check_size(t, size, e);
 
-    if (rc != 0)
-        return rc;
-    if (index >= size)
-        return err_set(e, -EINVAL, "there is no leaf %" PRIu64 " in a ledger of %" PRIu64 " leaves",
-                       index, size);
-    return core_prove_inclusion(&note_crypto, &src, index, size, path, n);
+    return rc != 0 ? rc : tlog_tiles_prove_inclusion(&src, index, size, path, n, e);
 }
 
 int tlog_tiles_consistency(struct tlog_tiles *t, uint64_t old_size, uint64_t size,
@@ -454,12 +467,7 @@ int tlog_tiles_consistency(struct tlog_tiles *t, uint64_t old_size, uint64_t siz
     struct core_source src = {subtree, &a};
     int rc = check_size(t, size, e);
 
-    if (rc != 0)
-        return rc;
-    if (old_size > size)
-        return err_set(e, -EINVAL, "no tree of %" PRIu64 " leaves extends one of %" PRIu64, size,
-                       old_size);
-    return core_prove_consistency(&note_crypto, &src, old_size, size, path, n);
+    return rc != 0 ? rc : tlog_tiles_prove_consistency(&src, old_size, size, path, n, e);
 }
 
 /* ---- Leaves ---------------------------------------------------------------------------------- */

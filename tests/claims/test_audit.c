@@ -430,6 +430,7 @@ static void the_json_says_what_the_board_says(void **state)
     buf_reset(&out);
     assert_int_equal(audit_text(a, &out), 0);
     assert_non_null(strstr(buf_str(&out), "policy.uniform        PROVED MATH 4 policies\n"));
+    assert_non_null(strstr(buf_str(&out), "residency.relocation  PROVED STATED 1 move\n"));
     buf_free(&out);
     audit_free(a);
 }

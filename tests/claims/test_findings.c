@@ -141,10 +141,40 @@ static void one_field_that_says_something_else_is_noticed(void **state)
     scene_remove(&s);
 }
 
+/* More copies than are sorted at once (residency_placement.c, ONE_PASS): the inventories' roots
+ * come from sixteen parts, and one of another copy is noticed. */
+static void an_inventory_of_many_copies_is_compared(void **state)
+{
+    static const struct history_spec many = {
+        .submissions = 800, .withdrawn = 3, .move = true, .group = 512, .checkpoint = 8};
+    const struct audit_result *found;
+    struct audit *a;
+    struct scene s;
+    struct tale t;
+
+    (void)state;
+    scene_make(&s, &many);
+    a = scene_audit(&s, NULL);
+    found = audit_find(a, "residency.placement");
+    assert_int_equal(found->verdict, AUDIT_PROVED);
+    assert_int_equal(found->n, 6 * 800 + 1);
+    audit_free(a);
+    scene_tale(&s, ZRH, &t);
+    assert_int_equal(tale_edit(&t, tale_last(&t, LK_INVENTORY_SITE), LF_ROOT, DIG, NULL), 0);
+    a = scene_audit_with(&s, ZRH, &t);
+    found = audit_find(a, "residency.placement");
+    assert_int_equal(found->verdict, AUDIT_BROKEN);
+    assert_non_null(strstr(found->sentence, "the root of other copies"));
+    audit_free(a);
+    tale_free(&t);
+    scene_remove(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_field_that_says_something_else_is_noticed),
+        cmocka_unit_test(an_inventory_of_many_copies_is_compared),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,27 @@ static void ids(struct id128 *out, const char *bytes)
             out[i].b[j] = (uint8_t)(out[i].b[j] * 17);
 }
 
+/* The same root in parts, and nothing that does not ascend. */
+static void a_set_may_come_in_parts(void **state)
+{
+    struct setroot s = {.n = 0};
+    struct id128 v[3];
+    struct digest d;
+
+    (void)state;
+    setroot_end(&s, &d);
+    expect(&d, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    ids(v, "10");
+    assert_int_equal(setroot_add(&s, v, 2), 0);
+    assert_int_equal(setroot_add(&s, v, 0), 0);
+    assert_int_equal(setroot_add(&s, v + 1, 1), -EINVAL);
+    assert_int_equal(setroot_add(&s, v, 1), -EINVAL);
+    ids(v, "2");
+    assert_int_equal(setroot_add(&s, v, 1), 0);
+    setroot_end(&s, &d);
+    expect(&d, "1626c6b2603b31d6458408f0d409fb14ff92878cbbe46dca120406ed3f768b86");
+}
+
 /* printf '' | sha256sum */
 static void the_empty_set_has_the_hash_of_nothing(void **state)
 {
@@ -88,6 +109,7 @@ static void a_moves_item_is_the_hash_that_openssl_computes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_set_may_come_in_parts),
         cmocka_unit_test(the_empty_set_has_the_hash_of_nothing),
         cmocka_unit_test(small_sets_have_the_roots_that_openssl_computes),
         cmocka_unit_test(a_set_has_no_doubles),
