@@ -1,8 +1,9 @@
 /* audit.h - evaluates every claim over the ledgers of a trust file, offline.
  *
  * One pass over each ledger, in the order given; memory grows with the number of submissions and
- * copies (at most 64 bytes each), not with the leaves.  Nothing in a ledger's folder is believed: a
- * claim rests on verified checkpoints, recomputed roots and verified signatures.
+ * copies (about 63 bytes for both records of a live one), not with the leaves.  Nothing in a
+ * ledger's folder is believed: a claim rests on verified checkpoints, recomputed roots and verified
+ * signatures.
  *
  *   audit_run(&a, trust, sources, n, &options, e)
  *   audit_text(a, &out) or audit_json(a, &out);  exit(audit_exit(a));  audit_free(a)
