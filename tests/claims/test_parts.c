@@ -176,6 +176,60 @@ static void a_copy_says_what_was_put_into_it(void **state)
     }
 }
 
+/* Small numbers, so that sizes meet leaves; against counting one by one. */
+static void a_country_is_counted_at_any_size(void **state)
+{
+    enum { SUBS = 300, LEAVES = 40, COUNTRIES = 3 };
+    struct site site[2] = {{.number = 0, .size = LEAVES}, {.number = 1, .size = LEAVES}};
+    struct audit a = {.site = site, .sites = 2};
+    struct inventory v[(COUNTRIES + 1) * (LEAVES + 1)];
+    struct sub_rec r[SUBS];
+    size_t n = 0, at;
+
+    (void)state;
+    subs_init(&a);
+    refs_init(&a);
+    for (size_t i = 0; i < SUBS; i++) {
+        struct id128 id = random_id();
+
+        assert_int_equal(subs_of(&a, &id, &at), 0);
+        r[i] = subs_get(&a, at);
+        r[i].accepted = any(10) == 0 ? NONE : any(LEAVES);
+        r[i].site = (uint8_t)any(2);
+        r[i].country = (uint16_t)any(COUNTRIES);
+        r[i].flags = any(5) == 0 ? 0 : SUB_FILE;
+        if (any(2) == 0) {
+            r[i].erased = any(LEAVES);
+            r[i].erased_site = (uint8_t)any(2);
+        }
+        assert_int_equal(subs_put(&a, at, &r[i]), 0);
+    }
+    for (uint32_t size = 0; size <= LEAVES; size++)
+        for (uint16_t k = 0; k <= COUNTRIES; k++)
+            v[n++] =
+                (struct inventory){.country = k < COUNTRIES ? k : COUNTRY_COUNT, .at_size = size};
+    for (size_t s = 0; s < 2; s++) {
+        site[s].inventories.v = v;
+        site[s].inventories.n = n;
+    }
+    assert_int_equal(counts_build(&a), 0);
+    for (size_t q = 0; q < 2 * n; q++) {
+        const struct inventory *w = &v[q / 2];
+        int64_t want = 0;
+
+        for (size_t i = 0; i < SUBS; i++) {
+            if (r[i].accepted == NONE || (r[i].flags & SUB_FILE) == 0 ||
+                (w->country != COUNTRY_COUNT && w->country != r[i].country))
+                continue;
+            want += r[i].site == q % 2 && r[i].accepted < w->at_size;
+            want -= r[i].erased != NONE && r[i].erased_site == q % 2 && r[i].erased < w->at_size;
+        }
+        assert_int_equal(counts_held(&a, &site[q % 2], w->country, w->at_size), want);
+    }
+    counts_free(&a);
+    records_free(&a);
+}
+
 static void jobs(struct pool *p, const struct ed25519_key *k, size_t n, size_t bad)
 {
     struct ed25519_pub pub;
@@ -233,6 +287,7 @@ int main(void)
         cmocka_unit_test(every_id_is_found_where_it_was_put_and_no_other),
         cmocka_unit_test(a_submission_says_what_was_put_into_it),
         cmocka_unit_test(a_copy_says_what_was_put_into_it),
+        cmocka_unit_test(a_country_is_counted_at_any_size),
         cmocka_unit_test(the_first_bad_signature_is_named_whatever_the_threads),
     };
 
