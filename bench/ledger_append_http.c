@@ -168,7 +168,7 @@ static struct cost ours(void)
     int fd = listener(address, sizeof(address));
     pid_t pid;
 
-    (void)path_of(path, "ours");
+    (void)path_of(path, "http-ours");
     (void)fflush(stdout);
     if ((pid = fork()) == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -187,7 +187,7 @@ static struct cost tessera(const char *program)
 
     /* a port that was free just now */
     (void)close(listener(address, sizeof(address)));
-    (void)path_of(path, "tessera");
+    (void)path_of(path, "http-tessera");
     (void)fflush(stdout);
     if ((pid = fork()) == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
