@@ -146,7 +146,7 @@ static void the_marker_is_found_at_every_depth(void **state)
 
 static void what_stands_behind_the_end_is_looked_at(void **state)
 {
-    static const char *const kinds[] = {"tar", "newc", "ar", "gz", "xz", "bz2", "zst", "lz4"};
+    static const char *const kinds[] = {"tar", "newc", "gz", "xz", "bz2", "zst", "lz4"};
     struct detect_line_result r;
     struct buf b;
 
@@ -155,10 +155,10 @@ static void what_stands_behind_the_end_is_looked_at(void **state)
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         buf_init(&b, BOX_MAX);
         box(&b, kinds[i], "first", span_str("nothing here"));
-        box(&b, "zip", "second", span_str(rig.marker));
+        box(&b, "7z", "second", span_str(rig.marker)); /* it is one from its first byte only */
         line_rig_scan(&rig, buf_span(&b), &r);
         if (r.finding.verdict != VERDICT_MALICIOUS || !named(&r, "Random_Marker"))
-            fail_msg("zip behind %s: %s(%s), %u members", kinds[i], verdict_word(r.finding.verdict),
+            fail_msg("7z behind %s: %s(%s), %u members", kinds[i], verdict_word(r.finding.verdict),
                      verdict_reason_word(r.finding.reason), r.members);
         buf_free(&b);
     }
