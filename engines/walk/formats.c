@@ -8,6 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+#define REST_BACK 8u
+#define REST_AHEAD 32u
+
 /* --- who is at home where --- */
 
 struct magic {
@@ -81,6 +84,13 @@ static bool has_magic(const struct format *f, struct span s)
             return true;
     }
     return false;
+}
+
+/* lzma has three zero-ish bytes for a magic: an error there says nothing. */
+static bool doubtful(const struct format *f)
+{
+    return f->support == archive_read_support_filter_lzma ||
+           f->support == archive_read_support_filter_compress;
 }
 
 /* --- reading one --- */
@@ -215,6 +225,25 @@ static void read_entries(struct pass *p)
     }
 }
 
+/* Where the rest begins.  A decoder may stop before its own last bytes (an end mark, a checksum) or
+ * have taken the first ones of what follows (lz4: four): a magic near the place decides. */
+static size_t rest_begins(struct span all, size_t end)
+{
+    size_t from = end > REST_BACK ? end - REST_BACK : 0;
+
+    for (size_t at = from; at < end + REST_AHEAD && at < all.n; at++) {
+        struct span s = span_of(all.p + at, all.n - at);
+
+        for (size_t i = 0; at > 0 && i < ARRAY_LEN(formats); i++)
+            if (has_magic(&formats[i], s))
+                return at;
+        for (size_t i = 0; at > 0 && i < ARRAY_LEN(streams); i++)
+            if (!doubtful(&streams[i]) && has_magic(&streams[i], s))
+                return at;
+    }
+    return end;
+}
+
 /* What stands behind the end of a container is looked at too. */
 static void take_rest(struct pass *p)
 {
@@ -229,6 +258,8 @@ static void take_rest(struct pass *p)
         zeros++;
     if (zeros == rest.n) /* padding */
         return;
+    n = rest_begins(p->content, (size_t)end);
+    rest = span_of(p->content.p + n, p->content.n - n);
     if (walk_begin(p->w, p->parent, p->depth, span_str("(behind the end)")) != 0)
         return;
     for (size_t at = 0; at < rest.n; at += n) {
@@ -287,13 +318,6 @@ static bool run(struct pass *p, bool stream)
         take_rest(p);
     (void)archive_read_free(p->a);
     return p->opened || p->sure;
-}
-
-/* lzma has three zero-ish bytes for a magic: an error there says nothing. */
-static bool doubtful(const struct format *f)
-{
-    return f->support == archive_read_support_filter_lzma ||
-           f->support == archive_read_support_filter_compress;
 }
 
 static bool open_streams(struct pass *p)
