@@ -515,7 +515,8 @@ static int read_submitter(struct config *c, const struct yaml_node *m, struct er
         (rc = yaml_need(m, "token_sha256", &n, e)) != 0 ||
         (rc = yaml_digest(n, &s->token, e)) != 0 || (rc = read_countries(s, m, e)) != 0 ||
         (rc = number_of(m, "per_day", plain_number, 100000, 1, INT64_MAX, &s->per_day, e)) != 0 ||
-        (rc = number_of(m, "in_flight", plain_number, 256, 1, 65536, &s->in_flight, e)) != 0)
+        (rc = number_of(m, "in_flight", plain_number, 256, 1, 65536, &s->in_flight, e)) != 0 ||
+        (rc = number_of(m, "priority", plain_number, 0, 0, 9, &s->priority, e)) != 0)
         return rc;
     for (size_t i = 0; i < c->submitters; i++)
         if (memcmp(&c->submitter[i].token, &s->token, sizeof(s->token)) == 0 ||

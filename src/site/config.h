@@ -41,6 +41,7 @@ struct config_submitter {
     size_t countries;   /* 0: any */
     uint64_t per_day;   /* submissions in any 24 hours */
     uint64_t in_flight; /* uploads at once */
+    uint64_t priority;  /* of its files in the scan queue: higher first */
 };
 
 struct config_engine {

@@ -326,7 +326,9 @@ static void loop(struct keeper *k)
     bool ready = false;
 
     while (!k->quit) {
-        int n = epoll_wait(k->epoll, ev, ARRAY_LEN(ev), flush_channels(k));
+        int wait = flush_channels(k);
+        int n = epoll_wait(k->epoll, ev, ARRAY_LEN(ev),
+                           k->commit.group == NULL && keeper_lines_busy(k) ? 0 : wait);
         mono_ms now = clock_mono();
 
         keeper_clock_step(k, now);

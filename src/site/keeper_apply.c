@@ -28,6 +28,15 @@ static int apply_ledger(struct keeper *k, const struct vault_group_view *g, stru
     return ledger_append(k->ledger, g->leaves + skip, g->n_leaves - (size_t)skip, e);
 }
 
+/* Of the configuration as it is now; an account that is gone has the least. */
+static int priority_of(const struct keeper *k, const char *account)
+{
+    for (size_t i = 0; i < k->c->submitters; i++)
+        if (strcmp(k->c->submitter[i].name, account) == 0)
+            return (int)k->c->submitter[i].priority;
+    return 0;
+}
+
 static int apply_accept(struct keeper *k, const struct note *n)
 {
     struct catalog_submission row = n->accept.row;
@@ -37,7 +46,7 @@ static int apply_accept(struct keeper *k, const struct note *n)
     memcpy(row.sub_key, n->accept.sub_key, sizeof(row.sub_key));
     rc = catalog_submission_add(k->catalog, &row);
     if (rc == 0 && row.kind == CATALOG_FILE)
-        rc = catalog_scan_add(k->catalog, &row.ref, 0, row.accepted);
+        rc = catalog_scan_add(k->catalog, &row.ref, priority_of(k, row.account), row.accepted);
     return rc == -EEXIST ? 0 : rc;
 }
 

@@ -233,6 +233,14 @@ void keeper_lines_step(struct keeper *k, mono_ms now)
         log_rules(k, &x->line[x->now]);
 }
 
+bool keeper_lines_busy(const struct keeper *k)
+{
+    for (size_t i = 0; k->lines != NULL && i < KEEPER_LINES; i++)
+        if (k->lines->line[i].line != NULL && detect_line_due(k->lines->line[i].line) == 0)
+            return true;
+    return false;
+}
+
 bool keeper_lines_down(const struct keeper *k, const char **why)
 {
     const struct detect_line *l = k->lines == NULL ? NULL : k->lines->line[k->lines->now].line;

@@ -40,6 +40,8 @@ void keeper_lines_watch(struct keeper *k, int epoll, uint64_t what);
 void keeper_lines_told(struct keeper *k);
 /* Steps engines, asks for those that are missing, changes over. */
 void keeper_lines_step(struct keeper *k, mono_ms now);
+/* Members wait to be hashed: the loop need not wait for anything else. */
+bool keeper_lines_busy(const struct keeper *k);
 /* Puts the state into a sentence; true: nothing serves and nothing is starting. */
 bool keeper_lines_down(const struct keeper *k, const char **why);
 
