@@ -149,7 +149,9 @@ static int work(struct server_spec *s, struct rules **rules, struct jail_door **
     if (rc == -EPIPE)
         return 0;
     s->rules = *rules;
-    s->children = (uint32_t)o->children;
+    /* without Landlock a child's folder is no border: one child at a time, and emptied after it */
+    s->children =
+        rules_traits.scratch_bytes != 0 && jail_landlock_abi() == 0 ? 1 : (uint32_t)o->children;
     if (rc != 0 || lock_down(door, *rules, o, &e) != 0) {
         refuse(s->chan, &e);
         return rc == -EBADMSG ? 2 : 3;

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "jail/jail.h"
 #include "line_rig.h"
 #include "boxes.h"
 
@@ -349,7 +350,9 @@ static void crash_time_and_memory_are_incomplete_and_the_next_is_unaffected(void
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         mono_ms began;
 
-        /* inside a zip: it is the member that kills the child */
+        if (jail_is_sanitized() && strcmp(rows[i].word, "HOOK:open") == 0)
+            continue; /* there the jail answers instead of killing */
+        /* inside another: it is the member that kills the child */
         buf_init(&b, BOX_MAX);
         box(&b, "gz", "m", span_str(rows[i].word));
         line_rig_scan(&h, buf_span(&b), &r);

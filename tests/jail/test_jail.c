@@ -439,6 +439,8 @@ static void root_is_never_what_a_jail_becomes(void **state)
     assert_int_equal(jail_enter(&s, &e), -EINVAL);
 }
 
+static struct jail_door *scratch_door;
+
 static int behind_a_door(void)
 {
     struct jail_spec s = full(JAIL_ENGINE_SERVER), c = {.profile = JAIL_ENGINE_CHILD};
@@ -467,6 +469,54 @@ static void a_server_locks_its_children_in_deeper(void **state)
     if (jail_is_sanitized())
         skip();
     assert_int_equal(in_child(NULL, as_user(), behind_a_door), 0);
+}
+
+/* Two children's folders in one /tmp; the child of the first tries the second's file. */
+static int beside_its_folder(void)
+{
+    int folder = open("/tmp/1", O_PATH | O_CLOEXEC), fd;
+
+    if (folder < 0 || jail_close_in_beneath(scratch_door, folder) != 0)
+        return 2;
+    if ((fd = open("/tmp/1/mine", O_RDWR | O_CREAT, 0600)) < 0 || write(fd, "x", 1) != 1 ||
+        rename("/tmp/1/mine", "/tmp/1/still-mine") != 0 || mkdir("/tmp/1/more", 0700) != 0)
+        return 3;
+    if (open("/tmp/2/theirs", O_RDONLY) >= 0 || open("/tmp/2", O_RDONLY) >= 0 ||
+        open("/tmp", O_RDONLY) >= 0 || open("/tmp/2/new", O_WRONLY | O_CREAT, 0600) >= 0)
+        return 4;
+    if (rename("/tmp/1/still-mine", "/tmp/2/mine") == 0 || unlink("/tmp/2/theirs") == 0 ||
+        open("/etc/passwd", O_RDONLY) >= 0)
+        return 5;
+    return 0;
+}
+
+static int scratch_server(void)
+{
+    struct jail_spec s = full(JAIL_SCRATCH_SERVER), c = {.profile = JAIL_SCRATCH_CHILD};
+    int status = -1, fd;
+    pid_t pid;
+
+    s.tmp_bytes = 1 << 20;
+    if (jail_door_new(&scratch_door, &c, NULL) != 0 || jail_enter(&s, NULL) != 0 ||
+        mkdir("/tmp/1", 0700) != 0 || mkdir("/tmp/2", 0700) != 0 ||
+        (fd = open("/tmp/2/theirs", O_WRONLY | O_CREAT, 0600)) < 0 || write(fd, "secret", 6) != 6)
+        return 1;
+    pid = fork();
+    if (pid == 0)
+        _exit(beside_its_folder());
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return 1;
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        (void)fprintf(stderr, "child: status %x\n", status);
+    return status == 0 ? 0 : 1;
+}
+
+static void a_child_with_files_sees_its_own_folder_only(void **state)
+{
+    (void)state;
+    if (jail_landlock_abi() == 0)
+        skip(); /* then a server has one child at a time */
+    assert_int_equal(in_child(NULL, as_user(), scratch_server), 0);
 }
 
 static void a_test_can_ask_which_call_was_refused(void **state)
@@ -521,6 +571,7 @@ int main(void)
         cmocka_unit_test(where_namespaces_are_forbidden_the_error_tells_the_cure),
         cmocka_unit_test(root_is_never_what_a_jail_becomes),
         cmocka_unit_test(a_server_locks_its_children_in_deeper),
+        cmocka_unit_test(a_child_with_files_sees_its_own_folder_only),
         cmocka_unit_test(a_test_can_ask_which_call_was_refused),
         cmocka_unit_test(close_from_keeps_what_is_listed),
     };
