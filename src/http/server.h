@@ -110,7 +110,8 @@ void http_server_free(struct http_server *s);
 
 /* Before http_server_listen: all listeners speak TLS.  tls is lent, must have its certificate, and
  * outlives the server; its signing function is called in threads of the server's, which begin with
- * the first handshake, and may block there.  shaken (may be NULL) hears of each handshake that
+ * the first handshake, and may block there (in a jail without files: set M_ARENA_MAX to 1 before,
+ * see front_tls.c).  shaken (may be NULL) hears of each handshake that
  * ended, why is NULL or says why it failed (a static text).  Connections beyond a limit are closed
  * without a word.  All else, limits and deadlines too, is as without TLS; bytes are counted as
  * HTTP has them. */

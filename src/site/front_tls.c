@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,6 +213,9 @@ int front_tls_open(struct front_tls **out, const struct config *c, struct err *e
     if ((t = calloc(1, sizeof(*t))) == NULL)
         return err_sys(e, -ENOMEM, "TLS");
     (void)pthread_mutex_init(&t->lock, NULL); /* cannot fail for a plain one */
+    /* Threads would get heaps of their own, and before glibc shrinks one of those it reads a file
+     * of /proc: in the jail that is death. */
+    (void)mallopt(M_ARENA_MAX, 1);
     if ((rc = tls_server_new(&t->server, get_signature, t, e)) == 0 &&
         (rc = read_certificate(t, c->certificate, e)) == 0 &&
         (rc = msg_open(&t->signer, PART_TLS, &proto_tls, MSG_A, e)) == 0)
