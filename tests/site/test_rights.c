@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,9 +30,22 @@
 #define KEY "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 #define ENGINE_UID 64096
 
-enum who { FRONT, KEEPER, SIGNER, COURIER, READER, ENGINE, CHILD, SUPERVISOR, WHO };
-static const char *const who_name[WHO] = {"front",  "keeper", "signer", "courier",
-                                          "reader", "engine", "child",  "supervisor"};
+enum who {
+    FRONT,
+    KEEPER,
+    SIGNER,
+    COURIER,
+    READER,
+    ENGINE,
+    CHILD,
+    SCRATCH,
+    SCRATCH_CHILD,
+    SUPERVISOR,
+    WHO
+};
+static const char *const who_name[WHO] = {"front",          "keeper",    "signer", "courier",
+                                          "reader",         "engine",    "child",  "engine + /tmp",
+                                          "child + folder", "supervisor"};
 
 static const char *document;
 static bool print;
@@ -95,17 +109,35 @@ static int tear_down(void **state)
 static const enum config_process part[] = {CONFIG_FRONT, CONFIG_KEEPER, CONFIG_SIGNER,
                                            CONFIG_COURIER, CONFIG_READER};
 
-/* As engines/yara/main.c does. */
-static int enter_engine(struct jail_door **door, struct err *e)
+/* As engines/common/main.c and child.c do; files: for an engine that needs some in a /tmp of its
+ * own, whose children have a folder each. */
+static int enter_engine(struct jail_door **door, bool files, struct err *e)
 {
-    const struct jail_spec child = {.profile = JAIL_ENGINE_CHILD};
-    const struct jail_spec server = {.profile = JAIL_ENGINE_SERVER,
+    const struct jail_spec child = {.profile = files ? JAIL_SCRATCH_CHILD : JAIL_ENGINE_CHILD};
+    const struct jail_spec server = {.profile = files ? JAIL_SCRATCH_SERVER : JAIL_ENGINE_SERVER,
                                      .flags = JAIL_NET | JAIL_IPC | JAIL_PID | JAIL_EMPTY_ROOT,
                                      .uid = ENGINE_UID,
-                                     .gid = ENGINE_UID};
+                                     .gid = ENGINE_UID,
+                                     .tmp_bytes = files ? 1 << 20 : 0,
+                                     .tmp_inodes = files ? 64 : 0};
     int rc = jail_door_new(door, &child, e);
 
     return rc != 0 ? rc : jail_enter(&server, e);
+}
+
+static int enter_scratch_child(const struct jail_door *door)
+{
+    int folder;
+
+    if (mkdir("/tmp/own", 0700) != 0 || mkdir("/tmp/sibling", 0700) != 0 ||
+        (folder = open("/tmp/own", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+        return -1;
+    return jail_close_in_beneath(door, folder);
+}
+
+static int try_sibling(void)
+{
+    return mkdir("/tmp/sibling/x", 0700) == 0 || open("/tmp/sibling", O_RDONLY) >= 0 ? 0 : EACCES;
 }
 
 static int enter(void *arg)
@@ -119,9 +151,13 @@ static int enter(void *arg)
         return 1;
     if (who == SUPERVISOR)
         return jail_guard(&e);
-    rc = who < ENGINE ? process_jail(config, part[who], &e) : enter_engine(&door, &e);
+    if (who < ENGINE)
+        return process_jail(config, part[who], &e);
+    rc = enter_engine(&door, who == SCRATCH || who == SCRATCH_CHILD, &e);
     if (rc == 0 && who == CHILD)
         rc = jail_close_in(door);
+    if (rc == 0 && who == SCRATCH_CHILD)
+        rc = enter_scratch_child(door);
     jail_door_free(door);
     return rc;
 }
@@ -131,7 +167,11 @@ static void set_own(enum who who)
     static char path[96];
 
     (void)snprintf(path, sizeof(path), "%s/signer", config->data);
-    rights_own_write = who == KEEPER ? config->data : who == SIGNER ? path : NULL;
+    rights_own_write = who == KEEPER          ? config->data
+                       : who == SIGNER        ? path
+                       : who == SCRATCH       ? "/tmp"
+                       : who == SCRATCH_CHILD ? "/tmp/own"
+                                              : NULL;
     rights_own_read = who == COURIER  ? config->authorities
                       : who == KEEPER ? config->move_key
                                       : NULL;
@@ -242,7 +282,7 @@ static void no_process_leaves_a_core(void **state)
     for (enum who who = 0; who < WHO; who++) {
         int status;
 
-        if (who == CHILD) /* may not even ask */
+        if (who == CHILD || who == SCRATCH_CHILD) /* may not even ask */
             continue;
 
         if (rights_try(&r, false, enter, &who, &status) != RIGHT_GRANTED)
@@ -250,10 +290,24 @@ static void no_process_leaves_a_core(void **state)
     }
 }
 
+/* What a submitter's batch leaves in its folder, no other child can reach. */
+static void a_child_with_a_folder_reaches_no_siblings(void **state)
+{
+    const struct right r = {.name = "the folder of a sibling", .run = try_sibling};
+    enum who who = SCRATCH_CHILD;
+    int status;
+
+    (void)state;
+    if (jail_landlock_abi() == 0 || (geteuid() != 0 && rights_no_user_namespaces() != NULL))
+        skip();
+    assert_int_equal(rights_try(&r, false, enter, &who, &status), RIGHT_REFUSED);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_process_has_the_rights_of_the_table_and_no_others),
+        cmocka_unit_test(a_child_with_a_folder_reaches_no_siblings),
         cmocka_unit_test(no_process_leaves_a_core),
     };
 
