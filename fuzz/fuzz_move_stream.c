@@ -17,7 +17,8 @@ static int sink(void *arg, const void *p, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint8_t key[32];
-    struct id128 move = {{1}}, sub = {{2}};
+    const struct id128 move = {{1}}, sub = {{2}};
+    const struct digest salt = {{3}};
     struct move_receiver *r = NULL;
     const struct move_meta *meta;
     uint64_t got = 0;
@@ -28,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memset(key, 5, sizeof(key));
     step = (size_t)data[0] + 1;
-    if (move_receiver_new(&r, key, &move, &sub) != 0)
+    if (move_receiver_new(&r, key, &move, &sub, &salt) != 0)
         return 0;
     for (size_t at = 1; at < size && rc == 0; at += step)
         rc = move_receiver_data(r, data + at, size - at < step ? size - at : step, sink, &got);

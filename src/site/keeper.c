@@ -127,6 +127,7 @@ static void take_config(struct keeper *k, int fd)
     if ((rc = io_read_fd(fd, &b)) == 0 &&
         (rc = config_read(&c, k->c->file, buf_span(&b), &e)) == 0 &&
         (rc = config_may_replace(k->c, c, &e)) == 0) {
+        (void)keeper_group_commit(k); /* what is complete has its ticket until it stands */
         keeper_ticket_config(k, c);
         config_free(k->c);
         k->c = c;
@@ -174,6 +175,8 @@ static void from_reader(struct keeper *k, const struct msg *m)
         return;
     (void)keeper_group_settle(k);
     is.text[sizeof(is.text) - 1] = '\0';
+    if (is.rc > 0)
+        is.rc = -EPROTO;
     keeper_parts_answered(k, true);
     tail = span_of(c.p, c.n);
     if (is.what != READ_PROOF)

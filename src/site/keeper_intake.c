@@ -215,10 +215,10 @@ void keeper_intake_put_begin(struct keeper *k, uint64_t id, const struct pm_put_
     t = keeper_ticket_find(k, &m->sub);
     if (t == NULL || !secret_eq(t->ticket.b, m->ticket.b, 16) || t->expires < clock_now()) {
         keeper_refuse(k, id, PRF_TICKET, "the ticket is unknown or has ended");
+    } else if (t->busy) { /* first: while it is, its upload has the ticket */
+        keeper_refuse(k, id, PRF_BUSY, "this submission is being uploaded already");
     } else if (repeated(k, id, &m->sub)) {
         keeper_ticket_drop(k, t);
-    } else if (t->busy) {
-        keeper_refuse(k, id, PRF_BUSY, "this submission is being uploaded already");
     } else if (m->length != UINT64_MAX && m->length > k->c->object_max) {
         keeper_refuse(k, id, PRF_TOO_LARGE, "%llu bytes; the largest object here has %llu",
                       (unsigned long long)m->length, (unsigned long long)k->c->object_max);
@@ -402,7 +402,7 @@ static int accepted_note(struct act *a, const struct accepted *x, struct note_ac
 /* An upload that is complete: what its group needs, and whom to answer. */
 struct put_done {
     uint64_t id;
-    struct id128 sub;
+    struct id128 sub, ticket;
     struct vault_put *put; /* until the group has it */
     struct note_accept note;
     struct buf blob;
@@ -415,6 +415,8 @@ static void put_failed(struct keeper *k, struct act *a, int rc)
     struct put_done *d = a->ctx;
     struct ticket *t = keeper_ticket_find(k, &d->sub);
 
+    if (t != NULL && memcmp(&t->ticket, &d->ticket, sizeof(d->ticket)) != 0)
+        t = NULL; /* of another upload, after this one's was taken back */
     k->n_complete--;
     if (t != NULL)
         t->busy = false;
@@ -547,6 +549,7 @@ void keeper_intake_put_end(struct keeper *k, uint64_t id)
     }
     d->id = id;
     d->sub = u->ticket->open.sub;
+    d->ticket = u->ticket->ticket;
     buf_init(&d->blob, VAULT_BLOB_MAX);
     a->ctx = d;
     a->free = put_done_free;

@@ -407,8 +407,8 @@ static int seal_file(struct keeper *k, struct move_out *m, const struct item *it
     *length = 0;
     buf_init(&out, MOVE_CHUNK + MOVE_HEAD_MAX + 64);
     if ((rc = meta_of(k, it, &meta)) == 0 &&
-        (rc = move_sender_new(&s, k->c->peer[m->peer].move_key, &m->row.move, &it->sub, &meta,
-                              &out)) == 0)
+        (rc = move_sender_new(&s, k->c->peer[m->peer].move_key, &m->row.move, &it->sub,
+                              &m->row.salt, &meta, &out)) == 0)
         rc = vault_read_open(&r, k->vault, &it->ref, &e);
     while (rc == 0 && (rc = vault_read_next(r, &p, &n)) == 0) {
         bool last = sent + n == meta.size;

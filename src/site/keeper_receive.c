@@ -290,7 +290,7 @@ bool keeper_receive_object_new(struct keeper *k, uint64_t id, const struct id128
         return false;
     }
     o = m->n >= m->row.count ? NULL : calloc(1, sizeof(*o));
-    if (o == NULL || move_receiver_new(&o->receiver, k->move_key, move, sub) != 0) {
+    if (o == NULL || move_receiver_new(&o->receiver, k->move_key, move, sub, &m->salt) != 0) {
         keeper_refuse(k, id, m->n >= m->row.count ? PRF_CONFLICT : PRF_BUSY,
                       "the move has all its files");
         free(o);

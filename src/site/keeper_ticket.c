@@ -367,8 +367,21 @@ void keeper_ticket_ask(struct keeper *k, uint64_t id, const struct pm_open *m)
     ticket_new(k, id, m, s, &policy);
 }
 
+/* It may have come with its country while its upload was under way. */
+static bool has_not_come(struct keeper *k, uint64_t id, const struct pm_open *m)
+{
+    struct catalog_submission known;
+    int rc = catalog_submission_get(k->catalog, &m->sub, &known);
+
+    if (rc == 0)
+        keeper_refuse(k, id, PRF_CONFLICT, "this submission is here already");
+    else if (rc != -ENOENT)
+        keeper_refuse(k, id, PRF_BUSY, "the catalog does not answer: %s", strerror(-rc));
+    return rc == -ENOENT;
+}
+
 bool keeper_ticket_still_admitted(struct keeper *k, uint64_t id, struct ticket *t)
 {
     return admit_place(k, id, &t->open, &t->policy) && admit_consent(k, id, &t->open) &&
-           admit_once(k, id, &t->open);
+           admit_once(k, id, &t->open) && has_not_come(k, id, &t->open);
 }

@@ -8,11 +8,15 @@
 
 #define META_FIXED (1 + 32 + 32 + 32 + 8 + 32 + 32 + 8 + 2)
 
-static void context(uint8_t out[14 + 32], const struct id128 *move, const struct id128 *sub)
+#define CONTEXT (14 + 16 + 16 + 32)
+
+static void context(uint8_t out[CONTEXT], const struct id128 *move, const struct id128 *sub,
+                    const struct digest *salt)
 {
-    memcpy(out, "move-object/v1", 14);
+    memcpy(out, "move-object/v2", 14);
     memcpy(out + 14, move->b, 16);
     memcpy(out + 30, sub->b, 16);
+    memcpy(out + 46, salt->b, 32);
 }
 
 static void nonce_of(uint8_t out[AEAD_NONCE], uint64_t number, bool last)
@@ -48,9 +52,10 @@ static int meta_encode(struct buf *b, const uint8_t key[32], const struct move_m
 }
 
 int move_sender_new(struct move_sender **out, const uint8_t to[32], const struct id128 *move,
-                    const struct id128 *sub, const struct move_meta *meta, struct buf *head)
+                    const struct id128 *sub, const struct digest *salt,
+                    const struct move_meta *meta, struct buf *head)
 {
-    uint8_t ctx[46], key[32], box[MOVE_HEAD_MAX];
+    uint8_t ctx[CONTEXT], key[32], box[MOVE_HEAD_MAX];
     struct move_sender *s = calloc(1, sizeof(*s));
     struct buf plain;
     int rc;
@@ -60,13 +65,14 @@ int move_sender_new(struct move_sender **out, const uint8_t to[32], const struct
         return -ENOMEM;
     buf_init(&plain, MOVE_HEAD_MAX - BOX_EXTRA);
     random_bytes(key, sizeof(key));
-    context(ctx, move, sub);
+    context(ctx, move, sub, salt);
     memcpy(s->ad, ctx + 14, 32);
     if ((rc = meta_encode(&plain, key, meta)) == 0 && (rc = aead_new(&s->aead, key)) == 0 &&
         (rc = box_seal(to, span_of(ctx, sizeof(ctx)), plain.data, plain.len, box)) == 0 &&
         (rc = buf_put_u32(head, (uint32_t)(plain.len + BOX_EXTRA))) == 0)
         rc = buf_put(head, box, plain.len + BOX_EXTRA);
     secret_wipe(key, sizeof(key));
+    secret_wipe(ctx, sizeof(ctx));
     if (plain.data != NULL)
         secret_wipe(plain.data, plain.len);
     buf_free(&plain);
@@ -104,7 +110,7 @@ void move_sender_free(struct move_sender *s)
 
 struct move_receiver {
     uint8_t key[32]; /* ours */
-    uint8_t ctx[46];
+    uint8_t ctx[CONTEXT];
     bool begun;
     struct move_meta meta;
     struct aead *aead;
@@ -114,7 +120,7 @@ struct move_receiver {
 };
 
 int move_receiver_new(struct move_receiver **out, const uint8_t key[32], const struct id128 *move,
-                      const struct id128 *sub)
+                      const struct id128 *sub, const struct digest *salt)
 {
     struct move_receiver *r = calloc(1, sizeof(*r));
 
@@ -122,7 +128,7 @@ int move_receiver_new(struct move_receiver **out, const uint8_t key[32], const s
     if (r == NULL)
         return -ENOMEM;
     memcpy(r->key, key, 32);
-    context(r->ctx, move, sub);
+    context(r->ctx, move, sub, salt);
     buf_init(&r->wait, MOVE_CHUNK + AEAD_TAG + MOVE_HEAD_MAX + 4);
     *out = r;
     return 0;

@@ -5,8 +5,9 @@
  * policy[32] | u64 accepted | country[2] | u8 n, account | u8 n, name ) chunks of 65,536 bytes of
  * plaintext, AES-256-GCM under key, nonce = u32 last | u64 number, AD = move | sub
  *
- * The box is sealed to the destination's move key in the context "move-object/v1" | move | sub:
- * only its keeper opens it; fronts, couriers and the network carry ciphertext. */
+ * The box is sealed to the destination's move key in the context "move-object/v2" | move | sub |
+ * salt: only its keeper opens it; fronts, couriers and the network carry ciphertext.  The salt is
+ * the move's, known to the two keepers alone, so only the sender can say whose a file is. */
 #ifndef SITE_MOVE_STREAM_H
 #define SITE_MOVE_STREAM_H
 
@@ -34,7 +35,8 @@ struct move_meta {
 struct move_sender;
 MUST_CHECK int move_sender_new(struct move_sender **out, const uint8_t to[32],
                                const struct id128 *move, const struct id128 *sub,
-                               const struct move_meta *meta, struct buf *head);
+                               const struct digest *salt, const struct move_meta *meta,
+                               struct buf *head);
 MUST_CHECK int move_sender_chunk(struct move_sender *s, const uint8_t *p, size_t n, bool last,
                                  struct buf *out);
 void move_sender_free(struct move_sender *s);
@@ -44,7 +46,8 @@ void move_sender_free(struct move_sender *s);
 struct move_receiver;
 typedef int move_sink(void *arg, const void *p, size_t n);
 MUST_CHECK int move_receiver_new(struct move_receiver **out, const uint8_t key[32],
-                                 const struct id128 *move, const struct id128 *sub);
+                                 const struct id128 *move, const struct id128 *sub,
+                                 const struct digest *salt);
 MUST_CHECK int move_receiver_data(struct move_receiver *r, const uint8_t *p, size_t n,
                                   move_sink *sink, void *arg);
 /* All is there: 0 and the file's description (lent). */

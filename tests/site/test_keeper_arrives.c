@@ -105,7 +105,7 @@ static void send_bytes(struct keeper_rig *r, const struct arrival *a, size_t i,
     struct buf out;
 
     buf_init(&out, 1 << 20);
-    rig_ok(move_sender_new(&s, r->move_pub, &a->t.move, sealed_for, meta, &out), NULL);
+    rig_ok(move_sender_new(&s, r->move_pub, &a->t.move, sealed_for, &a->salt, meta, &out), NULL);
     rig_ok(move_sender_chunk(s, (const uint8_t *)content[i], strlen(content[i]), true, &out), NULL);
     move_sender_free(s);
     rig_data(r, id, out.data, out.len - cut);
@@ -373,7 +373,7 @@ static void a_set_with_a_wrong_file_in_it_is_taken_as_a_whole_or_not(void **stat
     open_truly(r, &a);
     send_truly(r, &a, 0);
     send_truly(r, &a, 1);
-    { /* who knows move and key can send a file of its own; the root tells */
+    { /* a sender that sends what it did not announce; the root tells */
         struct rig_sub theirs = a.s[2];
 
         a.s[2].sub = random_id();
@@ -446,6 +446,66 @@ static void a_sub_that_arrives_is_not_accepted_beside_it(void **state)
     arrival_done(&a);
 }
 
+/* An upload that was begun before its sub arrived, and lasts longer than the whole move. */
+static void an_upload_older_than_the_move_of_its_sub_is_not_accepted(void **state)
+{
+    struct keeper_rig *r = *state;
+    struct pm_put_begin m;
+    struct arrival a;
+    uint64_t early, id = rig_id(r), size = rig_metric(r, "site_ledger_size");
+
+    prepare_arrival(r, &a, FILES);
+    rig_open_sub(r, &a.s[0]);
+    early = rig_begin(r, &a.s[0]);
+    rig_data(r, early, content[0], strlen(content[0]));
+    open_truly(r, &a);
+    for (size_t i = 0; i < FILES; i++)
+        send_truly(r, &a, i);
+    close_truly(r, &a);
+    /* the ticket is the upload's, whatever else is asked with it */
+    memset(&m, 0, sizeof(m));
+    m.sub = a.s[0].sub;
+    m.ticket = a.s[0].ticket;
+    m.length = UINT64_MAX;
+    rig_say(r, FK_PUT_BEGIN, id, &m, sizeof(m));
+    rig_refused(r, id, PRF_BUSY);
+    rig_say(r, FK_PUT_END, early, NULL, 0);
+    rig_refused(r, early, PRF_CONFLICT);
+    rig_say(r, FK_PUT_BEGIN, id = rig_id(r), &m, sizeof(m));
+    rig_refused(r, id, PRF_TICKET);
+    assert_int_equal(rig_metric(r, "site_ledger_size"), size + FILES + 1);
+    assert_int_equal(rig_metric(r, "site_submissions_total"), 0);
+    here_are(r, FILES);
+    arrival_done(&a);
+}
+
+/* The set's root says which content each sub has, not whose it is: that only the sender may say. */
+static void a_stranger_who_knows_a_file_cannot_make_it_his(void **state)
+{
+    struct keeper_rig *r = *state;
+    struct digest salt;
+    struct move_meta m;
+    struct arrival a;
+    uint64_t id;
+
+    prepare_arrival(r, &a, FILES);
+    open_truly(r, &a);
+    m = meta_of(&a, 0);
+    memset(m.sub_key, 7, sizeof(m.sub_key));
+    salt = a.salt;
+    random_bytes(a.salt.b, sizeof(a.salt.b)); /* he does not know it */
+    id = say_begin(r, &a.t.move, &a.s[0].sub);
+    (void)rig_answer(r, id, FK_PUT_GO, 0);
+    send_bytes(r, &a, 0, &m, &a.s[0].sub, 0, id);
+    rig_refused(r, id, PRF_BUSY); /* the stream does not open; whoever can may send it */
+    a.salt = salt;
+    for (size_t i = 0; i < FILES; i++)
+        send_truly(r, &a, i);
+    close_truly(r, &a);
+    here_are(r, FILES);
+    arrival_done(&a);
+}
+
 /* The other way round: a sub that is here is not taken a second time. */
 static void a_sub_that_is_here_does_not_arrive(void **state)
 {
@@ -472,7 +532,7 @@ static void a_sub_that_is_here_does_not_arrive(void **state)
 
         m = meta_of(&a, 1);
         buf_init(&out, 1 << 20);
-        rig_ok(move_sender_new(&s, r->move_pub, &a.t.move, &a.s[1].sub, &m, &out), NULL);
+        rig_ok(move_sender_new(&s, r->move_pub, &a.t.move, &a.s[1].sub, &a.salt, &m, &out), NULL);
         rig_ok(move_sender_chunk(s, (const uint8_t *)content[1], m.size, true, &out), NULL);
         move_sender_free(s);
         rig_data(r, id, out.data, out.len);
@@ -543,6 +603,8 @@ int main(void)
         T(a_set_with_a_wrong_file_in_it_is_taken_as_a_whole_or_not),
         T(a_stranger_who_knows_the_move_cannot_throw_away_what_has_arrived),
         T(a_sub_that_arrives_is_not_accepted_beside_it),
+        T(an_upload_older_than_the_move_of_its_sub_is_not_accepted),
+        T(a_stranger_who_knows_a_file_cannot_make_it_his),
         T(a_sub_that_is_here_does_not_arrive),
         T(what_had_arrived_at_a_crash_comes_again),
         T(an_empty_country_arrives_as_well),

@@ -14,6 +14,7 @@
 struct keys {
     uint8_t pub[32], *priv;
     struct id128 move, sub;
+    struct digest salt;
 };
 
 static int set_up(void **state)
@@ -25,6 +26,7 @@ static int set_up(void **state)
     box_keypair(k.pub, k.priv);
     k.move = random_id();
     k.sub = random_id();
+    random_bytes(k.salt.b, sizeof(k.salt.b));
     *state = &k;
     return 0;
 }
@@ -66,7 +68,7 @@ static void send_all(const struct keys *k, size_t size, struct buf *out)
     assert_true(size <= sizeof(plain));
     fill(plain, size);
     buf_init(out, 1 << 20);
-    assert_int_equal(move_sender_new(&s, k->pub, &k->move, &k->sub, &meta, out), 0);
+    assert_int_equal(move_sender_new(&s, k->pub, &k->move, &k->sub, &k->salt, &meta, out), 0);
     do {
         size_t n = size - at < MOVE_CHUNK ? size - at : MOVE_CHUNK;
 
@@ -90,7 +92,7 @@ static int receive(const struct keys *k, const struct id128 *sub, struct span s,
     int rc;
 
     buf_init(plain, 1 << 20);
-    assert_int_equal(move_receiver_new(&r, k->priv, &k->move, sub), 0);
+    assert_int_equal(move_receiver_new(&r, k->priv, &k->move, sub, &k->salt), 0);
     rc = 0;
     for (size_t at = 0; at < s.n && rc == 0; at += step)
         rc = move_receiver_data(r, s.p + at, s.n - at < step ? s.n - at : step, sink, plain);
@@ -188,7 +190,7 @@ static void chunks_that_change_places_are_refused(void **state)
 
 static void a_stream_is_for_one_submission_and_one_site(void **state)
 {
-    struct keys *k = *state;
+    const struct keys *k = *state;
     struct id128 other = random_id();
     struct move_meta meta;
     struct buf wire, plain;
@@ -203,6 +205,9 @@ static void a_stream_is_for_one_submission_and_one_site(void **state)
         struct keys stranger = *k;
 
         stranger.priv = wrong;
+        assert_int_equal(refused(&stranger, buf_span(&wire)), -EBADMSG);
+        stranger = *k; /* who knows the key, but not the move's salt */
+        stranger.salt.b[31] ^= 1;
         assert_int_equal(refused(&stranger, buf_span(&wire)), -EBADMSG);
     }
     secret_free(wrong, 32);
