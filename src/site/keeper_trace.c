@@ -16,11 +16,13 @@
 
 #define WAIT_MAX 60
 #define WAITERS_MAX 4096
+#define WAITERS_OF_ONE (WAITERS_MAX / 8) /* account: one cannot keep the others from waiting */
 
 struct waiter {
     struct waiter *next;
     uint64_t id;
     struct pm_trace ask;
+    char account[sizeof(((struct catalog_submission *)0)->account)];
     mono_ms until;
 };
 
@@ -360,13 +362,34 @@ static void receipt_answer(struct keeper *k, uint64_t id, const struct catalog_s
     buf_free(&out);
 }
 
+static void wait_for_change(struct keeper *k, uint64_t id, const struct pm_trace *ask,
+                            const struct catalog_submission *row)
+{
+    unsigned waiting = 0, theirs = 0;
+    struct waiter *w;
+
+    for (w = k->waiters; w != NULL; w = w->next) {
+        waiting++;
+        theirs += strcmp(w->account, row->account) == 0;
+    }
+    w = waiting < WAITERS_MAX && theirs < WAITERS_OF_ONE ? calloc(1, sizeof(*w)) : NULL;
+    if (w == NULL) {
+        keeper_refuse(k, id, PRF_BUSY, "too many are waiting");
+        return;
+    }
+    w->id = id;
+    w->ask = *ask;
+    memcpy(w->account, row->account, sizeof(w->account));
+    w->until = clock_mono() + 1000 * (mono_ms)(ask->wait < WAIT_MAX ? ask->wait : WAIT_MAX);
+    w->next = k->waiters;
+    k->waiters = w;
+}
+
 void keeper_trace_ask(struct keeper *k, uint64_t id, const struct pm_trace *ask, bool receipt)
 {
     struct catalog_submission row;
     struct pm_traced m;
     struct scanned s;
-    struct waiter *w;
-    unsigned waiting = 0;
 
     if (known(k, id, &ask->sub, &row) != 0)
         return;
@@ -384,18 +407,7 @@ void keeper_trace_ask(struct keeper *k, uint64_t id, const struct pm_trace *ask,
                       NULL);
         return;
     }
-    for (w = k->waiters; w != NULL; w = w->next)
-        waiting++;
-    w = waiting < WAITERS_MAX ? calloc(1, sizeof(*w)) : NULL;
-    if (w == NULL) {
-        keeper_refuse(k, id, PRF_BUSY, "too many are waiting");
-        return;
-    }
-    w->id = id;
-    w->ask = *ask;
-    w->until = clock_mono() + 1000 * (mono_ms)(ask->wait < WAIT_MAX ? ask->wait : WAIT_MAX);
-    w->next = k->waiters;
-    k->waiters = w;
+    wait_for_change(k, id, ask, &row);
 }
 
 /* Answers a waiter if its state changed or its time is over; true if it is gone. */

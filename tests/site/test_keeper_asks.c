@@ -120,6 +120,45 @@ static void traces_and_receipts_need_a_signature_of_now(void **state)
     rig_sub_done(&other);
 }
 
+static uint64_t say_wait(struct keeper_rig *r, const struct rig_sub *s, uint32_t seen)
+{
+    struct pm_trace m = {.sub = s->sub, .time = clock_now(), .wait = 60, .seen = seen};
+    struct ed25519_sig sig;
+    uint64_t id = rig_id(r);
+
+    assert_int_equal(submitter_sign_trace(s->key, &s->sub, m.time, &sig), 0);
+    memcpy(m.sig, sig.b, sizeof(m.sig));
+    rig_say(r, FK_TRACE, id, &m, sizeof(m));
+    return id;
+}
+
+static void one_account_that_waits_everywhere_keeps_nobody_else_from_waiting(void **state)
+{
+    struct keeper_rig *r = *state;
+    struct rig_sub greedy, other;
+    uint32_t seen;
+    uint64_t id;
+
+    rig_sub_new(r, &greedy, "CH");
+    rig_sub_new(r, &other, "CH");
+    sha256_of(RIG_TOKEN_CH, strlen(RIG_TOKEN_CH), &other.open.token);
+    rig_submit(r, &greedy, hello, sizeof(hello));
+    rig_submit(r, &other, "another", 7);
+    rig_settle(r);
+    seen = rig_state(r, &greedy);
+    for (int i = 0; i < 512; i++) /* an eighth of what is there for all */
+        (void)say_wait(r, &greedy, seen);
+    rig_refused(r, say_wait(r, &greedy, seen), PRF_BUSY);
+    assert_int_equal(rig_state(r, &greedy), seen); /* it may ask, but not wait */
+    (void)say_wait(r, &other, seen);
+    id = rig_id(r);
+    order(r, &other, &other, 1, false, id);
+    (void)rig_answer(r, id, FK_ORDERED, sizeof(struct pm_ordered));
+    (void)rig_answer(r, id - 1, FK_TRACED, sizeof(struct pm_traced));
+    rig_sub_done(&greedy);
+    rig_sub_done(&other);
+}
+
 /* --- files --- */
 
 static void only_the_names_of_a_ledger_are_served(void **state)
@@ -273,6 +312,7 @@ int main(void)
         T(orders_need_the_key_and_the_text_of_that_order),
         T(the_same_order_many_times_at_once_erases_once),
         T(traces_and_receipts_need_a_signature_of_now),
+        T(one_account_that_waits_everywhere_keeps_nobody_else_from_waiting),
         T(only_the_names_of_a_ledger_are_served),
         T(nonsense_from_the_front_ends_the_keeper_in_order_and_loses_nothing),
         T(a_front_that_goes_takes_only_its_uploads_with_it),
