@@ -4,14 +4,29 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
+/* What a terminal would obey, and what is no text, becomes '?'. */
 static void scrub(char *s)
 {
-    for (; *s != '\0'; s++) {
-        unsigned char c = (unsigned char)*s;
+    struct span rest = span_str(s);
+    char *to = s;
 
-        if (c < 0x20 || c == 0x7f)
-            *s = '?';
+    while (rest.n > 0) {
+        uint32_t code = 0;
+        size_t len = text_utf8_next(rest, &code);
+        bool bad = len == 0 || text_is_control(code);
+
+        if (len == 0)
+            len = 1;
+        if (bad)
+            *to++ = '?';
+        else
+            for (size_t i = 0; i < len; i++)
+                *to++ = (char)rest.p[i];
+        rest = span_of(rest.p + len, rest.n - len);
     }
+    *to = '\0';
 }
 
 int err_set(struct err *e, int code, const char *fmt, ...)

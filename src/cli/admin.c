@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "base/progress.h"
+#include "cli/cli.h"
 #include "jail/msg.h"
 
 static int reach(const char *path, int *out, struct err *e)
@@ -59,7 +60,7 @@ static int listen_to(struct msg_chan *chan, const char *title, FILE *meanwhile, 
         if (shown)
             progress_step(&bar, says.done);
         else
-            (void)fprintf(meanwhile, "%s\n", says.text);
+            (void)cli_put(meanwhile, says.text);
     }
     if (shown)
         progress_end(&bar);
@@ -71,8 +72,8 @@ static int listen_to(struct msg_chan *chan, const char *title, FILE *meanwhile, 
         return err_set(e, says.rc, "%s", says.text);
     if (heard != NULL)
         memcpy(heard, says.text, sizeof(says.text));
-    else
-        (void)printf("%s\n", says.text);
+    else if ((rc = cli_put(stdout, says.text)) != 0)
+        return err_sys(e, rc, "telling the answer");
     return 0;
 }
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 int cli_exit(int rc)
 {
     switch (-rc) {
@@ -50,6 +52,25 @@ void cli_help(const struct command *c)
 {
     (void)printf("glarus %s - %s\n\nusage: glarus %s %s\n\n%s", c->words, c->summary, c->words,
                  c->usage, c->help);
+}
+
+int cli_put(FILE *f, const char *lines)
+{
+    struct buf plain;
+    int rc = 0;
+
+    buf_init(&plain, 1 << 20);
+    do {
+        size_t n = strcspn(lines, "\n");
+
+        if ((rc = text_plain(&plain, span_of(lines, n))) == 0)
+            rc = buf_putc(&plain, '\n');
+        lines += n + (lines[n] != '\0');
+    } while (rc == 0 && *lines != '\0');
+    if (rc == 0 && fwrite(plain.data, 1, plain.len, f) != plain.len)
+        rc = -EIO;
+    buf_free(&plain);
+    return rc;
 }
 
 int cli_getopt(const struct command *c, int argc, char **argv, const char *shorts,

@@ -8,6 +8,7 @@
 #define CLI_CLI_H
 
 #include <getopt.h>
+#include <stdio.h>
 
 #include "base/err.h"
 #include "base/progress.h"
@@ -35,5 +36,7 @@ int cli_usage(const struct command *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int cli_getopt(const struct command *c, int argc, char **argv, const char *shorts,
                const struct option *longs);
 void cli_help(const struct command *c);
+/* Lines that somebody else wrote, for a terminal: what it would obey becomes '?' (text_plain). */
+int cli_put(FILE *f, const char *lines);
 
 #endif

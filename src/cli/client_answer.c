@@ -28,13 +28,16 @@ static int nonsense(struct err *e, const char *what)
 static int text(const json_t *o, const char *name, char *out, size_t cap)
 {
     const json_t *v = json_object_get(o, name);
-    size_t n = json_string_length(v);
+    size_t n = json_string_length(v), len;
+    struct span rest;
+    uint32_t code;
 
     out[0] = '\0';
     if (!json_is_string(v) || n >= cap)
         return -EPROTO;
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)json_string_value(v)[i] < 0x20)
+    for (rest = span_of(json_string_value(v), n); rest.n > 0;
+         rest = span_of(rest.p + len, rest.n - len))
+        if ((len = text_utf8_next(rest, &code)) == 0 || text_is_control(code))
             return -EPROTO;
     memcpy(out, json_string_value(v), n + 1);
     return 0;

@@ -180,7 +180,12 @@ static const char *state_word(const struct client_answer_state *s)
 
 static int put_line(struct buf *out, const char *name, const char *value)
 {
-    return value[0] == '\0' ? 0 : buf_printf(out, "  %-10s %s\n", name, value);
+    int rc = 0;
+
+    if (value[0] != '\0' && (rc = buf_printf(out, "  %-10s ", name)) == 0 &&
+        (rc = text_plain(out, span_str(value))) == 0)
+        rc = buf_putc(out, '\n');
+    return rc;
 }
 
 static int put_lines(struct buf *out, const char *what, struct span names)

@@ -46,7 +46,7 @@ static int verify_one(const struct verify *v, const char *path)
         code = cli_fail(v->c, &e);
     } else {
         if (!v->json)
-            (void)printf("%s\n", path);
+            (void)cli_put(stdout, path);
         (void)fwrite(out.data, 1, out.len, stdout);
         if (v->file != NULL && !v->json)
             (void)printf("It is the receipt of \"%s\": hash and size are the opened ones.\n",

@@ -15,6 +15,11 @@ static void strangers_control_characters_never_reach_a_terminal(void **state)
     (void)state;
     assert_int_equal(err_set(&e, -EINVAL, "bad name \"%s\"", "a\033[2Jb\n"), -EINVAL);
     assert_string_equal(err_text(&e), "bad name \"a?[2Jb?\"");
+    /* C1's CSI as terminals read it in UTF-8, a text turned round, a byte that is no text */
+    (void)err_set(&e, -EINVAL, "%s",
+                  "a\xc2\x9b"
+                  "2Jb \xe2\x80\xaegpj.exe \xff \xc3\xa9");
+    assert_string_equal(err_text(&e), "a?2Jb ?gpj.exe ? \xc3\xa9");
 }
 
 static void a_prefix_stands_before_the_first_sentence(void **state)
