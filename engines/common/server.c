@@ -133,14 +133,18 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
-/* What a child left in its folder is no other's business. */
-static void scratch_remove(uint32_t serial)
+/* What a child left in its folder is no other's business.  One that was taken over can leave what
+ * is hard to remove, and so take the room of all that follow: then the engine ends, and its files
+ * with it. */
+static int scratch_remove(uint32_t serial)
 {
     char folder[SCRATCH_NAME];
 
-    if (rules_traits.scratch_bytes != 0 &&
-        nftw(scratch_name(folder, serial), remove_one, 8, FTW_DEPTH | FTW_PHYS) != 0)
-        log_warn("a child's folder could not be removed");
+    if (rules_traits.scratch_bytes == 0 ||
+        nftw(scratch_name(folder, serial), remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0)
+        return 0;
+    log_warn("what a child left cannot be removed; the engine begins anew");
+    return -ENOTEMPTY;
 }
 
 static int arena_new(int *out, uint64_t size)
@@ -247,8 +251,10 @@ static enum verdict_reason judge(const struct job *j, const struct proc_last *wh
     return REASON_CRASH;
 }
 
-static void child_ended(struct server *s, struct job *j, const struct proc_last *why, mono_ms now)
+static int child_ended(struct server *s, struct job *j, const struct proc_last *why, mono_ms now)
 {
+    int rc;
+
     take_outcomes(s, j, now);
     j->members = atomic_load(&j->sheet->members);
     j->used = atomic_load(&j->sheet->used);
@@ -256,15 +262,14 @@ static void child_ended(struct server *s, struct job *j, const struct proc_last 
     j->sheet = NULL;
     j->ended = true;
     s->running--;
-    scratch_remove(j->serial);
-    if (j->done == j->scan.n)
-        return;
+    if ((rc = scratch_remove(j->serial)) != 0 || j->done == j->scan.n)
+        return rc;
     if (why->end == PROC_EXITED && why->code == CHILD_FULL && rules_traits.members &&
         j->done > j->from)
-        return;
+        return 0;
     /* only one that got on may ask for a successor: no loop */
     if (why->end == PROC_EXITED && why->code == CHILD_SPENT && j->done > j->from)
-        return;
+        return 0;
     j->file[j->done].reason = (uint8_t)judge(j, why);
     j->file[j->done].serial = j->serial;
     j->done++; /* never tried again */
@@ -273,6 +278,7 @@ static void child_ended(struct server *s, struct job *j, const struct proc_last 
         j->file[j->done].reason = REASON_TIME;
         j->file[j->done].serial = j->serial;
     }
+    return 0;
 }
 
 /* --- telling --- */
@@ -361,10 +367,10 @@ static int attend(struct server *s, struct job *j, struct buf *body, mono_ms now
     if (j->proc.pidfd >= 0) {
         rc = proc_reap(&j->proc, false, &why);
         if (rc == 0)
-            child_ended(s, j, &why, now);
-        else if (rc != -EAGAIN)
+            rc = child_ended(s, j, &why, now);
+        if (rc != 0 && rc != -EAGAIN)
             return rc;
-        else {
+        if (rc == -EAGAIN) {
             take_outcomes(s, j, now);
             if (!j->late && (now - j->since > (mono_ms)j->scan.limit || out_of_time(j, now))) {
                 j->late = true;
@@ -525,7 +531,7 @@ int server_prove(const struct server_spec *spec, struct err *e)
     else
         rc = judge_samples(sheet, spec->rules, e);
 out:
-    scratch_remove(0);
+    (void)scratch_remove(0);
     child_unmap(sheet);
     io_close(&job.batch);
     io_close(&job.arena);

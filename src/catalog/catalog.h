@@ -163,11 +163,13 @@ MUST_CHECK int catalog_verdict_put(struct catalog *c, const struct catalog_verdi
 typedef int catalog_verdict_fn(void *arg, const struct catalog_verdict *v);
 MUST_CHECK int catalog_verdicts(struct catalog *c, const struct id128 *ref, catalog_verdict_fn *fn,
                                 void *arg);
-/* A verdict that another live submission of the same object got from this release: -ENOENT.  ref is
- * that one's; its sealed part (under that slot's key) is appended to sealed, if not NULL. */
+/* A verdict that another live submission of the same object and of the account that ref is of got
+ * from this release: -ENOENT.  out->ref is that one's; its sealed part (under that slot's key) is
+ * appended to sealed, if not NULL. */
 MUST_CHECK int catalog_verdict_of_object(struct catalog *c, const struct id128 *object,
-                                         const char *engine, const struct digest *release,
-                                         struct catalog_verdict *out, struct buf *sealed);
+                                         const struct id128 *ref, const char *engine,
+                                         const struct digest *release, struct catalog_verdict *out,
+                                         struct buf *sealed);
 /* What the file held (detect/tree.h), under vault_seal_text; one per ref, replaced; goes with the
  * submission. */
 MUST_CHECK int catalog_tree_put(struct catalog *c, const struct id128 *ref, struct span sealed);

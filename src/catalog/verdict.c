@@ -62,7 +62,8 @@ int catalog_verdicts(struct catalog *c, const struct id128 *ref, catalog_verdict
     return rc;
 }
 
-int catalog_verdict_of_object(struct catalog *c, const struct id128 *object, const char *engine,
+int catalog_verdict_of_object(struct catalog *c, const struct id128 *object,
+                              const struct id128 *ref, const char *engine,
                               const struct digest *release, struct catalog_verdict *out,
                               struct buf *sealed)
 {
@@ -74,6 +75,7 @@ int catalog_verdict_of_object(struct catalog *c, const struct id128 *object, con
     catalog_bind_id(st, 1, object);
     catalog_bind_text(st, 2, engine);
     catalog_bind_digest(st, 3, release);
+    catalog_bind_id(st, 4, ref);
     if ((rc = catalog_step(st)) != 1)
         return rc == 0 ? -ENOENT : rc;
     rc = read_row(st, out);

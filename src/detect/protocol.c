@@ -250,6 +250,7 @@ static bool inside(const struct detect_members *m, uint64_t at, uint64_t n)
 int protocol_members_check(const struct detect_members *m, const uint8_t *map, uint32_t files)
 {
     struct detect_member one, above;
+    uint64_t all = (uint64_t)m->count * sizeof(one);
 
     for (uint32_t i = 0; i < m->count; i++) {
         memcpy(&one, map + (size_t)i * sizeof(one), sizeof(one));
@@ -257,6 +258,10 @@ int protocol_members_check(const struct detect_members *m, const uint8_t *map, u
             one.depth > DETECT_DEPTH_MAX || one.name_len > DETECT_MEMBER_NAME ||
             one.reason >= REASONS || one.zero != 0 || !inside(m, one.name_at, one.name_len) ||
             !inside(m, one.offset, one.size))
+            return -EPROTO;
+        /* who counts the same bytes again and again would have us hash and scan them as often */
+        all += (uint64_t)one.name_len + one.size;
+        if (all > m->size)
             return -EPROTO;
         if (one.parent == 0) {
             if (one.depth != 1)

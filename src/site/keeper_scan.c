@@ -4,7 +4,7 @@
  * What the vault cannot read or no engine takes is INCOMPLETE with its reason.
  *
  * Not everything is scanned: a file in a hash set has its verdict at once, and so has one whose
- * bytes the same engines have judged by the same rules for another submission. */
+ * bytes the same engines have judged by the same rules for another submission of the account. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,7 +226,9 @@ static int read_judged(struct keeper *k, const struct catalog_verdict *v, const 
     return rc == -ENOENT ? 0 : rc; /* it held nothing */
 }
 
-/* The same bytes were judged by the same rules: the verdict is logged for this submission too. */
+/* The same bytes of the same account were judged by the same rules: the verdict is logged for this
+ * submission too.  Not what was judged for others: who takes over the child that scans his own
+ * files, this one among them, would else decide what everybody is told of it. */
 static bool judged_before(struct keeper *k, const struct detect_line *l,
                           const struct catalog_scan *s)
 {
@@ -240,8 +242,8 @@ static bool judged_before(struct keeper *k, const struct detect_line *l,
     buf_init(&sealed, 8 + CATALOG_SEALED_MAX + VAULT_SEAL_EXTRA);
     buf_init(&names, 8 + CATALOG_SEALED_MAX + VAULT_SEAL_EXTRA);
     buf_init(&tree, CATALOG_TREE_MAX);
-    rc = catalog_verdict_of_object(k->catalog, &s->object, detect_line_label(l), &release, &v,
-                                   &sealed);
+    rc = catalog_verdict_of_object(k->catalog, &s->object, &s->ref, detect_line_label(l), &release,
+                                   &v, &sealed);
     if (rc == 0 && worth_another(&v))
         rc = -ENOENT;
     if (rc == 0)

@@ -354,6 +354,7 @@ static void verdicts_are_kept_found_and_counted(void **state)
 {
     struct fixture *f = *state;
     struct catalog_verdict v = {.engine = "yara", .reason = "none"}, got;
+    struct catalog_submission theirs = sample(5, "US", "b");
     struct id128 o = OBJ(4);
     struct list l = {{0}, 0};
     struct buf sealed;
@@ -387,17 +388,25 @@ static void verdicts_are_kept_found_and_counted(void **state)
     assert_int_equal(l.n[0], CATALOG_CLEAN); /* "hashes" */
     assert_int_equal(l.n[1], CATALOG_MALICIOUS);
     buf_init(&sealed, 64);
-    assert_int_equal(catalog_verdict_of_object(f->c, &o, "yara", &v.release, &got, &sealed), 0);
+    assert_int_equal(catalog_verdict_of_object(f->c, &o, &v.ref, "yara", &v.release, &got, &sealed),
+                     0);
     assert_int_equal(got.verdict, CATALOG_CLEAN);
     assert_int_equal(got.ref.b[0], 4);
     assert_int_equal(got.sealed.n, 0);
     assert_true(span_is(buf_span(&sealed), "opaque"));
     buf_free(&sealed);
     v.release.b[0] = 1;
-    assert_int_equal(catalog_verdict_of_object(f->c, &o, "yara", &v.release, &got, NULL), -ENOENT);
+    assert_int_equal(catalog_verdict_of_object(f->c, &o, &v.ref, "yara", &v.release, &got, NULL),
+                     -ENOENT);
     l.count = 0;
     assert_int_equal(catalog_totals(f->c, take_total, &l), 0);
     assert_int_equal(l.count, 2);
+    v.release.b[0] = 0;
+    theirs.object = o; /* the same bytes; what a was told b is not */
+    assert_int_equal(catalog_submission_add(f->c, &theirs), 0);
+    v.ref = theirs.ref;
+    assert_int_equal(catalog_verdict_of_object(f->c, &o, &v.ref, "yara", &v.release, &got, NULL),
+                     -ENOENT);
 }
 
 static int take_item(void *arg, const struct id128 *sub, bool done)

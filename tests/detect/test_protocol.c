@@ -146,6 +146,37 @@ static void a_bundle_ends_where_its_bytes_end(void **state)
     }
 }
 
+/* A walk that was taken over tells of the same bytes again and again: hashing and scanning them as
+ * often would cost the others' time. */
+static void members_that_share_bytes_are_refused(void **state)
+{
+    enum { N = 2, NAME = 4, SIZE = 1000 };
+    struct detect_member m[N];
+    uint8_t map[sizeof(m) + N * (NAME + SIZE)];
+    struct detect_members table = {.next = 1, .count = N, .size = sizeof(map)};
+
+    (void)state;
+    memset(map, 0, sizeof(map));
+    memset(m, 0, sizeof(m));
+    for (uint32_t i = 0; i < N; i++) {
+        m[i].depth = 1;
+        m[i].name_at = sizeof(m) + i * (NAME + SIZE);
+        m[i].name_len = NAME;
+        m[i].offset = m[i].name_at + NAME;
+        m[i].size = SIZE;
+    }
+    memcpy(map, m, sizeof(m));
+    assert_int_equal(protocol_members_check(&table, map, 1), 0);
+    m[0].offset = sizeof(m);
+    m[0].size = sizeof(map) - sizeof(m); /* everything, beside the second */
+    memcpy(map, m, sizeof(m));
+    assert_int_equal(protocol_members_check(&table, map, 1), -EPROTO);
+    m[0].name_len = m[1].name_len = 0; /* alone it may */
+    m[1].size = 0;
+    memcpy(map, m, sizeof(m));
+    assert_int_equal(protocol_members_check(&table, map, 1), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +184,7 @@ int main(void)
         cmocka_unit_test(a_scan_stays_in_its_limits),
         cmocka_unit_test(a_verdict_that_contradicts_itself_is_a_lie),
         cmocka_unit_test(a_bundle_ends_where_its_bytes_end),
+        cmocka_unit_test(members_that_share_bytes_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
