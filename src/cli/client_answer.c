@@ -173,7 +173,7 @@ static int take_held(struct client_answer_state *a, const json_t *held)
         }
     if (rc == 0 && shown < members)
         rc = buf_printf(&a->held, "and %llu more\n", (unsigned long long)(members - shown));
-    a->held_json = json_dumps(held, JSON_COMPACT | JSON_SORT_KEYS);
+    a->held_json = json_dumps(held, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
     return rc == 0 && a->held_json == NULL ? -ENOMEM : rc;
 }
 

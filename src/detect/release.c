@@ -3,11 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -99,6 +101,17 @@ static int keep_name(struct pack *r, const char *name, struct err *e)
     return 0;
 }
 
+/* Through no link, whatever happens in the folder meanwhile: it may be somebody else's, and we may
+ * be root. */
+static int open_in(int root, const char *name, uint64_t flags)
+{
+    const struct open_how how = {.flags = flags | O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+                                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+    long fd = syscall(SYS_openat2, root, name, &how, sizeof(how));
+
+    return fd < 0 ? -errno : (int)fd;
+}
+
 static int walk(struct pack *r, int root, const char *folder, unsigned depth, struct err *e);
 
 static int look_at(struct pack *r, int root, const char *folder, const char *entry, unsigned depth,
@@ -125,13 +138,13 @@ static int look_at(struct pack *r, int root, const char *folder, const char *ent
 
 static int walk(struct pack *r, int root, const char *folder, unsigned depth, struct err *e)
 {
-    int fd = openat(root, *folder != '\0' ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open_in(root, *folder != '\0' ? folder : ".", O_DIRECTORY);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *en;
     int rc = 0;
 
     if (d == NULL) {
-        rc = err_sys(e, -errno, "rule folder \"%s\"", folder);
+        rc = err_sys(e, fd < 0 ? fd : -errno, "rule folder \"%s\"", folder);
         io_close(&fd);
         return rc;
     }
@@ -151,6 +164,21 @@ static int compare(const void *a, const void *b)
 
 /* --- packing: names and contents into one memory, unread --- */
 
+static int read_file(int root, const char *name, struct buf *text)
+{
+    struct stat st;
+    int fd = open_in(root, name, 0), rc;
+
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &st) != 0)
+        rc = -errno;
+    else
+        rc = S_ISREG(st.st_mode) ? io_read_fd(fd, text) : -EBADMSG;
+    io_close(&fd);
+    return rc;
+}
+
 static int pack_file(struct pack *p, int root, const char *name, struct err *e)
 {
     struct buf text, head;
@@ -158,7 +186,7 @@ static int pack_file(struct pack *p, int root, const char *name, struct err *e)
 
     buf_init(&text, FILE_MAX);
     buf_init(&head, NAME_MAX_ + 6);
-    rc = io_read_file(root, name, &text);
+    rc = read_file(root, name, &text);
     if (rc == -E2BIG || (rc == 0 && (p->size += text.len) > RELEASE_BYTES_MAX)) {
         rc = err_set(e, -E2BIG,
                      "rule file \"%s\": a rule file has at most %llu bytes, a release %llu", name,

@@ -6,13 +6,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "detect/protocol.h"
@@ -149,6 +152,46 @@ static void what_is_no_source_is_refused(void **state)
     assert_non_null(strstr(err_text(&e), "\"link.yar\" is no regular file"));
 }
 
+/* Somebody else's folder, read by root: a file is a link the moment after it was looked at. */
+static void a_file_that_becomes_a_link_is_not_followed(void **state)
+{
+    char here[96], there[96], outside[96];
+    mono_ms until;
+    struct digest theirs, is;
+    struct release *r = NULL;
+    pid_t pid;
+    int status;
+
+    (void)state;
+    put_text("a.yar", "not for the rules");
+    assert_int_equal(release_load(&r, folder, NULL), 0);
+    theirs = release_digest(r);
+    release_free(r);
+    (void)snprintf(here, sizeof(here), "%s/a.yar", folder);
+    (void)snprintf(there, sizeof(there), "%s/other", folder);
+    (void)snprintf(outside, sizeof(outside), "%s/outside", folder);
+    assert_int_equal(rename(here, outside), 0);
+    put_text("a.yar", "rule");
+    assert_int_equal(symlink(outside, there), 0);
+    if ((pid = fork()) == 0)
+        for (;;)
+            (void)renameat2(AT_FDCWD, here, AT_FDCWD, there, RENAME_EXCHANGE);
+    assert_true(pid > 0);
+    until = clock_mono() + 700;
+    while (clock_mono() < until) {
+        r = NULL;
+        if (release_load(&r, folder, NULL) != 0)
+            continue;
+        is = release_digest(r);
+        release_free(r);
+        if (memcmp(&is, &theirs, sizeof(is)) == 0)
+            break;
+    }
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(clock_mono() >= until);
+}
+
 static void a_missing_folder_is_named(void **state)
 {
     struct release *r = NULL;
@@ -168,6 +211,7 @@ int main(void)
         EACH(the_digest_is_that_of_the_formats_page),
         EACH(the_bundle_is_what_was_hashed_for_ever),
         EACH(what_is_no_source_is_refused),
+        EACH(a_file_that_becomes_a_link_is_not_followed),
         EACH(a_missing_folder_is_named),
     };
 
