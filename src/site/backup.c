@@ -16,6 +16,7 @@
 #include "ledger/tlog_tiles.h"
 #include "site/data_format.h"
 #include "site/init.h"
+#include "site/manifest.h"
 
 #define PATH 4096
 #define BLOCK ((size_t)1 << 20)
@@ -100,13 +101,13 @@ static int copy_file(struct copy *c, const char *name, uint64_t upto, struct dig
 static int note_file(struct copy *c, const char *name, uint64_t upto, struct err *e)
 {
     struct digest hash;
-    char hex[65];
     int rc = copy_file(c, name, upto, &hash, e);
 
     if (rc != 0)
         return rc;
-    text_digest(hex, &hash);
-    rc = buf_printf(&c->lines, "%s %s\n", hex, name);
+    rc = manifest_put_file(&c->lines, &hash, name);
+    if (rc == -EINVAL)
+        return err_set(e, rc, "\"%s/%s\" is no file of a site: move it away", c->from, name);
     return rc == 0 ? 0 : err_sys(e, rc, "listing \"%s\"", name);
 }
 
@@ -211,8 +212,7 @@ static int write_manifest(const struct config *c, const char *path, const struct
     int rc;
 
     buf_init(&all, 2 * MANIFEST_MAX);
-    if ((rc = buf_printf(&all, "backup/v1\nsite %s\nepoch %" PRIu64 "\nleaves %" PRIu64 "\n",
-                         c->site, at->epoch, at->leaves)) == 0 &&
+    if ((rc = manifest_put_head(&all, c->site, at->epoch, at->leaves)) == 0 &&
         (rc = buf_put(&all, first->data, first->len)) == 0 &&
         (rc = buf_put(&all, second->data, second->len)) == 0)
         rc = io_replace_file(AT_FDCWD, path, all.data, all.len, 0600);
@@ -250,70 +250,19 @@ int backup_end(const struct config *c, const char *dir, const struct backup_poin
 
 /* --- the way back --- */
 
-static int head_of(struct span *text, const struct config *c, struct backup_point *at,
-                   const char *path, struct err *e)
+static int restore_files(struct copy *x, struct manifest *m, struct err *e)
 {
-    char head[256];
-    char site[20];
-    int used = 0;
-
-    (void)snprintf(head, sizeof(head), "%.*s", (int)(text->n < 255 ? text->n : 255),
-                   (const char *)text->p);
-    if (sscanf(head, "backup/v1\nsite %19s\nepoch %" SCNu64 "\nleaves %" SCNu64 "\n%n", site,
-               &at->epoch, &at->leaves, &used) != 3 ||
-        used == 0)
-        return err_set(e, -EBADMSG, "\"%s\" is no manifest of a backup this program knows", path);
-    if (strcmp(site, c->site) != 0)
-        return err_set(e, -EINVAL, "\"%s\" is a backup of site \"%s\", not of \"%s\"", path, site,
-                       c->site);
-    *text = span_of(text->p + used, text->n - (size_t)used);
-    return 0;
-}
-
-/* Only what a backup has; nothing leads out of the folder. */
-static bool is_ours(const char *name)
-{
-    static const char *const begins[] = {"format", "ledger.vkey", "ledger/artifact/sha256/",
-                                         "ledger/checkpoints/", "vault/seg-"};
-
-    for (size_t i = 0; i < ARRAY_LEN(begins); i++)
-        if (strncmp(name, begins[i], strlen(begins[i])) == 0)
-            return strstr(name, "..") == NULL;
-    return false;
-}
-
-static int restore_line(struct copy *x, struct span line, struct err *e)
-{
-    struct digest want, got;
-    char name[PATH];
+    struct manifest_file f;
+    struct digest got;
     int rc;
 
-    if (line.n < 66 || line.n > 64 + 1 + 200 || line.p[64] != ' ' ||
-        text_undigest(span_of(line.p, 64), &want) != 0)
-        return err_set(e, -EBADMSG, "the manifest has a line that is none");
-    (void)snprintf(name, sizeof(name), "%.*s", (int)(line.n - 65), (const char *)line.p + 65);
-    if (!is_ours(name))
-        return err_set(e, -EBADMSG, "the manifest names \"%s\", which no backup has", name);
-    if ((rc = copy_file(x, name, UINT64_MAX, &got, e)) != 0)
-        return rc;
-    if (!digest_eq(&want, &got))
-        return err_set(e, -EBADMSG,
-                       "\"%s\" of the backup is not what was copied: it is damaged, take another",
-                       name);
-    return 0;
-}
-
-static int restore_lines(struct copy *x, struct span text, struct err *e)
-{
-    int rc = 0;
-
-    while (text.n > 0 && rc == 0) {
-        const uint8_t *end = memchr(text.p, '\n', text.n);
-        size_t n = end == NULL ? text.n : (size_t)(end - text.p);
-
-        rc = restore_line(x, span_of(text.p, n), e);
-        n += end != NULL;
-        text = span_of(text.p + n, text.n - n);
+    while ((rc = manifest_next(m, &f, e)) == 1) {
+        if ((rc = copy_file(x, f.name, UINT64_MAX, &got, e)) != 0)
+            return rc;
+        if (!digest_eq(&f.sha256, &got))
+            return err_set(
+                e, -EBADMSG,
+                "\"%s\" of the backup is not what was copied: it is damaged, take another", f.name);
     }
     return rc;
 }
@@ -360,7 +309,7 @@ static int newest_checkpoint(const struct config *c, struct err *e)
 int backup_restore(const struct config *c, const char *dir, struct backup_point *at, struct err *e)
 {
     char files[PATH], list[PATH];
-    struct span text;
+    struct manifest m = {0};
     uint32_t version;
     struct copy x;
     struct buf b;
@@ -372,11 +321,16 @@ int backup_restore(const struct config *c, const char *dir, struct backup_point 
     buf_init(&b, 2 * MANIFEST_MAX);
     if ((rc = io_read_file(AT_FDCWD, list, &b)) != 0)
         (void)err_sys(e, rc, "reading \"%s\"", list);
-    text = buf_span(&b);
-    if (rc == 0 && (rc = head_of(&text, c, at, list, e)) == 0 &&
-        (rc = copy_open(&x, files, c->data, e)) == 0) {
+    if (rc == 0 && (rc = manifest_read(&m, buf_span(&b), e)) != 0)
+        (void)err_prefix(e, "\"%s\"", list);
+    if (rc == 0 && strcmp(m.site, c->site) != 0)
+        rc = err_set(e, -EINVAL, "\"%s\" is a backup of site \"%s\", not of \"%s\"", list, m.site,
+                     c->site);
+    at->epoch = m.epoch;
+    at->leaves = m.leaves;
+    if (rc == 0 && (rc = copy_open(&x, files, c->data, e)) == 0) {
         x.uid = geteuid() == 0 ? c->uid[CONFIG_KEEPER] : 0;
-        if ((rc = restore_lines(&x, text, e)) == 0 && (rc = newest_checkpoint(c, e)) == 0)
+        if ((rc = restore_files(&x, &m, e)) == 0 && (rc = newest_checkpoint(c, e)) == 0)
             rc = give_folders(c, x.uid, e);
         copy_close(&x);
     }
