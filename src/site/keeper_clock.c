@@ -26,6 +26,7 @@
 #define DOWN ((unix_time)2 * 86400)
 #define SETTLE_MS 3000
 #define ASK_MS 2000
+#define LATEST INT64_C(253402300799) /* 9999: who says later says nothing */
 
 static void judge(struct keeper *k, mono_ms now)
 {
@@ -52,23 +53,32 @@ static void believe(struct keeper *k, unix_time t, mono_ms now)
     judge(k, now);
 }
 
-/* The lower median of the cosigners' times; 0 if none verifies.  So a minority of the witnesses
- * that lies moves nothing. */
-static unix_time times_of(const struct keeper *k, struct span note)
+static bool is_near(unix_time a, unix_time b)
+{
+    return a - b <= BOUND && b - a <= BOUND;
+}
+
+/* The lower median of the cosigners' times; 0 if none verifies.  against: how many of them are far
+ * from wall, bears_out: how many are not. */
+static unix_time times_of(const struct keeper *k, struct span note, unix_time wall, size_t *against,
+                          size_t *bears_out)
 {
     unix_time t[TLOG_POLICY_MAX];
     struct tlog_verdict v;
     size_t n = 0;
 
+    *against = *bears_out = 0;
     if (tlog_policy_check_log(&v, k->quorum, &k->log_key, note, NULL) != 0)
         return 0;
     for (size_t i = 0; i < TLOG_POLICY_MAX; i++)
         if (v.time[i] != 0) {
+            unix_time said = v.time[i] > LATEST ? LATEST : (unix_time)v.time[i];
             size_t at = n++;
 
-            for (; at > 0 && t[at - 1] > (unix_time)v.time[i]; at--)
+            *(is_near(said, wall) ? bears_out : against) += 1;
+            for (; at > 0 && t[at - 1] > said; at--)
                 t[at] = t[at - 1];
-            t[at] = (unix_time)v.time[i];
+            t[at] = said;
         }
     return n == 0 ? 0 : t[(n - 1) / 2];
 }
@@ -77,12 +87,13 @@ static unix_time times_of(const struct keeper *k, struct span note)
 static unix_time seen_before(const struct keeper *k)
 {
     unix_time t = 0;
+    size_t against, bears_out;
     struct buf b;
 
     buf_init(&b, CORE_NOTE_MAX);
     if (ledger_has_checkpoint(k->ledger) &&
         tlog_tiles_checkpoint(k->ledger_dir, ledger_published(k->ledger), &b, NULL) == 0)
-        t = times_of(k, buf_span(&b));
+        t = times_of(k, buf_span(&b), 0, &against, &bears_out);
     buf_free(&b);
     return t;
 }
@@ -114,10 +125,17 @@ void keeper_clock_step(struct keeper *k, mono_ms now)
 
 void keeper_clock_witnessed(struct keeper *k, mono_ms now)
 {
-    unix_time t = times_of(k, buf_span(&k->round.note)), wall = clock_now();
-    bool agree = wall - t <= BOUND && t - wall <= BOUND;
+    unix_time wall = clock_now(), t;
+    size_t against, bears_out;
+    bool agree;
 
+    t = times_of(k, buf_span(&k->round.note), wall, &against, &bears_out);
+    agree = is_near(wall, t);
     if (t == 0)
+        return;
+    /* A checkpoint is published as soon as the quorum has answered, and one that lies and is quick
+     * may be half of it.  A clock that a witness bears out is wrong only by the word of most. */
+    if (!agree && bears_out > 0 && 2 * against <= tlog_policy_witness_count(k->quorum))
         return;
     k->clock.ask = false;
     k->clock.settled = now;
