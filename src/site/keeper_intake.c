@@ -421,8 +421,10 @@ static void put_failed(struct keeper *k, struct act *a, int rc)
     if (t != NULL)
         t->busy = false;
     if (rc == 0) {
-        if (t != NULL)
+        if (t != NULL) {
+            keeper_ticket_accepted(k, t);
             keeper_ticket_drop(k, t);
+        }
         k->n.accepted++;
         k->n.bytes += d->size;
         return;

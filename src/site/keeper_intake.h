@@ -44,6 +44,8 @@ struct ticket {
 struct ticket *keeper_ticket_find(struct keeper *k, const struct id128 *sub); /* may be NULL */
 void keeper_ticket_drop(struct keeper *k, struct ticket *t);
 void keeper_ticket_drop_all(struct keeper *k);
+/* Its submission stands: it counts against the day's quota, whatever becomes of it. */
+void keeper_ticket_accepted(struct keeper *k, const struct ticket *t);
 /* Are place and consent still what they were?  Takes over the policy in force.  false: answered. */
 bool keeper_ticket_still_admitted(struct keeper *k, uint64_t id, struct ticket *t);
 

@@ -16,6 +16,7 @@
 #define TICKETS_MAX 65536
 #define ROWS 16384
 #define QUOTA_SECONDS 60
+#define HOURS 24
 
 TAILQ_HEAD(ticket_list, ticket);
 LIST_HEAD(ticket_row, ticket);
@@ -28,7 +29,9 @@ struct tickets {
     struct quota {     /* of each submitter of the configuration */
         uint64_t busy; /* tickets */
         uint64_t used;
-        unix_time counted; /* when the catalog was asked; 0: never */
+        unix_time counted;    /* when the catalog was asked; 0: never */
+        uint64_t hour[HOURS]; /* accepted in each of the last hours: what is erased counts too */
+        int64_t newest;       /* of them, since 1970 */
     } quota[CONFIG_SUBMITTERS_MAX];
 };
 
@@ -100,6 +103,44 @@ void keeper_ticket_tick(struct keeper *k, unix_time now)
     }
 }
 
+/* The hours that have passed are empty. */
+static void roll(struct quota *q, unix_time now)
+{
+    int64_t h = now / 3600;
+
+    if (h < q->newest || h - q->newest >= HOURS)
+        memset(q->hour, 0, sizeof(q->hour));
+    else
+        for (int64_t i = q->newest + 1; i <= h; i++)
+            q->hour[i % HOURS] = 0;
+    q->newest = h;
+}
+
+void keeper_ticket_accepted(struct keeper *k, const struct ticket *t)
+{
+    struct quota *q = &k->tickets->quota[t->submitter];
+
+    roll(q, clock_now());
+    q->hour[q->newest % HOURS]++;
+}
+
+/* Hours follow their submitter; the rest is counted anew. */
+static void quotas_follow(struct tickets *s, const struct config *old, const struct config *new)
+{
+    struct quota *was = calloc(CONFIG_SUBMITTERS_MAX, sizeof(*was));
+
+    if (was != NULL)
+        memcpy(was, s->quota, sizeof(s->quota));
+    memset(s->quota, 0, sizeof(s->quota));
+    for (size_t i = 0; i < new->submitters &&was != NULL; i++)
+        for (size_t j = 0; j < old->submitters; j++)
+            if (strcmp(new->submitter[i].name, old->submitter[j].name) == 0) {
+                memcpy(s->quota[i].hour, was[j].hour, sizeof(was[j].hour));
+                s->quota[i].newest = was[j].newest;
+            }
+    free(was);
+}
+
 void keeper_ticket_config(struct keeper *k, const struct config *c)
 {
     struct tickets *s = k->tickets;
@@ -119,7 +160,7 @@ void keeper_ticket_config(struct keeper *k, const struct config *c)
             t->submitter_next = i;
         }
     }
-    memset(s->quota, 0, sizeof(s->quota));
+    quotas_follow(s, k->c, c);
     TAILQ_FOREACH(t, &s->oldest, in_age)
     {
         t->submitter = t->submitter_next;
@@ -161,16 +202,23 @@ static bool well_formed(const struct pm_open *m)
 }
 
 /* Submissions of the last 24 hours: counted in the catalog once a minute, in between by openings,
- * so that an opening does not cost a walk over all rows of its account. */
+ * so that an opening does not cost a walk over all rows of its account.  The catalog does not know
+ * whose an erased one was, so those of this life of the process are counted beside it. */
 static uint64_t quota_used(struct keeper *k, const struct config_submitter *s)
 {
     struct quota *q = &k->tickets->quota[s - k->c->submitter];
     unix_time now = clock_now();
+    uint64_t accepted = 0;
 
     if (now < q->counted || now >= q->counted + QUOTA_SECONDS) {
         if (catalog_account_count(k->catalog, s->name, now - 86400, &q->used) != 0)
             q->used = s->per_day; /* a catalog that does not answer admits nobody */
         q->counted = now;
+        roll(q, now);
+        for (size_t i = 0; i < HOURS; i++)
+            accepted += q->hour[i];
+        if (q->used < accepted)
+            q->used = accepted;
     }
     return q->used;
 }

@@ -1,7 +1,10 @@
 /* The keeper against its front: orders, traces, files; and how the two of them end. */
 #include "keeper_rig.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define T(f) cmocka_unit_test_setup_teardown(f, keeper_rig_up, keeper_rig_down)
 
@@ -159,6 +162,56 @@ static void one_account_that_waits_everywhere_keeps_nobody_else_from_waiting(voi
     rig_sub_done(&other);
 }
 
+/* The configuration is read again, with those words for these. */
+static void configure(struct keeper_rig *r, const char *these, const char *those)
+{
+    int fd = memfd_create("config", MFD_CLOEXEC);
+    struct buf b, c;
+    char *at;
+
+    buf_init(&b, 65536);
+    buf_init(&c, 65536);
+    rig_ok(io_read_file(AT_FDCWD, r->file, &b), NULL);
+    at = memmem(b.data, b.len, these, strlen(these));
+    assert_non_null(at);
+    rig_ok(buf_put(&c, b.data, (size_t)(at - (char *)b.data)), NULL);
+    rig_ok(buf_puts(&c, those), NULL);
+    at += strlen(these);
+    rig_ok(buf_put(&c, at, b.len - (size_t)(at - (char *)b.data)), NULL);
+    rig_ok(io_write_all(fd, c.data, c.len), NULL);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    assert_int_equal(msg_send_wait(r->control, PX_CONFIG, 0, span_of(NULL, 0), &fd, RIG_SOON), 0);
+    rig_quiet(r);
+    (void)close(fd);
+    buf_free(&b);
+    buf_free(&c);
+}
+
+/* What was erased is known to the catalog no more, but it was sent. */
+static void erasing_gives_no_quota_back(void **state)
+{
+    struct keeper_rig *r = *state;
+    struct rig_sub s[3];
+    uint64_t id;
+
+    configure(r, ", in_flight: 20", ", per_day: 2");
+    for (size_t i = 0; i < 3; i++)
+        rig_sub_new(r, &s[i], "CH");
+    for (size_t i = 0; i < 2; i++) {
+        rig_submit(r, &s[i], hello, sizeof(hello));
+        order(r, &s[i], &s[i], 1, false, id = rig_id(r));
+        (void)rig_answer(r, id, FK_ORDERED, sizeof(struct pm_ordered));
+    }
+    configure(r, ", in_flight: 20", ", per_day: 2"); /* the catalog is asked again */
+    rig_say(r, FK_OPEN, id = rig_id(r), &s[2].open, sizeof(s[2].open));
+    rig_refused(r, id, PRF_QUOTA);
+    configure(r, ", in_flight: 20", ", per_day: 3");
+    rig_submit(r, &s[2], hello, sizeof(hello));
+    assert_false(rig_logged(r, "was not taken over"));
+    for (size_t i = 0; i < 3; i++)
+        rig_sub_done(&s[i]);
+}
+
 /* --- files --- */
 
 static void only_the_names_of_a_ledger_are_served(void **state)
@@ -312,6 +365,7 @@ int main(void)
         T(orders_need_the_key_and_the_text_of_that_order),
         T(the_same_order_many_times_at_once_erases_once),
         T(traces_and_receipts_need_a_signature_of_now),
+        T(erasing_gives_no_quota_back),
         T(one_account_that_waits_everywhere_keeps_nobody_else_from_waiting),
         T(only_the_names_of_a_ledger_are_served),
         T(nonsense_from_the_front_ends_the_keeper_in_order_and_loses_nothing),
