@@ -1,0 +1,67 @@
+/* calls.h - the system calls of a test's own process, recorded or made to fail.
+ *
+ * Linked into a test, calls.c stands before libc's open, write, fsync, rename ... for the program
+ * and for every shared library it uses (SQLite).  Only files below the watched folder are looked at;
+ * all else goes through untouched.  While a folder is watched nothing is really synced: whether a
+ * sync matters is the model's question (disk.h), and the page cache outlives the process. */
+#ifndef TESTS_FAULTFS_CALLS_H
+#define TESTS_FAULTFS_CALLS_H
+
+#include "disk.h"
+
+/* --- what is watched --- */
+
+/* Everything below dir, which is kept for certain as it is now; what the process does there from
+ * now on is recorded.  At most one folder at a time; NULL ends it. */
+void calls_watch(const char *dir);
+/* Ends the watching and gives the record to the caller. */
+struct calls_trace;
+struct calls_trace *calls_take(void);
+void calls_trace_free(struct calls_trace *t);
+size_t calls_trace_steps(const struct calls_trace *t);
+
+/* A word of the test at this moment of the record: an acknowledgement given, and the like. */
+struct calls_mark {
+    int what;
+    uint64_t value;
+    uint8_t digest[32];
+};
+void calls_mark(int what, uint64_t value, const void *digest);
+
+/* Plays the record, once: the disk as it was when watching began (the caller's), then step i (0 ...
+ * steps - 1).  A mark comes back in *mark, with any other step its what is -1. */
+struct disk *calls_trace_disk(struct calls_trace *t);
+void calls_trace_step(const struct calls_trace *t, size_t i, struct disk *d,
+                      struct calls_mark *mark);
+
+/* --- what fails --- */
+
+enum call { /* kinds of calls */
+    CALL_OPEN,
+    CALL_READ,
+    CALL_WRITE,
+    CALL_SYNC,
+    CALL_SPACE, /* fallocate, ftruncate */
+    CALL_NAME,  /* rename, link, unlink, mkdir, rmdir */
+    CALL_LOOK,  /* stat, readdir, access, flock */
+    CALL_MEMORY,
+    CALL_KINDS
+};
+extern const char *const call_names[CALL_KINDS];
+
+/* The nth call (from 1, counted from now) of the kinds in mask fails with err; 0: none does.  A
+ * failed sync loses what it was to keep.  times: so many in a row; 0: all from there on. */
+void calls_fail(uint64_t nth, unsigned mask, int err, unsigned times);
+#define CALLS_ALL ((1U << CALL_KINDS) - 1)
+#define CALLS_DISK (CALLS_ALL & ~(1U << CALL_MEMORY))
+bool calls_failed(void);          /* since calls_fail: did one? */
+enum call calls_failed_kind(void); /* the first that did */
+/* Every write writes half of what it was asked, every read reads half. */
+void calls_halve(bool on);
+/* Calls of a kind since the process began. */
+uint64_t calls_count(enum call kind);
+
+/* For wrappers of other things (memory.c): counts one, and says whether it shall fail. */
+bool calls_one(enum call kind);
+
+#endif
