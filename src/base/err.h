@@ -25,7 +25,8 @@ int err_set(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* As err_set, and appends ": " and strerror(-code). */
 int err_sys(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* Puts "prefix: " before the text already there (context from a caller).  Returns e's code. */
+/* Puts "prefix: " before the text already there (context from a caller).  Returns e's code, 0
+ * without e: where e may be NULL return your own. */
 int err_prefix(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* The sentence, or strerror of the code if none was written. Never NULL. */

@@ -1,12 +1,10 @@
 /* catalog.c - opening, batches, scrubbing, and the small change of SQLite. */
 #include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/io.h"
 #include "catalog/catalog_priv.h"
 
 static const char *const text[] = {
@@ -178,12 +176,14 @@ bool catalog_col_text(sqlite3_stmt *st, int i, char *out, size_t cap)
  * file that is unlinked leaves its bytes on the disk; catalog_scrub overwrites it. */
 static int connect(struct catalog *c, struct err *e)
 {
-    static const char pragmas[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-                                  "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
-                                  "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4000;"
-                                  "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;";
+    static const char pragmas[] =
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+        "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
+        "PRAGMA cache_size = -65536; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;";
     int keep = 1, rc;
 
+    if ((rc = catalog_wal_trust(c)) != 0)
+        return err_sys(e, rc, "writing the log of the catalog \"%s\" again", c->path);
     rc = sqlite3_open_v2(c->path, &c->db,
                          SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
                              SQLITE_OPEN_NOFOLLOW,
@@ -201,7 +201,11 @@ static int connect(struct catalog *c, struct err *e)
                              "rebuild\"",
                              c->path)
                    : err_sys(e, catalog_errno(rc), "cannot use the catalog \"%s\"", c->path);
-    return catalog_schema(c->db, e);
+    catalog_wal_watch(c);
+    if ((rc = catalog_schema(c->db, e)) != 0)
+        return rc;
+    rc = catalog_wal_sync_name(c);
+    return rc == 0 ? 0 : err_sys(e, rc, "syncing the folder of the catalog \"%s\"", c->path);
 }
 
 static void disconnect(struct catalog *c)
@@ -210,6 +214,9 @@ static void disconnect(struct catalog *c)
         (void)sqlite3_finalize(c->st[i]);
         c->st[i] = NULL;
     }
+    /* closing checkpoints; a log that cannot be trusted is left as it is, for the next opening */
+    if (c->db != NULL && c->doubtful && catalog_wal_trust(c) != 0)
+        (void)sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     (void)sqlite3_close(c->db);
     c->db = NULL;
 }
@@ -220,7 +227,9 @@ int catalog_open(struct catalog **out, const char *path, struct err *e)
     mode_t mask;
     int rc;
 
-    if (c == NULL || (c->path = strdup(path)) == NULL) {
+    if (c == NULL || (c->path = strdup(path)) == NULL || asprintf(&c->wal, "%s-wal", path) < 0) {
+        if (c != NULL)
+            free(c->path);
         free(c);
         return err_sys(e, -ENOMEM, "opening the catalog");
     }
@@ -229,7 +238,8 @@ int catalog_open(struct catalog **out, const char *path, struct err *e)
     (void)umask(mask);
     if (rc != 0) {
         catalog_close(c);
-        return err_prefix(e, "catalog \"%s\"", path);
+        (void)err_prefix(e, "catalog \"%s\"", path);
+        return rc; /* e may be NULL */
     }
     catalog_index_init(c);
     *out = c;
@@ -244,6 +254,7 @@ void catalog_close(struct catalog *c)
         catalog_rollback(c);
     disconnect(c);
     free(c->path);
+    free(c->wal);
     free(c);
 }
 
@@ -275,56 +286,23 @@ void catalog_rollback(struct catalog *c)
 
 int catalog_sync(struct catalog *c)
 {
-    return catalog_errno(
-        sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL));
+    return catalog_wal_checkpoint(c, SQLITE_CHECKPOINT_FULL, NULL, NULL);
 }
 
 /* --- scrubbing --- */
 
-/* In place, and only then unlinked: truncating first would leave the bytes in free blocks. */
-static int wipe_file(const char *path)
-{
-    static const uint8_t zeros[65536];
-    struct stat st;
-    int fd, rc = 0;
-
-    fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return errno == ENOENT ? 0 : -errno;
-    if (fstat(fd, &st) != 0)
-        rc = -errno;
-    for (off_t at = 0; rc == 0 && at < st.st_size; at += (off_t)sizeof(zeros)) {
-        off_t left = st.st_size - at;
-
-        rc = io_pwrite_all(fd, zeros, left < (off_t)sizeof(zeros) ? (size_t)left : sizeof(zeros),
-                           at);
-    }
-    if (rc == 0)
-        rc = io_sync_fd(fd);
-    if (rc == 0 && unlink(path) != 0)
-        rc = -errno;
-    io_close(&fd);
-    return rc;
-}
-
 int catalog_scrub(struct catalog *c, struct err *e)
 {
     int frames = 0, moved = 0, rc;
-    char *wal;
 
     if (!sqlite3_get_autocommit(c->db))
         return err_set(e, -EINVAL, "scrubbing the catalog within a batch");
-    rc = sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_FULL, &frames, &moved);
-    if (rc != SQLITE_OK || frames != moved)
-        return err_sys(e, rc != SQLITE_OK ? catalog_errno(rc) : -EBUSY,
-                       "moving the catalog's log into the catalog");
-    wal = sqlite3_mprintf("%s-wal", c->path);
-    if (wal == NULL)
-        return err_sys(e, -ENOMEM, "scrubbing the catalog");
+    rc = catalog_wal_checkpoint(c, SQLITE_CHECKPOINT_FULL, &frames, &moved);
+    if (rc != 0 || frames != moved)
+        return err_sys(e, rc != 0 ? rc : -EBUSY, "moving the catalog's log into the catalog");
     disconnect(c);
-    if ((rc = wipe_file(wal)) != 0)
-        rc = err_sys(e, rc, "overwriting \"%s\"", wal);
-    sqlite3_free(wal);
+    if ((rc = catalog_wal_wipe(c)) != 0)
+        rc = err_sys(e, rc, "overwriting \"%s-wal\"", c->path);
     /* the catalog is usable again whatever happened */
     if (connect(c, rc == 0 ? e : NULL) != 0 && rc == 0)
         rc = e != NULL ? e->code : -EIO;

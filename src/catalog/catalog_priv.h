@@ -21,7 +21,8 @@ struct catalog_index {
 
 struct catalog {
     sqlite3 *db;
-    char *path;
+    char *path, *wal; /* of the database; of its log, "PATH-wal" */
+    bool doubtful;    /* a sync of the log failed: its bytes may lie in memory only */
     sqlite3_stmt *st[SQL_COUNT];
     struct catalog_index index;
 };
@@ -50,6 +51,14 @@ bool catalog_col_id(sqlite3_stmt *st, int i, struct id128 *out); /* NULL: zeros 
 bool catalog_col_digest(sqlite3_stmt *st, int i, struct digest *out);
 uint64_t catalog_col_u64(sqlite3_stmt *st, int i);
 bool catalog_col_text(sqlite3_stmt *st, int i, char *out, size_t cap);
+
+/* wal.c */
+MUST_CHECK int catalog_wal_trust(struct catalog *c); /* writes the log over itself, synced */
+MUST_CHECK int catalog_wal_sync_name(struct catalog *c);
+/* Moves the log into the database, mode as SQLite's; frames, moved: may be NULL. */
+MUST_CHECK int catalog_wal_checkpoint(struct catalog *c, int mode, int *frames, int *moved);
+void catalog_wal_watch(struct catalog *c); /* a checkpoint whenever the log has grown long */
+MUST_CHECK int catalog_wal_wipe(struct catalog *c); /* zeros, then no file; not while connected */
 
 /* schema.c */
 MUST_CHECK int catalog_schema(sqlite3 *db, struct err *e);

@@ -29,8 +29,10 @@ int document_read(const char *path, enum document kind, struct buf *text, struct
     dsse_digest(buf_span(text), digest);
     if (!is_envelope(buf_span(text)))
         return 0;
-    if ((rc = dsse_parse(env, buf_span(text), e)) != 0)
-        return err_prefix(e, "%s", path);
+    if ((rc = dsse_parse(env, buf_span(text), e)) != 0) {
+        (void)err_prefix(e, "%s", path);
+        return rc;
+    }
     if (strcmp(dsse_type(*env), document_type(kind)) != 0)
         return err_set(e, -EINVAL, "\"%s\" is an envelope of type %s, not %s", path,
                        dsse_type(*env), document_type(kind));

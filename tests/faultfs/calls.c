@@ -23,8 +23,22 @@
 const char *const call_names[CALL_KINDS] = {"open",  "read", "write", "sync",
                                             "space", "name", "look",  "memory"};
 
-enum step_kind { MAKE, MAKE_FOLDER, LINK, REMOVE, RENAME, EXCHANGE, WRITE, LENGTH, RESERVE, PUNCH,
-                 SYNC, SYNC_ALL, LOSE, MARK };
+enum step_kind {
+    MAKE,
+    MAKE_FOLDER,
+    LINK,
+    REMOVE,
+    RENAME,
+    EXCHANGE,
+    WRITE,
+    LENGTH,
+    RESERVE,
+    PUNCH,
+    SYNC,
+    SYNC_ALL,
+    LOSE,
+    MARK
+};
 
 struct step {
     enum step_kind kind;
@@ -230,6 +244,11 @@ void calls_mark(int what, uint64_t value, const void *digest)
             memcpy(s->mark.digest, digest, 32);
     }
     (void)pthread_mutex_unlock(&lock);
+}
+
+size_t calls_steps(void)
+{
+    return trace == NULL ? 0 : trace->n;
 }
 
 void calls_trace_free(struct calls_trace *t)

@@ -1,9 +1,9 @@
 /* calls.h - the system calls of a test's own process, recorded or made to fail.
  *
  * Linked into a test, calls.c stands before libc's open, write, fsync, rename ... for the program
- * and for every shared library it uses (SQLite).  Only files below the watched folder are looked at;
- * all else goes through untouched.  While a folder is watched nothing is really synced: whether a
- * sync matters is the model's question (disk.h), and the page cache outlives the process. */
+ * and for every shared library it uses (SQLite).  Only files below the watched folder are looked
+ * at; all else goes through untouched.  While a folder is watched nothing is really synced: whether
+ * a sync matters is the model's question (disk.h), and the page cache outlives the process. */
 #ifndef TESTS_FAULTFS_CALLS_H
 #define TESTS_FAULTFS_CALLS_H
 
@@ -19,6 +19,8 @@ struct calls_trace;
 struct calls_trace *calls_take(void);
 void calls_trace_free(struct calls_trace *t);
 size_t calls_trace_steps(const struct calls_trace *t);
+
+size_t calls_steps(void); /* recorded so far */
 
 /* A word of the test at this moment of the record: an acknowledgement given, and the like. */
 struct calls_mark {
@@ -37,15 +39,15 @@ void calls_trace_step(const struct calls_trace *t, size_t i, struct disk *d,
 /* --- what fails --- */
 
 enum call { /* kinds of calls */
-    CALL_OPEN,
-    CALL_READ,
-    CALL_WRITE,
-    CALL_SYNC,
-    CALL_SPACE, /* fallocate, ftruncate */
-    CALL_NAME,  /* rename, link, unlink, mkdir, rmdir */
-    CALL_LOOK,  /* stat, readdir, access, flock */
-    CALL_MEMORY,
-    CALL_KINDS
+            CALL_OPEN,
+            CALL_READ,
+            CALL_WRITE,
+            CALL_SYNC,
+            CALL_SPACE, /* fallocate, ftruncate */
+            CALL_NAME,  /* rename, link, unlink, mkdir, rmdir */
+            CALL_LOOK,  /* stat, readdir, access, flock */
+            CALL_MEMORY,
+            CALL_KINDS
 };
 extern const char *const call_names[CALL_KINDS];
 
@@ -54,7 +56,7 @@ extern const char *const call_names[CALL_KINDS];
 void calls_fail(uint64_t nth, unsigned mask, int err, unsigned times);
 #define CALLS_ALL ((1U << CALL_KINDS) - 1)
 #define CALLS_DISK (CALLS_ALL & ~(1U << CALL_MEMORY))
-bool calls_failed(void);          /* since calls_fail: did one? */
+bool calls_failed(void);           /* since calls_fail: did one? */
 enum call calls_failed_kind(void); /* the first that did */
 /* Every write writes half of what it was asked, every read reads half. */
 void calls_halve(bool on);

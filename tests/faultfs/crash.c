@@ -96,7 +96,7 @@ void crash_enumerate(struct calls_trace *t, const struct crash_plan *plan, crash
         calls_trace_step(t, i, d, &m);
         if (m.what >= 0)
             marks_add(&l.marks, &m);
-        else if (i % plan->every == plan->first % plan->every)
+        else if (i >= plan->from && i % plan->every == plan->first % plan->every)
             moment(&l, d, i);
     }
     disk_free(d);

@@ -16,6 +16,7 @@ typedef void crash_check(const char *dir, const struct calls_mark *marks, size_t
 struct crash_plan {
     size_t every;   /* look at each every-th moment (1: all) ... */
     size_t first;   /* ... beginning with this one */
+    size_t from;    /* ... and none before this step */
     unsigned seeds; /* random ways of losing, beside the fixed ones */
     uint64_t seed;  /* the first of them */
 };

@@ -527,8 +527,8 @@ static void cut_names(const struct disk *d, const struct disk_cut *how, struct n
         names_set(out, d->kept.e[i].folder, d->kept.e[i].text, d->kept.e[i].node);
     for (size_t i = 0; i < d->n_pending; i++) {
         const struct naming *c = &d->pending[i];
-        bool keep = how->names == DISK_SOME ? mix(how->seed ^ c->when << 20) % 3 != 0
-                                            : c->when <= moment;
+        bool keep =
+            how->names == DISK_SOME ? mix(how->seed ^ c->when << 20) % 3 != 0 : c->when <= moment;
 
         if (keep && !touches(c, &lost)) {
             names_apply(out, c);

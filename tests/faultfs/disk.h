@@ -1,22 +1,23 @@
 /* disk.h - what a disk holds after the power failed, by a plain description, in memory.
  *
- * A disk has nodes (files and folders; 1 is the root) and, for each, what is *there* (what a running
- * system reads) and what is *kept* for certain (what was synced).  Between the two lie changes in
- * the order they were made, and a power cut keeps any of them, as freely as POSIX lets it:
+ * A disk has nodes (files and folders; 1 is the root) and, for each, what is *there* (what a
+ * running system reads) and what is *kept* for certain (what was synced).  Between the two lie
+ * changes in the order they were made, and a power cut keeps any of them, as freely as POSIX lets
+ * it:
  *
- *   - Bytes written are kept for certain by a sync of their file that began after they were written.
- *     Until then each sector of 512 or 4096 bytes is found as it was at some moment since the last
- *     sync, each on its own: writes are reordered and torn at sectors.
+ *   - Bytes written are kept for certain by a sync of their file that began after they were
+ * written. Until then each sector of 512 or 4096 bytes is found as it was at some moment since the
+ * last sync, each on its own: writes are reordered and torn at sectors.
  *   - So is the length, on its own.  What a kept length covers and no kept write filled reads as
  *     zeros; on request as rubbish where a lost write was to fill new space.
  *   - A name made, moved or removed is kept for certain by a sync of its folder, not of the file.
- *     Until then each change may be kept or not, but none without the earlier ones of the same name.
- *     A rename (an exchange too) is one change: it happened or it did not.
+ *     Until then each change may be kept or not, but none without the earlier ones of the same
+ * name. A rename (an exchange too) is one change: it happened or it did not.
  *   - A name that was kept may belong to a file none of whose bytes were.
  *   - A sync of everything keeps everything.
  *
- * Mode and owner are kept at once: nothing here is about them.  Allocation failures end the process.
- * One thread at a time. */
+ * Mode and owner are kept at once: nothing here is about them.  Allocation failures end the
+ * process. One thread at a time. */
 #ifndef TESTS_FAULTFS_DISK_H
 #define TESTS_FAULTFS_DISK_H
 
@@ -57,7 +58,8 @@ void disk_own(struct disk *d, disk_node n, mode_t mode, uid_t uid, gid_t gid);
 
 /* A moment: changes before it are older than those after it. */
 uint64_t disk_now(const struct disk *d);
-/* A sync that returned success keeps what was done to n (a folder: to its names) before it began. */
+/* A sync that returned success keeps what was done to n (a folder: to its names) before it began.
+ */
 void disk_sync(struct disk *d, disk_node n, uint64_t began);
 void disk_sync_all(struct disk *d, uint64_t began);
 /* A sync of a file that failed: the bytes stay readable until the cut, and no later sync keeps them
@@ -76,7 +78,7 @@ struct disk_cut {
     enum disk_keep bytes; /* of files, with their lengths */
     enum disk_keep names;
     unsigned sector; /* 512 or 4096 */
-    bool rubbish; /* in new space whose write was lost, under a length that was kept */
+    bool rubbish;    /* in new space whose write was lost, under a length that was kept */
     uint64_t seed;
 };
 /* How many changes are neither synced nor undone by it: 0 means that every cut gives the same. */

@@ -82,8 +82,8 @@ static void prepare(struct stores *s, const char *dir)
     seed[0] = 2;
     assert_int_equal(ed25519_from_seed(&s->cosigner, seed), 0);
     assert_int_equal(note_signer_init(&s->log_key, ORIGIN, VKEY_ED25519, s->log, NULL), 0);
-    assert_int_equal(note_signer_init(&s->cosigner_key, WITNESS, VKEY_COSIGNATURE, s->cosigner, NULL),
-                     0);
+    assert_int_equal(
+        note_signer_init(&s->cosigner_key, WITNESS, VKEY_COSIGNATURE, s->cosigner, NULL), 0);
 }
 
 /* As keeper_open does. */
@@ -181,13 +181,18 @@ int stores_found(struct stores *s, const char *dir)
 /* --- acts --- */
 
 struct fate {
-    int rc; /* 1: not known yet */
+    int rc;        /* 1: not known yet */
+    uint64_t upto; /* leaves that a signature must cover */
 };
 
 static void act_done(struct keeper *k, struct act *a, int rc)
 {
+    struct fate *f = a->ctx;
+
     (void)k;
-    ((struct fate *)a->ctx)->rc = rc;
+    f->rc = rc;
+    for (size_t i = 0; i < a->leaves; i++)
+        f->upto = a->index[i] >= f->upto ? a->index[i] + 1 : f->upto;
 }
 
 /* Signs what the ledger holds now, as the signer's process would be asked to. */
@@ -218,7 +223,11 @@ static int carry_out(struct stores *s, const struct fate *f, unsigned n)
         rc = rc == 0 && f[i].rc != 0 ? (f[i].rc == 1 ? -EAGAIN : f[i].rc) : rc;
     if (rc == 0)
         rc = s->k->stopped;
-    return rc != 0 ? rc : sign(s, NULL);
+    if (rc == 0)
+        rc = sign(s, NULL);
+    for (unsigned i = 0; i < n && rc == 0; i++)
+        rc = f[i].upto > signer_size(s->signer) ? -EAGAIN : 0;
+    return rc;
 }
 
 static int accept_note(struct act *a, unsigned n, const struct id128 *object)
@@ -241,8 +250,8 @@ static int accept_note(struct act *a, unsigned n, const struct id128 *object)
 static int fill_act(struct stores *s, struct act *a, unsigned n, struct vault_put *put, bool *taken)
 {
     struct id128 ref = stores_id(n, 'r'), sub = stores_id(n, 's'), object;
-    struct slot_blob blob = {.country = {'C', 'H'}, .account = span_str("acme"),
-                             .name = span_str("a file")};
+    struct slot_blob blob = {
+        .country = {'C', 'H'}, .account = span_str("acme"), .name = span_str("a file")};
     struct vault_group *g;
     struct digest sha256;
     struct buf b;
@@ -272,7 +281,7 @@ static int accept_one(struct stores *s, unsigned n, struct fate *f)
     bool taken = false;
     int rc;
 
-    f->rc = 1;
+    *f = (struct fate){1, 0};
     if (a == NULL)
         return -ENOMEM;
     a->done = act_done;
@@ -297,7 +306,7 @@ static int accept_one(struct stores *s, unsigned n, struct fate *f)
 
 int stores_accept(struct stores *s, unsigned count)
 {
-    struct fate f[16];
+    struct fate f[16] = {{0, 0}};
     unsigned first = s->next, n = 0;
     int rc = 0, rc2;
 
@@ -316,7 +325,7 @@ int stores_erase(struct stores *s, unsigned n)
 {
     struct id128 sub = stores_id(n, 's');
     struct catalog_submission row;
-    struct fate f = {1};
+    struct fate f = {1, 0};
     struct act *a;
     int rc = catalog_submission_get(s->k->catalog, &sub, &row);
 

@@ -1,7 +1,8 @@
 /* stores.h - everything a site keeps on disk, in one process: vault, journal, keys, catalog and
- * ledger through the keeper's own code (acts, groups, replay, epochs, inventories), the signer's and
- * a witness's state by calls instead of messages.  What is acknowledged is marked in the record of
- * system calls (faultfs/calls.h), so that a test can ask after every crash whether it is there. */
+ * ledger through the keeper's own code (acts, groups, replay, epochs, inventories), the signer's
+ * and a witness's state by calls instead of messages.  What is acknowledged is marked in the record
+ * of system calls (faultfs/calls.h), so that a test can ask after every crash whether it is there.
+ */
 #ifndef TESTS_SITE_STORES_H
 #define TESTS_SITE_STORES_H
 
@@ -35,7 +36,8 @@ struct stores {
     unsigned next; /* submission */
 };
 
-/* Makes the folders and keys in dir as "site init" does; epoch 1 is opened, checkpoint published. */
+/* Makes the folders and keys in dir as "site init" does; epoch 1 is opened, checkpoint published.
+ */
 int stores_found(struct stores *s, const char *dir);
 /* Opens what is in dir and catches up.  0 or why not, in s->e; close in any case. */
 int stores_open(struct stores *s, const char *dir);

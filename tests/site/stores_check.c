@@ -27,10 +27,8 @@ struct expected {
 
 static void expect(struct expected *x, const struct calls_mark *m, size_t n)
 {
-    static const enum state becomes[] = {[MARK_ASKED] = ASKED,
-                                         [MARK_KEPT] = KEPT,
-                                         [MARK_ERASING] = ERASING,
-                                         [MARK_ERASED] = ERASED};
+    static const enum state becomes[] = {
+        [MARK_ASKED] = ASKED, [MARK_KEPT] = KEPT, [MARK_ERASING] = ERASING, [MARK_ERASED] = ERASED};
 
     memset(x, 0, sizeof(*x));
     x->next = 1;
@@ -89,7 +87,8 @@ static int reads(struct stores *s, unsigned n)
     return rc != 0 ? rc : at == len ? 0 : -EILSEQ;
 }
 
-/* The leaf of an acceptance is in the ledger, where the catalog says, under a proof that verifies. */
+/* The leaf of an acceptance is in the ledger, where the catalog says, under a proof that verifies.
+ */
 static void check_leaf(struct stores *s, unsigned n, const struct catalog_submission *row)
 {
     struct digest path[CORE_PROOF_MAX], root, own;
@@ -305,7 +304,8 @@ void stores_check(const char *dir, const struct calls_mark *m, size_t n, void *w
     if ((rc = stores_open(&s, dir)) != 0)
         WRONG("it does not open again (%d): %s", rc, err_text(&s.e));
     if (s.report.damaged != 0)
-        WRONG("%zu stretches of the journal are damaged: segment %u, at %llu, %llu bytes, groups %llu to "
+        WRONG("%zu stretches of the journal are damaged: segment %u, at %llu, %llu bytes, groups "
+              "%llu to "
               "%llu",
               s.report.damaged, (unsigned)s.report.damage[0].segment,
               (unsigned long long)s.report.damage[0].at,

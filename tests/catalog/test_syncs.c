@@ -1,0 +1,164 @@
+/* Syncs that fail, and power cuts: whatever of the catalog is found afterwards is one state that it
+ * was in, never a mixture of two. */
+#include "faultfs/scratch.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "catalog/catalog.h"
+#include "faultfs/crash.h"
+
+#define ROWS 60 /* some pages */
+
+static char dir[SCRATCH];
+static struct crash_tally tally;
+
+static void path_of(const char *folder, char out[200])
+{
+    (void)snprintf(out, 200, "%s/catalog.db", folder);
+}
+
+static int put(struct catalog *c, unsigned row, unsigned value)
+{
+    char name[32], text[200];
+
+    (void)snprintf(name, sizeof(name), "row %02u", row);
+    (void)snprintf(text, sizeof(text), "%-150u", value);
+    return catalog_value_put(c, name, span_str(text));
+}
+
+/* One batch: all rows say the same. */
+static int all_say(struct catalog *c, unsigned value)
+{
+    int rc = catalog_begin(c);
+
+    for (unsigned i = 0; i < ROWS && rc == 0; i++)
+        rc = put(c, i, value);
+    return rc == 0 ? catalog_commit(c) : rc;
+}
+
+static int is_same(void *arg, const char *name, struct span value)
+{
+    struct span *first = arg;
+    static char kept[200];
+
+    if (first->p == NULL) {
+        memcpy(kept, value.p, value.n);
+        *first = span_of(kept, value.n);
+    } else if (value.n != first->n || memcmp(value.p, first->p, value.n) != 0) {
+        fail_msg("%s says %.6s, the first row %.6s", name, (const char *)value.p,
+                 (const char *)first->p);
+    }
+    return 0;
+}
+
+static void check(const char *folder, const struct calls_mark *m, size_t n, void *arg)
+{
+    struct span first = {NULL, 0};
+    struct err e = ERR_INIT;
+    struct catalog *c;
+    char path[200];
+
+    path_of(folder, path);
+    if (catalog_open(&c, path, &e) != 0)
+        fail_msg("it does not open: %s", err_text(&e));
+    assert_int_equal(catalog_values(c, "row", is_same, &first), 0);
+    if (n > 0 && first.n == 0) /* a mark: that value is durable */
+        fail_msg("%llu was synced and nothing is here", (unsigned long long)m[n - 1].value);
+    if (n > 0 && strtoul((const char *)first.p, NULL, 10) < m[n - 1].value)
+        fail_msg("%llu was synced, %.6s is here", (unsigned long long)m[n - 1].value,
+                 (const char *)first.p);
+    assert_int_equal(all_say(c, 9999), 0);
+    catalog_close(c);
+}
+
+/* Goes on after a failure as a keeper does: tries again later, or ends and is started again. */
+static void live(bool start_again)
+{
+    struct catalog *c = NULL;
+    char path[200];
+
+    path_of(dir, path);
+    for (unsigned value = 1; value < 8; value++) {
+        int rc;
+
+        if (c == NULL && catalog_open(&c, path, NULL) != 0) {
+            c = NULL;
+            continue;
+        }
+        rc = all_say(c, value);
+        if (rc == 0 && value % 2 == 0)
+            rc = value % 4 == 0 ? catalog_scrub(c, NULL) : catalog_sync(c);
+        if (rc == 0 && value % 2 == 0)
+            calls_mark(1, value, NULL);
+        if (rc != 0 && start_again) {
+            catalog_close(c);
+            c = NULL;
+        }
+    }
+    catalog_close(c);
+}
+
+static bool fail_one(unsigned k, bool start_again)
+{
+    size_t every = getenv("SOAK_ROUNDS") != NULL ? 1 : 41;
+    const struct crash_plan p = {.every = every, .first = k * 7, .seeds = 1, .seed = k};
+    bool failed;
+
+    calls_watch(dir);
+    calls_fail(k, 1U << CALL_SYNC, EIO, 1);
+    live(start_again);
+    failed = calls_failed();
+    calls_fail(0, 0, 0, 0);
+    crash_enumerate(calls_take(), &p, check, NULL, &tally);
+    scratch_remove(dir);
+    scratch_make(dir);
+    return failed;
+}
+
+static void sweep(bool start_again)
+{
+    unsigned k = 1;
+
+    while (fail_one(k, start_again))
+        k++;
+    print_message("%u syncs failed in turn, %zu crash points\n", k - 1, tally.points);
+    assert_true(k > 8 && tally.points > 100);
+}
+
+static void a_sync_that_failed_is_not_believed_when_tried_again(void **state)
+{
+    sweep(false);
+}
+
+static void what_a_failed_sync_left_in_memory_is_not_believed_after_a_restart(void **state)
+{
+    sweep(true);
+}
+
+static int set_up(void **state)
+{
+    memset(&tally, 0, sizeof(tally));
+    scratch_make(dir);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    if (crash_where()[0] != '\0')
+        print_error("%s\n", crash_where());
+    calls_watch(NULL);
+    scratch_remove(dir);
+    return 0;
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        T(a_sync_that_failed_is_not_believed_when_tried_again),
+        T(what_a_failed_sync_left_in_memory_is_not_believed_after_a_restart),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
