@@ -295,12 +295,13 @@ int io_create_file(int dirfd, const char *path, const void *p, size_t n, mode_t 
     return make_file(dirfd, path, p, n, mode, publish_new);
 }
 
-static int make_dir(int dirfd, const char *path)
+/* 1: made, 0: it was there */
+static int make_dir(int dirfd, const char *path, mode_t mode)
 {
     struct stat st;
 
-    if (mkdirat(dirfd, path, 0755) == 0)
-        return 0;
+    if (mkdirat(dirfd, path, mode) == 0)
+        return 1;
     if (errno != EEXIST)
         return -errno;
     if (fstatat(dirfd, path, &st, 0) != 0)
@@ -308,7 +309,41 @@ static int make_dir(int dirfd, const char *path)
     return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
-int io_mkdirs(int dirfd, const char *path)
+/* The folder that a path's last name stands in; slashes at its end do not count. */
+static char *dir_of(const char *path)
+{
+    size_t n = strlen(path);
+
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    while (n > 0 && path[n - 1] != '/')
+        n--;
+    return n == 0 ? strdup(".") : strndup(path, n);
+}
+
+int io_mkdir_synced(int dirfd, const char *path, mode_t mode)
+{
+    int rc = make_dir(dirfd, path, mode);
+    char *above;
+
+    if (rc <= 0)
+        return rc;
+    above = dir_of(path);
+    rc = above == NULL ? -ENOMEM : io_sync_dir(dirfd, above);
+    free(above);
+    if (rc != 0) /* else who tries again finds it and asks no more */
+        (void)unlinkat(dirfd, path, AT_REMOVEDIR);
+    return rc;
+}
+
+static int mkdir_plain(int dirfd, const char *path, mode_t mode)
+{
+    int rc = make_dir(dirfd, path, mode);
+
+    return rc < 0 ? rc : 0;
+}
+
+static int each_dir(int dirfd, const char *path, int (*make)(int, const char *, mode_t))
 {
     char *copy = strdup(path);
     int rc = 0;
@@ -319,11 +354,11 @@ int io_mkdirs(int dirfd, const char *path)
         if (*p != '/' || p == copy)
             continue;
         *p = '\0';
-        rc = make_dir(dirfd, copy);
+        rc = make(dirfd, copy, 0755);
         *p = '/';
     }
     if (rc == 0)
-        rc = make_dir(dirfd, copy);
+        rc = make(dirfd, copy, 0755);
     free(copy);
     return rc;
 }
@@ -338,4 +373,14 @@ int io_remove_tree(const char *path)
     if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT)
         return 0;
     return -errno;
+}
+
+int io_mkdirs(int dirfd, const char *path)
+{
+    return each_dir(dirfd, path, mkdir_plain);
+}
+
+int io_mkdirs_synced(int dirfd, const char *path)
+{
+    return each_dir(dirfd, path, io_mkdir_synced);
 }

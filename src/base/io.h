@@ -29,6 +29,10 @@ MUST_CHECK int io_create_file(int dirfd, const char *path, const void *p, size_t
 MUST_CHECK int io_mkdirs(int dirfd, const char *path);
 /* Removes a folder and all that is in it, or a file; following no link.  0 too if there is none. */
 MUST_CHECK int io_remove_tree(const char *path);
+/* The same, and the names of those made survive power loss. */
+MUST_CHECK int io_mkdirs_synced(int dirfd, const char *path);
+/* One folder, with that mode; 0 if it is there.  If made, its name survives power loss. */
+MUST_CHECK int io_mkdir_synced(int dirfd, const char *path, mode_t mode);
 MUST_CHECK int io_sync_dir(int dirfd, const char *path);
 MUST_CHECK int io_sync_fd(int fd); /* fsync as 0 or -errno */
 MUST_CHECK int io_datasync_fd(int fd);

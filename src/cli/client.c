@@ -225,7 +225,7 @@ static int load_all(struct reading *r, struct err *e)
     if ((rc = read_settings(r, e)) != 0 || (rc = load_secret(c, r->secret, e)) != 0 ||
         (rc = trust_load(&c->trust, r->trust, e)) != 0 || (rc = client_policy_load(c, e)) != 0)
         return rc;
-    if ((rc = io_mkdirs(AT_FDCWD, c->receipts)) != 0)
+    if ((rc = io_mkdirs_synced(AT_FDCWD, c->receipts)) != 0)
         return err_sys(e, rc, "making \"%s\"", c->receipts);
     if ((rc = client_state_open(&c->state, c->state_path, e)) != 0)
         return rc;

@@ -97,8 +97,8 @@ int witness_init(const char *config, struct err *e)
     struct settings s;
     int rc = settings_load(&s, config, e);
 
-    if (rc == 0 && mkdir(s.state, 0700) != 0 && errno != EEXIST)
-        rc = err_sys(e, -errno, "making \"%s\"", s.state);
+    if (rc == 0 && (rc = io_mkdir_synced(AT_FDCWD, s.state, 0700)) != 0)
+        rc = err_sys(e, rc, "making \"%s\"", s.state);
     if (rc == 0)
         rc = make_key(&s, e);
     if (rc == 0 && s.uid != 0 && geteuid() == 0 &&

@@ -508,7 +508,7 @@ int ledger_open(struct ledger **out, const char *dir, struct err *e)
     }
     buf_init(&l->bundle, (size_t)FULL * (2 + CORE_LEAF_MAX));
     l->dirfd = l->slots.fd = -1;
-    if ((rc = io_mkdirs(AT_FDCWD, dir)) != 0) {
+    if ((rc = io_mkdirs_synced(AT_FDCWD, dir)) != 0) {
         rc = err_sys(e, rc, "creating \"%s\"", dir);
         goto fail;
     }

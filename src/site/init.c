@@ -34,7 +34,7 @@ static int give(const char *path, uint32_t uid, struct err *e)
 
 static int folder(const char *path, mode_t mode, uint32_t uid, struct err *e)
 {
-    int rc = io_mkdirs(AT_FDCWD, path);
+    int rc = io_mkdirs_synced(AT_FDCWD, path);
 
     if (rc != 0)
         return err_sys(e, rc, "making the folder \"%s\"", path);
@@ -56,7 +56,7 @@ static int folder_of(const char *file, struct err *e)
     if (slash == NULL || slash == dir)
         return 0;
     *slash = '\0';
-    rc = io_mkdirs(AT_FDCWD, dir);
+    rc = io_mkdirs_synced(AT_FDCWD, dir);
     return rc == 0 ? 0 : err_sys(e, rc, "making the folder \"%s\"", dir);
 }
 

@@ -263,8 +263,8 @@ int keyring_file_open(struct keyring **out, const char *dir, struct err *e)
     struct keyring_file *f;
     int rc;
 
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-        return err_sys(e, -errno, "cannot make the folder of keys \"%s\"", dir);
+    if ((rc = io_mkdir_synced(AT_FDCWD, dir, 0700)) != 0)
+        return err_sys(e, rc, "cannot make the folder of keys \"%s\"", dir);
     f = calloc(1, sizeof(*f));
     if (f == NULL)
         return err_sys(e, -ENOMEM, "opening the folder of keys \"%s\"", dir);

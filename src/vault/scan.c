@@ -35,9 +35,9 @@ void vault_scan_done(struct scan *s)
     memset(s, 0, sizeof(*s));
 }
 
-/* A whole record of this vault, at home at (segment, at) of h. -EBADMSG: there is none. */
-static int record_at(struct vault *v, struct store_segment *h, uint32_t segment, uint64_t size,
-                     uint64_t at, struct buf *b, struct record *out)
+/* A whole record, at home at (segment, at) of h. -EBADMSG: there is none. */
+static int any_record_at(struct vault *v, struct store_segment *h, uint32_t segment, uint64_t size,
+                         uint64_t at, struct buf *b, struct record *out)
 {
     const struct store_ops *st = v->cfg.store->ops;
     uint8_t head[RECORD_HEAD];
@@ -56,10 +56,37 @@ static int record_at(struct vault *v, struct store_segment *h, uint32_t segment,
     b->len = n;
     if ((rc = vault_record_parse(buf_span(b), out)) != 0)
         return rc;
-    if (out->head.self.segment != segment || out->head.self.at != at ||
-        memcmp(&out->head.vault, &v->id, sizeof(v->id)) != 0)
-        return -EBADMSG;
-    return 0;
+    return out->head.self.segment == segment && out->head.self.at == at ? 0 : -EBADMSG;
+}
+
+/* The same, of this vault. */
+static int record_at(struct vault *v, struct store_segment *h, uint32_t segment, uint64_t size,
+                     uint64_t at, struct buf *b, struct record *out)
+{
+    int rc = any_record_at(v, h, segment, size, at, b, out);
+
+    return rc != 0 ? rc : memcmp(&out->head.vault, &v->id, sizeof(v->id)) == 0 ? 0 : -EBADMSG;
+}
+
+int vault_scan_id(struct vault *v, uint32_t segment, struct id128 *id)
+{
+    const struct store_ops *st = v->cfg.store->ops;
+    struct store_segment *h;
+    struct record rec;
+    struct buf b;
+    uint64_t size;
+    int rc;
+
+    if ((rc = st->open(v->cfg.store, segment, &h, &size)) != 0)
+        return rc;
+    buf_init(&b, RECORD_MAX);
+    rc = -EBADMSG;
+    for (uint64_t at = SEGMENT_HEAD; at < size && rc == -EBADMSG; at += RECORD_ALIGN)
+        if ((rc = any_record_at(v, h, segment, size, at, &b, &rec)) == 0)
+            *id = rec.head.vault;
+    buf_free(&b);
+    st->close(h);
+    return rc;
 }
 
 int vault_scan_record(struct vault *v, const struct record_place *at, struct buf *b,

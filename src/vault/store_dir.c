@@ -301,8 +301,8 @@ int store_dir_open(struct store **out, const char *dir, struct err *e)
     struct store_dir *d;
     int rc;
 
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-        return err_sys(e, -errno, "cannot make the vault's folder \"%s\"", dir);
+    if ((rc = io_mkdir_synced(AT_FDCWD, dir, 0700)) != 0)
+        return err_sys(e, rc, "cannot make the vault's folder \"%s\"", dir);
     d = calloc(1, sizeof(*d));
     if (d == NULL)
         return err_sys(e, -ENOMEM, "opening the vault's folder \"%s\"", dir);

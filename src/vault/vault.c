@@ -86,6 +86,8 @@ struct opening {
     uint32_t *no;
     size_t n;
     bool have_state;
+    uint64_t state_seq; /* the state says that this group was committed */
+    uint32_t state_segment;
 };
 
 /* A vault without a single record is founded anew: segment 1 and a state. */
@@ -118,7 +120,7 @@ static int check_gapless(struct opening *o, struct err *e)
     return 0;
 }
 
-/* Without a state the heads of the segments say which vault this is. */
+/* Without a state the heads of the segments say which vault this is, or the records in them. */
 static int id_from_heads(struct opening *o)
 {
     struct vault *v = o->v;
@@ -138,6 +140,8 @@ static int id_from_heads(struct opening *o)
         if (rc == 0)
             rc = vault_segment_head_check(head, o->no[i], &v->id);
     }
+    for (size_t i = 0; i < o->n && rc == -EBADMSG; i++)
+        rc = vault_scan_id(v, o->no[i], &v->id);
     return rc;
 }
 
@@ -154,6 +158,8 @@ static int load_state(struct opening *o)
     if (rc == 0)
         rc = state_parse(buf_span(&b), v, &o->r->clean);
     o->have_state = rc == 0;
+    o->state_seq = rc == 0 ? v->mark.seq : 0;
+    o->state_segment = rc == 0 ? v->mark.segment : 0;
     if (rc == 0 && v->mark.seq > 0)
         rc = vault_scan_record(v, &v->mark, &b, &rec);
     buf_free(&b);
@@ -301,6 +307,36 @@ static int step_back(struct vault *v, struct scan *s)
     return load_last(v);
 }
 
+/* Only a tail that nobody was told of may be cut.  The state and the index are written after the
+ * sync of what they speak of: a journal that ends before is damaged, and stays as it is. */
+static int check_end(const struct opening *o, const struct scan *s, struct err *e)
+{
+    struct vault *v = o->v;
+    uint64_t known;
+    int rc;
+
+    if ((rc = v->cfg.index->ops->applied(v->cfg.index, &known)) != 0)
+        return err_sys(e, rc, "asking the vault's index where it is");
+    if (s->last.seq < o->state_seq)
+        return err_set(e, -EBADMSG,
+                       "the journal ends with group %llu, but group %llu was committed in segment "
+                       "%u: put that segment back from a copy; nothing was changed",
+                       (unsigned long long)s->last.seq, (unsigned long long)o->state_seq,
+                       (unsigned)o->state_segment);
+    if (s->last.seq < known)
+        return err_set(e, -EBADMSG,
+                       "the vault's index knows group %llu but the journal ends with group %llu: "
+                       "put the last segments back from a copy, or the index belongs to another "
+                       "vault; nothing was changed",
+                       (unsigned long long)known, (unsigned long long)s->last.seq);
+    /* a founding that was cut short has no more than an empty segment */
+    if (s->last.seq == 0 && !o->have_state && (o->n > 1 || s->garbage > 0))
+        return err_set(e, -EBADMSG,
+                       "the journal has no whole record and the vault no state: put them back from "
+                       "a copy; nothing was changed");
+    return 0;
+}
+
 static int recover(struct opening *o, struct err *e)
 {
     struct vault *v = o->v;
@@ -311,6 +347,8 @@ static int recover(struct opening *o, struct err *e)
     if (rc != 0)
         return err_sys(e, rc, "scanning the journal");
     o->r->scanned = s.scanned;
+    if ((rc = check_end(o, &s, e)) != 0)
+        goto out;
     v->last = s.last;
     if (v->last.seq == 0 && !(o->n > 1 && o->have_state)) {
         rc = found(o);

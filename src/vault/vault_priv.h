@@ -156,6 +156,8 @@ struct scan {
 MUST_CHECK int vault_scan(struct vault *v, const struct record_place *after, uint32_t segment,
                           uint64_t at, uint32_t upto, struct scan *out, struct vault_report *r);
 void vault_scan_done(struct scan *s);
+/* Which vault a segment belongs to, by its first whole record. -EBADMSG: it has none. */
+MUST_CHECK int vault_scan_id(struct vault *v, uint32_t segment, struct id128 *id);
 /* Reads, verifies and parses the record at a place; the hash must be the place's unless it is zero.
  * out points into b. */
 MUST_CHECK int vault_scan_record(struct vault *v, const struct record_place *at, struct buf *b,

@@ -159,6 +159,108 @@ static void a_flipped_bit_anywhere_in_a_sealed_segment_shows(void **state)
     assert_int_equal(s.bad_segments, 0);
 }
 
+/* What was acknowledged and is known to have been: the state names the record, or the index does.
+ */
+static uint64_t file_size(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+}
+
+/* Opens with an index that knows how far the journal went. */
+static int open_with(struct fixture *f, struct vault_index *known)
+{
+    f->index = known;
+    return fixture_open(f);
+}
+
+static void damage_to_the_last_record_of_an_orderly_end_is_no_torn_tail(void **state)
+{
+    struct fixture *f = *state;
+    long at[64];
+
+    fill(f, 4);
+    fixture_close(f); /* the state names record 5 */
+    assert_int_equal(records(f, at), 5);
+    flip(f, 1, at[4] + 300);
+    assert_int_equal(fixture_open(f), -EBADMSG);
+    assert_non_null(strstr(err_text(&f->e), "group 5"));
+    fixture_close(f);
+    /* nothing was cut: mended from a copy, it is there again */
+    flip(f, 1, at[4] + 300);
+    assert_int_equal(fixture_open(f), 0);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(check(f, i), 0);
+}
+
+static void damage_to_a_record_that_the_index_knows_is_no_torn_tail(void **state)
+{
+    struct fixture *f = *state;
+    struct vault_index *known;
+    long at[64];
+
+    fill(f, 4);
+    known = f->index;
+    f->index = NULL;
+    assert_int_equal(vault_index_memory_new(&f->index), 0);
+    fixture_close(f);
+    assert_int_equal(records(f, at), 5);
+    flip(f, 1, at[4] + 300);
+    drop_state(f);
+    assert_int_equal(open_with(f, known), -EBADMSG);
+    assert_non_null(strstr(err_text(&f->e), "group 5"));
+    f->index = NULL;
+    fixture_close(f);
+    flip(f, 1, at[4] + 300);
+    assert_int_equal(open_with(f, known), 0);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(check(f, i), 0);
+}
+
+static void a_lost_state_and_a_damaged_head_lose_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    fill(f, 4);
+    fixture_close(f);
+    drop_state(f);
+    flip(f, 1, 20); /* the vault's id in the only segment */
+    assert_int_equal(fixture_open(f), 0);
+    assert_int_equal(f->report.damaged, 1);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(check(f, i), 0);
+}
+
+static void a_journal_without_a_whole_record_is_not_founded_anew(void **state)
+{
+    struct fixture *f = *state;
+    struct vault_index *known;
+    char path[120];
+    long at[64];
+    uint64_t size;
+
+    fill(f, 1);
+    known = f->index;
+    f->index = NULL;
+    assert_int_equal(vault_index_memory_new(&f->index), 0);
+    fixture_close(f);
+    assert_int_equal(records(f, at), 2);
+    flip(f, 1, at[0] + 100);
+    flip(f, 1, at[1] + 100);
+    drop_state(f);
+    path_of(f, 1, path);
+    size = file_size(path);
+    assert_int_equal(open_with(f, known), -EBADMSG);
+    assert_int_equal(file_size(path), size);
+    f->index = NULL;
+    fixture_close(f);
+    flip(f, 1, at[0] + 100);
+    flip(f, 1, at[1] + 100);
+    assert_int_equal(open_with(f, known), 0);
+    assert_int_equal(check(f, 0), 0);
+}
+
 /* The copy of a running vault, opened: what its owner has not synced is no state of its own. */
 static void a_torn_last_record_is_cut_and_nothing_else(void **state)
 {
@@ -244,7 +346,7 @@ static void chunks_behind_a_record_in_doubt_do_not_confuse(void **state)
     }
 }
 
-static void a_truncated_tail_is_the_end(void **state)
+static void a_truncated_tail_that_nobody_knows_of_is_the_end(void **state)
 {
     struct fixture *f = *state;
     char path[120];
@@ -255,6 +357,9 @@ static void a_truncated_tail_is_the_end(void **state)
     assert_int_equal(records(f, at), 5);
     path_of(f, 1, path);
     assert_int_equal(truncate(path, at[3] + 100), 0); /* in the middle of group 4 */
+    assert_int_equal(fixture_open(f), -EBADMSG);      /* the state knows group 5 */
+    fixture_close(f);
+    drop_state(f);
     assert_int_equal(fixture_open(f), 0);
     assert_int_equal(f->report.seq, 3);
     assert_int_equal(check(f, 1), 0);
@@ -340,10 +445,14 @@ int main(void)
         T(a_damaged_record_is_reported_and_the_later_ones_stand),
         T(damage_in_an_object_is_found_by_scrub_and_never_read),
         T(a_flipped_bit_anywhere_in_a_sealed_segment_shows),
+        T(damage_to_the_last_record_of_an_orderly_end_is_no_torn_tail),
+        T(damage_to_a_record_that_the_index_knows_is_no_torn_tail),
+        T(a_lost_state_and_a_damaged_head_lose_nothing),
+        T(a_journal_without_a_whole_record_is_not_founded_anew),
         T(a_torn_last_record_is_cut_and_nothing_else),
         T(a_record_without_its_objects_was_never_committed),
         T(chunks_behind_a_record_in_doubt_do_not_confuse),
-        T(a_truncated_tail_is_the_end),
+        T(a_truncated_tail_that_nobody_knows_of_is_the_end),
         T(a_missing_segment_is_named),
         T(a_missing_key_is_named_and_nothing_is_touched),
         T(a_wrong_or_damaged_or_open_key_is_refused),
