@@ -46,8 +46,10 @@ int catalog_errno(int rc)
 
 int catalog_use(struct catalog *c, enum catalog_statement s, sqlite3_stmt **out)
 {
-    int rc;
+    int rc = catalog_connected(c);
 
+    if (rc != 0)
+        return rc;
     if (c->st[s] == NULL) {
         rc = sqlite3_prepare_v3(c->db, text[s], -1, SQLITE_PREPARE_PERSISTENT, &c->st[s], NULL);
         if (rc != SQLITE_OK)
@@ -221,6 +223,21 @@ static void disconnect(struct catalog *c)
     c->db = NULL;
 }
 
+/* A scrub that could not connect again left the catalog closed: whoever asks next tries. */
+int catalog_connected(struct catalog *c)
+{
+    int rc = c->db != NULL ? 0 : connect(c, NULL);
+
+    if (rc != 0)
+        disconnect(c);
+    return rc;
+}
+
+bool catalog_in_batch(const struct catalog *c)
+{
+    return c->db != NULL && !sqlite3_get_autocommit(c->db);
+}
+
 int catalog_open(struct catalog **out, const char *path, struct err *e)
 {
     struct catalog *c = calloc(1, sizeof(*c));
@@ -250,8 +267,7 @@ void catalog_close(struct catalog *c)
 {
     if (c == NULL)
         return;
-    if (c->db != NULL)
-        catalog_rollback(c);
+    catalog_rollback(c);
     disconnect(c);
     free(c->path);
     free(c->wal);
@@ -262,7 +278,7 @@ void catalog_close(struct catalog *c)
 
 int catalog_begin(struct catalog *c)
 {
-    if (!sqlite3_get_autocommit(c->db))
+    if (catalog_in_batch(c))
         return -EINVAL;
     return catalog_exec(c, SQL_BEGIN);
 }
@@ -271,7 +287,7 @@ int catalog_commit(struct catalog *c)
 {
     int rc;
 
-    if (sqlite3_get_autocommit(c->db))
+    if (!catalog_in_batch(c))
         return -EINVAL;
     if ((rc = catalog_exec(c, SQL_COMMIT)) != 0)
         catalog_rollback(c);
@@ -280,7 +296,7 @@ int catalog_commit(struct catalog *c)
 
 void catalog_rollback(struct catalog *c)
 {
-    if (!sqlite3_get_autocommit(c->db))
+    if (catalog_in_batch(c))
         (void)!catalog_exec(c, SQL_ROLLBACK);
 }
 
@@ -293,9 +309,9 @@ int catalog_sync(struct catalog *c)
 
 int catalog_scrub(struct catalog *c, struct err *e)
 {
-    int frames = 0, moved = 0, rc;
+    int frames = 0, moved = 0, again, rc;
 
-    if (!sqlite3_get_autocommit(c->db))
+    if (catalog_in_batch(c))
         return err_set(e, -EINVAL, "scrubbing the catalog within a batch");
     rc = catalog_wal_checkpoint(c, SQLITE_CHECKPOINT_FULL, &frames, &moved);
     if (rc != 0 || frames != moved)
@@ -303,10 +319,11 @@ int catalog_scrub(struct catalog *c, struct err *e)
     disconnect(c);
     if ((rc = catalog_wal_wipe(c)) != 0)
         rc = err_sys(e, rc, "overwriting \"%s-wal\"", c->path);
-    /* the catalog is usable again whatever happened */
-    if (connect(c, rc == 0 ? e : NULL) != 0 && rc == 0)
-        rc = e != NULL ? e->code : -EIO;
-    return rc;
+    /* the catalog is usable again whatever happened; if not now, then with the next call */
+    again = connect(c, rc == 0 ? e : NULL);
+    if (again != 0)
+        disconnect(c);
+    return rc != 0 ? rc : again;
 }
 
 /* --- values --- */

@@ -20,14 +20,16 @@ struct catalog_index {
 };
 
 struct catalog {
-    sqlite3 *db;
+    sqlite3 *db;      /* NULL: could not be connected again after a scrub */
     char *path, *wal; /* of the database; of its log, "PATH-wal" */
     bool doubtful;    /* a sync of the log failed: its bytes may lie in memory only */
     sqlite3_stmt *st[SQL_COUNT];
     struct catalog_index index;
 };
 
-int catalog_errno(int sqlite_rc); /* a negative errno; 0 for OK, ROW and DONE */
+int catalog_errno(int sqlite_rc);                    /* a negative errno; 0 for OK, ROW and DONE */
+MUST_CHECK int catalog_connected(struct catalog *c); /* 0, or why it cannot be connected */
+bool catalog_in_batch(const struct catalog *c);
 MUST_CHECK int catalog_use(struct catalog *c, enum catalog_statement s, sqlite3_stmt **out);
 void catalog_done(sqlite3_stmt *st); /* reset, bindings forgotten */
 /* Runs to the end and gives back; rows are ignored. */

@@ -98,7 +98,7 @@ int catalog_scan_claim(struct catalog *c, unix_time now, unix_time lease_until,
                        char turn[CATALOG_ACCOUNT_MAX + 1], struct catalog_scan *out, size_t max,
                        size_t *n)
 {
-    bool own_batch = sqlite3_get_autocommit(c->db) != 0;
+    bool own_batch = !catalog_in_batch(c);
     int rc;
 
     *n = 0;

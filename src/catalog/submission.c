@@ -144,7 +144,7 @@ int catalog_submission_end(struct catalog *c, const struct id128 *sub, enum cata
                            unix_time now, uint64_t final_epoch, uint64_t end_leaf)
 {
     struct catalog_submission s;
-    bool own_batch = sqlite3_get_autocommit(c->db) != 0;
+    bool own_batch = !catalog_in_batch(c);
     int rc;
 
     if (state != CATALOG_ERASED && state != CATALOG_MOVED)

@@ -49,8 +49,10 @@ int catalog_wal_trust(struct catalog *c)
 
 int catalog_wal_checkpoint(struct catalog *c, int mode, int *frames, int *moved)
 {
-    int rc = c->doubtful ? catalog_wal_trust(c) : 0;
+    int rc = catalog_connected(c);
 
+    if (rc == 0 && c->doubtful)
+        rc = catalog_wal_trust(c);
     if (rc == 0)
         rc = catalog_errno(sqlite3_wal_checkpoint_v2(c->db, NULL, mode, frames, moved));
     c->doubtful = c->doubtful || (rc != 0 && rc != -EBUSY);

@@ -141,6 +141,8 @@ int client_file_read(struct client_file *out, int fd, struct err *e)
     uint8_t piece[1 << 16];
     ssize_t n;
 
+    if (h == NULL)
+        return err_sys(e, -ENOMEM, "reading the file");
     out->size = 0;
     for (;;) {
         n = pread(fd, piece, sizeof(piece), (off_t)out->size);

@@ -86,8 +86,10 @@ struct sha256 *sha256_new(void)
 {
     struct sha256 *h = malloc(sizeof(*h));
 
-    must(h != NULL ? 0 : GNUTLS_E_MEMORY_ERROR, "new");
-    h->h = open_handle();
+    if (h != NULL && gnutls_hash_init(&h->h, GNUTLS_DIG_SHA256) != 0) {
+        free(h);
+        h = NULL;
+    }
     return h;
 }
 

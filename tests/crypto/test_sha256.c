@@ -154,18 +154,32 @@ static void threads_do_not_disturb_each_other(void **state)
     }
 }
 
-static void lack_of_memory_aborts(void **state)
+static void *in_a_thread(void *arg)
 {
+    struct digest d;
+
+    no_memory = true;
+    sha256_of("", 0, &d);
+    return arg;
+}
+
+static void lack_of_memory_is_said_by_a_running_hash_and_aborts_the_others(void **state)
+{
+    pthread_t thread; /* has no handle yet */
     int status;
-    pid_t pid = fork();
+    pid_t pid;
 
     (void)state;
+    no_memory = true;
+    assert_null(sha256_new());
+    no_memory = false;
+    pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
         (void)signal(SIGABRT, SIG_DFL); /* cmocka would catch it */
         (void)close(STDERR_FILENO);
-        no_memory = true;
-        (void)sha256_new();
+        if (pthread_create(&thread, NULL, in_a_thread, NULL) == 0)
+            (void)pthread_join(thread, NULL);
         _exit(0);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -182,7 +196,7 @@ int main(void)
         cmocka_unit_test(leaves_of_every_size_have_the_zero_byte_before_them),
         cmocka_unit_test(digests_compare_as_bytes),
         cmocka_unit_test(threads_do_not_disturb_each_other),
-        cmocka_unit_test(lack_of_memory_aborts),
+        cmocka_unit_test(lack_of_memory_is_said_by_a_running_hash_and_aborts_the_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,18 +87,38 @@ static void *must(void *p)
     return p;
 }
 
+/* What the record itself allocates is no call of the program's (memory.c). */
+static _Thread_local unsigned inside;
+
+static void enter(void)
+{
+    (void)pthread_mutex_lock(&lock);
+    inside++;
+}
+
+static void leave(void)
+{
+    inside--;
+    (void)pthread_mutex_unlock(&lock);
+}
+
+void calls_aside(bool on)
+{
+    inside += on ? 1U : -1U;
+}
+
 /* --- failing --- */
 
 void calls_fail(uint64_t nth, unsigned mask, int err, unsigned times)
 {
-    (void)pthread_mutex_lock(&lock);
+    enter();
     until = nth;
     fail_mask = nth == 0 ? 0 : mask;
     fail_errno = err;
     fail_times = times;
     fail_for_ever = times == 0;
     any_failed = false;
-    (void)pthread_mutex_unlock(&lock);
+    leave();
 }
 
 bool calls_failed(void)
@@ -125,7 +145,9 @@ bool calls_one(enum call kind)
 {
     bool fails = false;
 
-    (void)pthread_mutex_lock(&lock);
+    if (inside > 0)
+        return false;
+    enter();
     counted[kind]++;
     if ((fail_mask >> kind & 1) != 0) {
         if (until > 0)
@@ -137,7 +159,7 @@ bool calls_one(enum call kind)
             first_failed = kind;
         any_failed = any_failed || fails;
     }
-    (void)pthread_mutex_unlock(&lock);
+    leave();
     if (fails)
         errno = fail_errno;
     return fails;
@@ -235,7 +257,7 @@ void calls_mark(int what, uint64_t value, const void *digest)
 {
     struct step *s;
 
-    (void)pthread_mutex_lock(&lock);
+    enter();
     if (trace != NULL) {
         s = step(MARK, 0);
         s->mark.what = what;
@@ -243,7 +265,7 @@ void calls_mark(int what, uint64_t value, const void *digest)
         if (digest != NULL)
             memcpy(s->mark.digest, digest, 32);
     }
-    (void)pthread_mutex_unlock(&lock);
+    leave();
 }
 
 size_t calls_steps(void)
@@ -355,7 +377,7 @@ void calls_watch(const char *dir)
 {
     struct disk *d = dir == NULL ? NULL : disk_of(dir), *start = dir == NULL ? NULL : disk_of(dir);
 
-    (void)pthread_mutex_lock(&lock);
+    enter();
     disk_free(live);
     calls_trace_free(trace);
     free(root);
@@ -366,17 +388,17 @@ void calls_watch(const char *dir)
     trace = dir == NULL ? NULL : must(calloc(1, sizeof(*trace)));
     if (trace != NULL)
         trace->start = start;
-    (void)pthread_mutex_unlock(&lock);
+    leave();
 }
 
 struct calls_trace *calls_take(void)
 {
     struct calls_trace *t;
 
-    (void)pthread_mutex_lock(&lock);
+    enter();
     t = trace;
     trace = NULL;
-    (void)pthread_mutex_unlock(&lock);
+    leave();
     calls_watch(NULL);
     return t;
 }
@@ -453,9 +475,9 @@ static bool watched(int dirfd, const char *path)
     struct place p;
     bool is;
 
-    (void)pthread_mutex_lock(&lock);
+    enter();
     is = resolve(dirfd, path, &p);
-    (void)pthread_mutex_unlock(&lock);
+    leave();
     return is;
 }
 
@@ -470,7 +492,7 @@ static int open_at(int dirfd, const char *path, int flags, mode_t mode)
 
     if (watched(dirfd, path) && calls_one(CALL_OPEN))
         return -1;
-    (void)pthread_mutex_lock(&lock);
+    enter();
     fd = really(dirfd, path, flags, mode);
     if (fd >= 0 && fd < FDS)
         of_fd[fd] = 0;
@@ -491,7 +513,7 @@ static int open_at(int dirfd, const char *path, int flags, mode_t mode)
         }
         of_fd[fd] = n;
     }
-    (void)pthread_mutex_unlock(&lock);
+    leave();
     return fd;
 }
 
@@ -591,9 +613,9 @@ ssize_t write(int fd, const void *p, size_t n)
     if (w > 0) {
         off_t end = lseek(fd, 0, SEEK_CUR);
 
-        (void)pthread_mutex_lock(&lock);
+        enter();
         write_step(f, p, (size_t)w, (uint64_t)(end - w));
-        (void)pthread_mutex_unlock(&lock);
+        leave();
     }
     return w;
 }
@@ -619,9 +641,9 @@ static ssize_t pwrite_one(int fd, const void *p, size_t n, off_t at)
         return -1;
     w = really(fd, p, half(n), at);
     if (w > 0) {
-        (void)pthread_mutex_lock(&lock);
+        enter();
         write_step(f, p, (size_t)w, (uint64_t)at);
-        (void)pthread_mutex_unlock(&lock);
+        leave();
     }
     return w;
 }
@@ -681,11 +703,11 @@ static int truncate_one(int fd, off_t size)
     if (rc == 0) {
         struct step *s;
 
-        (void)pthread_mutex_lock(&lock);
+        enter();
         s = step(LENGTH, f);
         s->n = (uint64_t)size;
         now(s);
-        (void)pthread_mutex_unlock(&lock);
+        leave();
     }
     return rc;
 }
@@ -704,13 +726,13 @@ static int reserve_one(int fd, int mode, off_t at, off_t n)
     if (rc == 0) {
         struct step *s;
 
-        (void)pthread_mutex_lock(&lock);
+        enter();
         s = step((mode & FALLOC_FL_PUNCH_HOLE) != 0 ? PUNCH : RESERVE, f);
         s->keep_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
         s->at = (uint64_t)at;
         s->n = (uint64_t)n;
         now(s);
-        (void)pthread_mutex_unlock(&lock);
+        leave();
     }
     return rc;
 }
@@ -748,21 +770,21 @@ static int sync_one(int fd, enum step_kind kind)
     struct step *s;
     uint64_t began;
 
-    (void)pthread_mutex_lock(&lock);
+    enter();
     began = disk_now(live);
-    (void)pthread_mutex_unlock(&lock);
+    leave();
     if (calls_one(CALL_SYNC)) {
-        (void)pthread_mutex_lock(&lock);
+        enter();
         now(step(LOSE, n));
-        (void)pthread_mutex_unlock(&lock);
+        leave();
         errno = fail_errno;
         return -1;
     }
-    (void)pthread_mutex_lock(&lock);
+    enter();
     s = step(kind, n);
     s->n = began;
     now(s);
-    (void)pthread_mutex_unlock(&lock);
+    leave();
     return 0;
 }
 
@@ -795,10 +817,10 @@ int shadow_sync_file_range(int fd, off_t at, off_t n, unsigned flags)
 /* The two places of a call, both below the watched folder; the lock is taken if they are. */
 static bool both(int a, const char *p, int b, const char *q, struct place *x, struct place *y)
 {
-    (void)pthread_mutex_lock(&lock);
+    enter();
     if (resolve(a, p, x) && resolve(b, q, y))
         return true;
-    (void)pthread_mutex_unlock(&lock);
+    leave();
     return false;
 }
 
@@ -825,7 +847,7 @@ int renameat2(int a, const char *p, int b, const char *q, unsigned flags)
         s->as = must(strdup(y.name));
         now(s);
     }
-    (void)pthread_mutex_unlock(&lock);
+    leave();
     return rc;
 }
 
@@ -851,7 +873,7 @@ int linkat(int a, const char *p, int b, const char *q, int flags)
     rc = REAL(linkat)(a, p, b, q, flags);
     if (rc == 0)
         name_step(LINK, y.folder, y.name, node_at(&x));
-    (void)pthread_mutex_unlock(&lock);
+    leave();
     return rc;
 }
 
@@ -872,7 +894,7 @@ int unlinkat(int a, const char *p, int flags)
     rc = REAL(unlinkat)(a, p, flags);
     if (rc == 0)
         name_step(REMOVE, x.folder, x.name, 0);
-    (void)pthread_mutex_unlock(&lock);
+    leave();
     return rc;
 }
 
@@ -898,7 +920,7 @@ int mkdirat(int a, const char *p, mode_t mode)
     rc = REAL(mkdirat)(a, p, mode);
     if (rc == 0)
         name_step(MAKE_FOLDER, x.folder, x.name, 0);
-    (void)pthread_mutex_unlock(&lock);
+    leave();
     return rc;
 }
 

@@ -58,6 +58,8 @@ void calls_fail(uint64_t nth, unsigned mask, int err, unsigned times);
 #define CALLS_DISK (CALLS_ALL & ~(1U << CALL_MEMORY))
 bool calls_failed(void);           /* since calls_fail: did one? */
 enum call calls_failed_kind(void); /* the first that did */
+/* What the test itself calls in between is not counted. */
+void calls_aside(bool on);
 /* Every write writes half of what it was asked, every read reads half. */
 void calls_halve(bool on);
 /* Calls of a kind since the process began. */

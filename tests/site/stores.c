@@ -130,7 +130,9 @@ int stores_open(struct stores *s, const char *dir)
 {
     int rc;
 
+    calls_aside(true);
     prepare(s, dir);
+    calls_aside(false);
     return (rc = open_keeper(s)) != 0 ? rc : open_others(s, false);
 }
 
