@@ -150,6 +150,8 @@ static int unput_path(struct span s, char *out, size_t cap)
     for (size_t i = 0; i < s.n; n++) {
         if (n + 1 >= cap)
             return -EBADMSG;
+        if (s.p[i] < 0x21 || s.p[i] > 0x7e)
+            return -EBADMSG;
         if (s.p[i] != '%') {
             out[n] = (char)s.p[i++];
             continue;
@@ -208,38 +210,65 @@ static int read_line(struct span line, struct client_entry *e, char *path, size_
     return -EBADMSG;
 }
 
-static int load(struct client_state *s, const char *name, struct err *e)
+/* The file is not synced: a power cut leaves zeros, or what lay on the disk before, in place of
+ * lines.  Neither is printable, and nothing else writes such bytes here. */
+static bool has_lost_lines(const struct buf *text)
 {
+    for (size_t i = 0; i < text->len; i++)
+        if (text->data[i] != '\n' && (text->data[i] < 0x20 || text->data[i] > 0x7e))
+            return true;
+    return false;
+}
+
+/* Lines that were lost are passed over: what they said is done again.  Without any, a line that
+ * cannot be read is somebody's mistake. */
+static int load_lines(struct client_state *s, const struct buf *text, bool lost, size_t *rest,
+                      const char *name, struct err *e)
+{
+    struct cur c = cur_of(buf_span(text));
     char path[PATH_MAX];
     struct client_entry entry;
     struct span line;
-    struct buf text;
-    struct cur c;
     size_t number = 0;
+    int rc;
+
+    while (c.n > 0 && cur_line(&c, &line) == 0) {
+        number++;
+        if (read_line(line, &entry, path, sizeof(path)) != 0) {
+            if (lost)
+                continue;
+            return err_set(e, -EBADMSG,
+                           "%s:%zu: not a line of a client's state; repair or move it away", name,
+                           number);
+        }
+        if ((rc = learn(s, &entry)) != 0)
+            return err_sys(e, rc, "reading \"%s\"", name);
+    }
+    *rest = c.n;
+    return 0;
+}
+
+static int load(struct client_state *s, const char *name, struct err *e)
+{
+    bool lost = false;
+    struct buf text;
+    size_t rest = 0;
     int rc;
 
     buf_init(&text, STATE_MAX);
     if ((rc = io_read_fd(s->fd, &text)) != 0) {
-        (void)err_sys(e, rc, "reading \"%s\"", name);
-        goto out;
+        rc = err_sys(e, rc, "reading \"%s\"", name);
+    } else {
+        lost = has_lost_lines(&text);
+        rc = load_lines(s, &text, lost, &rest, name, e);
     }
-    c = cur_of(buf_span(&text));
-    while (c.n > 0 && cur_line(&c, &line) == 0) {
-        number++;
-        if (read_line(line, &entry, path, sizeof(path)) != 0) {
-            rc = err_set(e, -EBADMSG,
-                         "%s:%zu: not a line of a client's state; repair or move it away", name,
-                         number);
-            goto out;
-        }
-        if ((rc = learn(s, &entry)) != 0) {
-            (void)err_sys(e, rc, "reading \"%s\"", name);
-            goto out;
-        }
-    }
-    if (c.n > 0 && ftruncate(s->fd, (off_t)(text.len - c.n)) != 0)
-        rc = err_sys(e, -errno, "cutting the unfinished line of \"%s\"", name);
-out:
+    /* the unfinished line ends, or goes; what shows that lines were lost stays to show it */
+    if (rc == 0 && rest > 0 && lost)
+        rc = io_write_all(s->fd, "\n", 1);
+    else if (rc == 0 && rest > 0 && ftruncate(s->fd, (off_t)(text.len - rest)) != 0)
+        rc = -errno;
+    if (rc != 0 && rest > 0)
+        (void)err_sys(e, rc, "ending the unfinished line of \"%s\"", name);
     buf_free(&text);
     return rc;
 }

@@ -6,8 +6,8 @@
  * STATE is drawn (about to be announced), pending (accepted, its receipt is kept), done, or
  * refused; VERDICT and SITE are "-" if unknown; MTIME in nanoseconds; PATH is absolute, with %XX
  * for bytes outside 0x21-0x7e and for '%'.  The last line of a sub counts.  A last line without its
- * line feed (a death in the middle) is cut off when the file is opened.  A lock keeps a second run
- * out. */
+ * line feed (a death in the middle) is cut off when the file is opened; lines that a power cut left
+ * unreadable are passed over.  A lock keeps a second run out. */
 #ifndef CLI_CLIENT_STATE_H
 #define CLI_CLIENT_STATE_H
 
