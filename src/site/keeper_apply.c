@@ -188,6 +188,48 @@ static int apply_note(struct keeper *k, const struct vault_note_view *v)
     return -EBADMSG;
 }
 
+/* An acceptance whose note died with its slot: the leaf says who may still ask for it.  What ended
+ * it follows in a later group, and makes the row what it was. */
+static int apply_ended_later(struct keeper *k, const struct leaf *l, uint64_t index)
+{
+    struct catalog_submission row;
+    struct span country = leaf_text(l, LF_COUNTRY);
+    struct id128 sub = leaf_id(l, LF_SUB);
+    int rc = catalog_submission_get(k->catalog, &sub, &row);
+
+    if (rc != -ENOENT)
+        return rc;
+    memset(&row, 0, sizeof(row));
+    row.sub = sub;
+    leaf_key(l, LF_SUB_KEY, row.sub_key);
+    memcpy(row.country, country.p, 2);
+    row.kind = (enum catalog_kind)(leaf_word(l, LF_SUBMISSION) + CATALOG_FILE);
+    row.scope = (enum catalog_kind)(leaf_word(l, LF_SCOPE) + CATALOG_FILE);
+    row.state = CATALOG_LIVE;
+    row.statement = leaf_digest(l, LF_STATEMENT);
+    row.policy = leaf_digest(l, LF_POLICY);
+    row.accepted = l->time;
+    row.leaf = index;
+    row.end_leaf = CATALOG_NO_LEAF;
+    return catalog_submission_add(k->catalog, &row);
+}
+
+/* The catalog may have lost more than was erased since: a power cut takes its last commits, and a
+ * rebuild begins with none. */
+static int apply_dead_notes(struct keeper *k, const struct vault_group_view *g)
+{
+    bool any = false;
+    struct leaf l;
+    int rc = 0;
+
+    for (size_t i = 0; i < g->n_notes; i++)
+        any = any || (g->notes[i].sealed && !g->notes[i].live);
+    for (size_t i = 0; any && i < g->n_leaves && rc == 0; i++)
+        if (leaf_parse(&l, g->leaves[i]) == 0 && l.kind == LK_SUBMISSION_ACCEPTED)
+            rc = apply_ended_later(k, &l, g->ledger_before + i);
+    return rc;
+}
+
 static int apply_catalog(struct keeper *k, const struct vault_group_view *g, struct err *e)
 {
     uint64_t applied;
@@ -201,6 +243,8 @@ static int apply_catalog(struct keeper *k, const struct vault_group_view *g, str
         return err_sys(e, rc, "beginning a batch in the catalog");
     for (size_t i = 0; i < g->n_notes && rc == 0; i++)
         rc = apply_note(k, &g->notes[i]);
+    if (rc == 0)
+        rc = apply_dead_notes(k, g);
     if (rc == 0)
         rc = catalog_set_applied(k->catalog, g->seq);
     if (rc == 0)

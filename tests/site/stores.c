@@ -35,6 +35,15 @@ struct id128 stores_id(unsigned n, char which)
     return id;
 }
 
+struct digest stores_key(unsigned n)
+{
+    struct id128 id = stores_id(n, 'k');
+    struct digest d;
+
+    sha256_of(id.b, sizeof(id.b), &d);
+    return d;
+}
+
 /* Every fifth is the same file. */
 size_t stores_content(unsigned n, uint8_t *out)
 {
@@ -232,10 +241,34 @@ static int carry_out(struct stores *s, const struct fate *f, unsigned n)
     return rc;
 }
 
+static int accepted_leaf(struct stores *s, struct act *a, unsigned n)
+{
+    static const enum leaf_field sealed[] = {LF_SEALED_REF, LF_SEALED_SHA256, LF_SEALED_SIZE,
+                                             LF_SEALED_NAME, LF_SEALED_ACCOUNT};
+    const uint8_t salt[32] = {9}, sig[64] = {7};
+    struct id128 sub = stores_id(n, 's');
+    struct digest any = {{0}};
+    struct leaf_builder b;
+
+    leaf_begin(&b, LK_SUBMISSION_ACCEPTED, 1700000000 + n, s->k->c->site);
+    leaf_set_id(&b, LF_SUB, &sub);
+    leaf_set_key(&b, LF_SUB_KEY, stores_key(n).b);
+    leaf_set_sig(&b, LF_SUB_SIG, sig);
+    leaf_set_text(&b, LF_SUBMISSION, "file");
+    leaf_set_text(&b, LF_COUNTRY, n % 3 == 0 ? "LI" : "CH");
+    leaf_set_text(&b, LF_BASIS, "declared");
+    leaf_set_digest(&b, LF_STATEMENT, &any);
+    leaf_set_text(&b, LF_SCOPE, "file");
+    leaf_set_digest(&b, LF_POLICY, &any);
+    for (size_t i = 0; i < ARRAY_LEN(sealed); i++)
+        leaf_set_sealed(&b, sealed[i], salt, span_str("x"));
+    return keeper_act_leaf(a, &b);
+}
+
 static int accept_note(struct act *a, unsigned n, const struct id128 *object)
 {
     struct id128 ref = stores_id(n, 'r');
-    struct buf *out = keeper_act_note_new(a, &ref, 0);
+    struct buf *out = keeper_act_note_new(a, &ref, 1);
     struct note_accept x;
 
     memset(&x, 0, sizeof(x));
@@ -246,6 +279,7 @@ static int accept_note(struct act *a, unsigned n, const struct id128 *object)
     memcpy(x.row.account, "acme", 5);
     x.row.kind = x.row.scope = CATALOG_FILE;
     x.row.accepted = 1700000000 + n;
+    memcpy(x.sub_key, stores_key(n).b, 32);
     return out == NULL ? -ENOMEM : keeper_note_put_accept(out, &x);
 }
 
@@ -264,6 +298,7 @@ static int fill_act(struct stores *s, struct act *a, unsigned n, struct vault_pu
     buf_init(&b, VAULT_BLOB_MAX);
     if ((rc = vault_put_finish(put, &sha256, &size)) == 0 &&
         (rc = (g = keeper_group_of(s->k)) == NULL ? -EIO : 0) == 0 &&
+        (rc = accepted_leaf(s, a, n)) == 0 &&
         (rc = keeper_intake_copy_leaf(s->k, a, &ref, &sub, &sha256, &blob, 1700000000 + n)) == 0 &&
         (rc = keeper_blob_encode(&blob, &b)) == 0 &&
         (rc = vault_group_put(g, put, &ref, &sub, buf_span(&b), &again, &object)) == 0) {

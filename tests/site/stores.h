@@ -59,5 +59,6 @@ void stores_check(const char *dir, const struct calls_mark *m, size_t n, void *w
 #define STORES_BYTES 150000
 size_t stores_content(unsigned n, uint8_t *out);
 struct id128 stores_id(unsigned n, char which); /* 's': sub, 'r': ref */
+struct digest stores_key(unsigned n);           /* the submitter's public key: any 32 bytes */
 
 #endif

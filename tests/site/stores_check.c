@@ -128,8 +128,11 @@ static bool check_submission(struct stores *s, const struct expected *x, unsigne
               rc == 0 ? (int)row.state : 0, read);
     if (x->of[n] == KEPT && !live)
         WRONG("submission %u was acknowledged and is gone (%d)", n, read);
-    if (x->of[n] == ERASED && live)
-        WRONG("submission %u was erased and is back", n);
+    if (x->of[n] == ERASED &&
+        (live || rc != 0 || row.state != CATALOG_ERASED ||
+         memcmp(row.sub_key, stores_key(n).b, 32) != 0 || row.end_leaf == CATALOG_NO_LEAF))
+        WRONG("submission %u was erased: the catalog says %d (%d)%s", n, rc,
+              rc == 0 ? (int)row.state : 0, live ? ", and it is back" : "");
     if (x->of[n] == NEVER && rc != -ENOENT)
         WRONG("submission %u was never sent", n);
     if (live)

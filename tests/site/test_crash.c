@@ -111,6 +111,56 @@ static void a_failed_sync_and_then_a_crash_lose_nothing(void **state)
     report("after a failed sync and a restart");
 }
 
+/* --- a crash in the recovery from a crash --- */
+
+struct first_crash {
+    const struct calls_mark *marks;
+    size_t n;
+};
+
+static void check_second(const char *folder, const struct calls_mark *m, size_t n, void *arg)
+{
+    const struct first_crash *first = arg;
+
+    (void)m;
+    (void)n;
+    stores_check(folder, first->marks, first->n, NULL);
+}
+
+static void crash_while_recovering(const char *folder, const struct calls_mark *m, size_t n,
+                                   void *arg)
+{
+    struct first_crash first = {m, n};
+    struct crash_plan p = plan(23);
+    struct stores again;
+
+    (void)arg;
+    calls_watch(folder);
+    if (stores_open(&again, folder) != 0)
+        fail_msg("it does not open again: %s", err_text(&again.e));
+    stores_close(&again);
+    crash_enumerate(calls_take(), &p, check_second, &first, &tally);
+}
+
+static void a_crash_in_the_recovery_loses_nothing(void **state)
+{
+    struct crash_tally outer = {0, 0, 0};
+    struct crash_plan p = {.every = 149, .seeds = 1, .seed = 5};
+
+    if (getenv("SOAK_ROUNDS") != NULL)
+        p = (struct crash_plan){.every = 9, .seeds = 2, .seed = 5};
+    good(stores_found(&s, dir));
+    stores_close(&s);
+    calls_watch(dir);
+    good(stores_open(&s, dir));
+    s.next = 1;
+    good(try_to_live());
+    stores_close(&s);
+    crash_enumerate(calls_take(), &p, crash_while_recovering, NULL, &outer);
+    print_message("%zu first crashes\n", outer.points);
+    report("a second crash in the recovery");
+}
+
 static int set_up(void **state)
 {
     log_open("test", LOG_ERROR_, -1);
@@ -133,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_life_is_whole_after_every_crash),
         T(a_failed_sync_and_then_a_crash_lose_nothing),
+        T(a_crash_in_the_recovery_loses_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
