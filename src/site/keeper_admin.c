@@ -451,23 +451,47 @@ static void withdraw_statement(struct keeper *k, struct admin *ad, const struct 
     }
 }
 
+/* The first thing that is damaged, for whoever fetches it from a copy. */
+static const char *first_damage(const struct vault_scrub *s, char out[160])
+{
+    char ref[33];
+
+    out[0] = '\0';
+    if (s->bad_stretches > 0)
+        (void)snprintf(out, 160, "; the first: segment %u, byte %llu, groups %llu to %llu",
+                       (unsigned)s->first_stretch.segment, (unsigned long long)s->first_stretch.at,
+                       (unsigned long long)s->first_stretch.first_seq,
+                       (unsigned long long)s->first_stretch.last_seq);
+    else if (s->bad_segments > 0)
+        (void)snprintf(out, 160, "; the first: segment %u", (unsigned)s->first_bad_segment);
+    else if (s->bad_objects > 0) {
+        text_id(ref, &s->first_bad);
+        (void)snprintf(out, 160, "; the first: copy %s", ref);
+    }
+    return out;
+}
+
 static void scrub(struct keeper *k, struct admin *ad)
 {
     struct vault_scrub s;
     struct err e = ERR_INIT;
+    char first[160];
     int rc;
 
     keeper_group_commit(k);
-    rc = vault_scrub(k->vault, &s, NULL, NULL, &e);
-    if (rc == 0 && s.bad_objects + s.bad_segments > 0)
+    if ((rc = vault_scrub(k->vault, &s, NULL, NULL, &e)) != 0) {
+        keeper_admin_say(k, ad->no, true, rc, s.objects, s.objects, "%s", err_text(&e));
+        return;
+    }
+    if (s.bad_objects + s.bad_segments + s.bad_stretches > 0)
         rc = -EBADMSG;
-    keeper_admin_say(
-        k, ad->no, true, rc, s.objects, s.objects,
-        "%llu objects, %llu bytes, %llu sealed segments read; %llu objects and %llu segments "
-        "are damaged%s%s",
-        (unsigned long long)s.objects, (unsigned long long)s.bytes, (unsigned long long)s.segments,
-        (unsigned long long)s.bad_objects, (unsigned long long)s.bad_segments, rc != 0 ? ": " : "",
-        rc != 0 ? err_text(&e) : "");
+    keeper_admin_say(k, ad->no, true, rc, s.objects, s.objects,
+                     "%llu objects, %llu bytes, %llu sealed segments, %llu groups read; %llu "
+                     "objects, %llu segments and %llu stretches of the journal are damaged%s",
+                     (unsigned long long)s.objects, (unsigned long long)s.bytes,
+                     (unsigned long long)s.segments, (unsigned long long)s.groups,
+                     (unsigned long long)s.bad_objects, (unsigned long long)s.bad_segments,
+                     (unsigned long long)s.bad_stretches, first_damage(&s, first));
 }
 
 static void backup_point(struct keeper *k, struct admin *ad)

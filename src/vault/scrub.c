@@ -1,4 +1,5 @@
-/* scrub.c - reads everything that is live again: keys, tags, hashes, sealed parts, roots. */
+/* scrub.c - reads everything that is live again: keys, tags, hashes, sealed parts, roots; and the
+ * journal, record by record. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,32 @@ static int check_segments(struct vault *v, struct vault_scrub *out,
     return 0;
 }
 
+/* Every record from the first to the last, whole and linked to the one before; the heads, too. */
+static int check_journal(struct vault *v, struct vault_scrub *out)
+{
+    const struct record_place none = {0};
+    struct vault_report *r;
+    struct scan s;
+    int rc;
+
+    if (v->last.seq == 0)
+        return 0;
+    if ((r = calloc(1, sizeof(*r))) == NULL)
+        return -ENOMEM;
+    if ((rc = vault_scan(v, &none, 1, SEGMENT_HEAD, v->last.segment, &s, r)) == 0) {
+        out->groups = s.found.n;
+        out->bad_stretches = r->damaged;
+        if (r->damaged > 0)
+            out->first_stretch = r->damage[0];
+        if (s.last.seq < v->last.seq && out->bad_stretches++ == 0)
+            out->first_stretch = (struct vault_damage){v->last.segment, v->last.at, v->last.length,
+                                                       s.last.seq + 1, v->last.seq};
+        vault_scan_done(&s);
+    }
+    free(r);
+    return rc;
+}
+
 int vault_scrub(struct vault *v, struct vault_scrub *out,
                 int (*progress)(void *arg, const struct vault_scrub *), void *arg, struct err *e)
 {
@@ -89,5 +116,7 @@ int vault_scrub(struct vault *v, struct vault_scrub *out,
         return err_set(e, -EINVAL, "scrub before replay");
     if ((rc = vault_replay_index(v)) == 0 && (rc = check_slots(v, out, progress, arg)) == 0)
         rc = check_segments(v, out, progress, arg);
+    if (rc == 0)
+        rc = check_journal(v, out);
     return rc == 0 ? 0 : err_sys(e, rc, "scrubbing the vault");
 }

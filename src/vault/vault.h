@@ -254,13 +254,16 @@ MUST_CHECK int vault_turn_destroy(struct vault_group *g, uint64_t *epoch, const 
 /* --- upkeep --- */
 
 struct vault_scrub {
-    uint64_t objects, bytes, segments; /* checked */
+    uint64_t objects, bytes, segments, groups; /* checked; groups: records of the journal */
     uint64_t bad_objects, bad_segments;
+    uint64_t bad_stretches; /* of the journal: what vault_report calls damaged */
     struct id128 first_bad; /* a ref of the first bad object */
     uint32_t first_bad_segment;
+    struct vault_damage first_stretch;
 };
-/* Reads everything that is live again: tags, hashes, slots, roots of sealed segments.  0 even when
- * something is bad (see out); progress may be NULL and stops it by returning other than 0. */
+/* Reads everything that is live again: tags, hashes, slots, roots of sealed segments, and every
+ * record of the journal.  0 even when something is bad (see out); progress may be NULL and stops it
+ * by returning other than 0. */
 MUST_CHECK int vault_scrub(struct vault *v, struct vault_scrub *out,
                            int (*progress)(void *arg, const struct vault_scrub *), void *arg,
                            struct err *e);

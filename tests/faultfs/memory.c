@@ -33,7 +33,7 @@ int __wrap_asprintf(char **out, const char *fmt, ...) __attribute__((format(prin
 int __wrap___asprintf_chk(char **out, int flag, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-static int print(char **out, const char *fmt, va_list ap)
+static int __attribute__((format(printf, 2, 0))) print(char **out, const char *fmt, va_list ap)
 {
     if (calls_one(CALL_MEMORY)) {
         *out = NULL;

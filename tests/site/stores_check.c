@@ -217,7 +217,8 @@ static void check_sets(struct stores *s, size_t live)
         memcmp(ledger->id, catalog->id, ledger->n * sizeof(ledger->id[0])) != 0)
         WRONG("the ledger knows %zu copies, the catalog %zu", ledger->n, catalog->n);
     assert_int_equal(vault_scrub(s->k->vault, &scrub, NULL, NULL, &s->e), 0);
-    if (scrub.objects != live || ledger->n != live || scrub.bad_objects + scrub.bad_segments != 0)
+    if (scrub.objects != live || ledger->n != live ||
+        scrub.bad_objects + scrub.bad_segments + scrub.bad_stretches != 0)
         WRONG("%zu live, %zu by the ledger, %llu in the vault, %llu of them bad, %llu segments bad",
               live, ledger->n, (unsigned long long)scrub.objects,
               (unsigned long long)scrub.bad_objects, (unsigned long long)scrub.bad_segments);

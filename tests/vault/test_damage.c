@@ -136,6 +136,35 @@ static void damage_in_an_object_is_found_by_scrub_and_never_read(void **state)
     assert_memory_equal(&s.first_bad, &ref, sizeof(ref));
 }
 
+static void damage_to_the_journal_is_found_by_scrub(void **state)
+{
+    struct fixture *f = *state;
+    struct vault_scrub s;
+    long at[64];
+    size_t n;
+
+    fill(f, 5);
+    n = records(f, at);
+    assert_int_equal(n, 6);
+    assert_int_equal(vault_scrub(f->v, &s, NULL, NULL, &f->e), 0);
+    assert_int_equal(s.groups, 6);
+    assert_int_equal(s.bad_stretches, 0);
+    for (size_t i = 0; i < n; i++) { /* also the last one, and parts that no slot needs */
+        flip(f, 1, at[i] + 60);
+        assert_int_equal(vault_scrub(f->v, &s, NULL, NULL, &f->e), 0);
+        assert_int_equal(s.bad_stretches, 1);
+        assert_int_equal(s.first_stretch.segment, 1);
+        assert_int_equal(s.first_stretch.first_seq, i + 1);
+        assert_int_equal(s.first_stretch.last_seq, i + 1);
+        assert_int_equal(s.groups, 5);
+        flip(f, 1, at[i] + 60);
+    }
+    flip(f, 1, 40); /* the segment's head */
+    assert_int_equal(vault_scrub(f->v, &s, NULL, NULL, &f->e), 0);
+    assert_int_equal(s.bad_stretches, 1);
+    flip(f, 1, 40);
+}
+
 static void a_flipped_bit_anywhere_in_a_sealed_segment_shows(void **state)
 {
     struct fixture *f = *state;
@@ -444,6 +473,7 @@ int main(void)
         T(a_lost_state_is_made_again_by_scanning),
         T(a_damaged_record_is_reported_and_the_later_ones_stand),
         T(damage_in_an_object_is_found_by_scrub_and_never_read),
+        T(damage_to_the_journal_is_found_by_scrub),
         T(a_flipped_bit_anywhere_in_a_sealed_segment_shows),
         T(damage_to_the_last_record_of_an_orderly_end_is_no_torn_tail),
         T(damage_to_a_record_that_the_index_knows_is_no_torn_tail),
