@@ -62,7 +62,9 @@ static size_t root_len;
 static struct disk *live;
 static struct calls_trace *trace;
 static disk_node of_fd[FDS];
-static bool halve;
+static bool halve, held, begun;
+static pthread_t holder;
+static pthread_cond_t held_changed = PTHREAD_COND_INITIALIZER;
 
 static uint64_t counted[CALL_KINDS], until;
 static unsigned fail_mask, fail_times;
@@ -129,6 +131,29 @@ bool calls_failed(void)
 enum call calls_failed_kind(void)
 {
     return first_failed;
+}
+
+void calls_hold_syncs(bool on)
+{
+    (void)pthread_mutex_lock(&lock);
+    held = on;
+    begun = false;
+    holder = pthread_self();
+    (void)pthread_cond_broadcast(&held_changed);
+    (void)pthread_mutex_unlock(&lock);
+}
+
+void calls_sync_begun(void)
+{
+    bool yes = false;
+
+    for (unsigned i = 0; i < 300 && !yes; i++) { /* it may have failed before it came so far */
+        (void)pthread_mutex_lock(&lock);
+        yes = begun;
+        (void)pthread_mutex_unlock(&lock);
+        if (!yes)
+            (void)usleep(1000);
+    }
 }
 
 void calls_halve(bool on)
@@ -772,6 +797,11 @@ static int sync_one(int fd, enum step_kind kind)
 
     enter();
     began = disk_now(live);
+    while (held && !pthread_equal(holder, pthread_self())) {
+        begun = true;
+        (void)pthread_cond_broadcast(&held_changed);
+        (void)pthread_cond_wait(&held_changed, &lock);
+    }
     leave();
     if (calls_one(CALL_SYNC)) {
         enter();

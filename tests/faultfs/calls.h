@@ -58,6 +58,10 @@ void calls_fail(uint64_t nth, unsigned mask, int err, unsigned times);
 #define CALLS_DISK (CALLS_ALL & ~(1U << CALL_MEMORY))
 bool calls_failed(void);           /* since calls_fail: did one? */
 enum call calls_failed_kind(void); /* the first that did */
+/* While held, a sync of another thread begins and does not end: what is written meanwhile is none
+ * of its business.  calls_sync_begun waits for one, a little. */
+void calls_hold_syncs(bool on);
+void calls_sync_begun(void);
 /* What the test itself calls in between is not counted. */
 void calls_aside(bool on);
 /* Every write writes half of what it was asked, every read reads half. */

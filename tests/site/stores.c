@@ -16,6 +16,7 @@
 #include "crypto/sha256.h"
 #include "site/keeper_intake.h"
 #include "site/keeper_notes.h"
+#include "site/keeper_sync.h"
 
 #define ORIGIN "log.example/stores"
 #define WITNESS "witness.example"
@@ -119,7 +120,7 @@ static int open_keeper(struct stores *s)
     if ((rc = catalog_applied(k->catalog, &applied)) != 0)
         return err_sys(&s->e, rc, "asking the catalog where it stands");
     rc = vault_replay(k->vault, applied, ledger_size(k->ledger), keeper_apply, k, &s->e);
-    if (rc == 0)
+    if (rc == 0 && (rc = keeper_sync_open(&k->sync, &s->e)) == 0)
         keeper_epoch_start(k);
     k->inventory_at = k->retention_at = FAR;
     return rc;
@@ -152,6 +153,7 @@ void stores_close(struct stores *s)
 
     if (k == NULL)
         return;
+    (void)keeper_group_settle(k);
     vault_group_abort(k->group);
     k->group = NULL;
     while ((a = k->acts) != NULL) {
@@ -160,6 +162,7 @@ void stores_close(struct stores *s)
     }
     if (k->stopped == 0 && k->vault != NULL && s->witness != NULL)
         (void)!stores_maintain(s);
+    keeper_sync_close(k->sync);
     vault_close(k->vault);
     ledger_close(k->ledger);
     catalog_close(k->catalog);
@@ -309,27 +312,40 @@ static int fill_act(struct stores *s, struct act *a, unsigned n, struct vault_pu
     return rc;
 }
 
-static int accept_one(struct stores *s, unsigned n, struct fate *f)
+/* The bytes of an upload are here. */
+static int stream(struct stores *s, unsigned n, struct vault_put **put)
 {
     static uint8_t bytes[STORES_BYTES];
     size_t len = stores_content(n, bytes);
+    int rc;
+
+    calls_mark(MARK_ASKED, n, NULL);
+    if ((rc = vault_put_begin(put, s->k->vault)) != 0) {
+        *put = NULL;
+        return rc;
+    }
+    if ((rc = vault_put_append(*put, bytes, len)) == 0)
+        return 0;
+    vault_put_abort(*put);
+    *put = NULL;
+    return rc;
+}
+
+/* Its act joins the open group; put is taken. */
+static int join(struct stores *s, unsigned n, struct vault_put *put, struct fate *f)
+{
     struct act *a = keeper_act_new();
-    struct vault_put *put;
     bool taken = false;
     int rc;
 
     *f = (struct fate){1, 0};
-    if (a == NULL)
+    if (a == NULL) {
+        vault_put_abort(put);
         return -ENOMEM;
+    }
     a->done = act_done;
     a->ctx = f;
-    calls_mark(MARK_ASKED, n, NULL);
-    if ((rc = vault_put_begin(&put, s->k->vault)) != 0) {
-        keeper_act_free(a);
-        return rc;
-    }
-    if ((rc = vault_put_append(put, bytes, len)) == 0)
-        rc = fill_act(s, a, n, put, &taken);
+    rc = fill_act(s, a, n, put, &taken);
     if (!taken)
         vault_put_abort(put);
     if (rc == 0) {
@@ -339,6 +355,14 @@ static int accept_one(struct stores *s, unsigned n, struct fate *f)
     s->k->group_bad = s->k->group_bad || taken;
     keeper_act_free(a);
     return rc;
+}
+
+static int accept_one(struct stores *s, unsigned n, struct fate *f)
+{
+    struct vault_put *put;
+    int rc = stream(s, n, &put);
+
+    return rc != 0 ? rc : join(s, n, put, f);
 }
 
 int stores_accept(struct stores *s, unsigned count)
@@ -356,6 +380,55 @@ int stores_accept(struct stores *s, unsigned count)
     for (unsigned i = 0; i < n && rc2 == 0; i++)
         calls_mark(MARK_KEPT, first + i, NULL);
     return rc != 0 ? rc : rc2;
+}
+
+static int is_kept(struct stores *s, const struct fate *f, unsigned first, unsigned n)
+{
+    int rc = s->k->stopped;
+
+    for (unsigned i = 0; i < n && rc == 0; i++)
+        rc = f[i].rc == 1 ? -EAGAIN : f[i].rc;
+    if (rc == 0)
+        rc = sign(s, NULL);
+    for (unsigned i = 0; i < n && rc == 0; i++)
+        if (f[i].upto > signer_size(s->signer))
+            rc = -EAGAIN;
+        else
+            calls_mark(MARK_KEPT, first + i, NULL);
+    return rc;
+}
+
+int stores_accept_overlapping(struct stores *s, unsigned count)
+{
+    struct vault_put *put[8] = {NULL};
+    struct fate f[8], g[8];
+    unsigned first = s->next, second = first + count;
+    int rc = keeper_group_commit(s->k);
+
+    assert(count <= ARRAY_LEN(put));
+    s->next += 2 * count;
+    for (unsigned i = 0; i < count && rc == 0; i++)
+        rc = accept_one(s, first + i, &f[i]);
+    if (rc != 0)
+        return rc;
+    calls_hold_syncs(true);
+    keeper_group_start(s->k);
+    if (keeper_group_pending(s->k))
+        calls_sync_begun();
+    for (unsigned i = 0; i < count && rc == 0; i++)
+        rc = stream(s, second + i, &put[i]);
+    calls_hold_syncs(false);
+    (void)keeper_group_settle(s->k);
+    if (rc == 0)
+        rc = is_kept(s, f, first, count);
+    for (unsigned i = 0; i < count; i++)
+        if (rc == 0)
+            rc = join(s, second + i, put[i], &g[i]);
+        else
+            vault_put_abort(put[i]);
+    if (rc == 0 && (rc = keeper_group_commit(s->k)) == 0)
+        rc = is_kept(s, g, second, count);
+    return rc;
 }
 
 int stores_erase(struct stores *s, unsigned n)

@@ -45,6 +45,8 @@ void stores_close(struct stores *s);
 
 /* Each brings its act to a signed checkpoint: 0, or why it was not acknowledged. */
 int stores_accept(struct stores *s, unsigned count); /* one group */
+/* Two groups; the second's objects are written while the first is on its way to the disk. */
+int stores_accept_overlapping(struct stores *s, unsigned count);
 int stores_erase(struct stores *s, unsigned n);
 int stores_turn(struct stores *s); /* an epoch, to its key's destruction */
 int stores_inventory(struct stores *s);

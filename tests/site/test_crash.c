@@ -26,7 +26,7 @@ static int try_to_live(void)
 
     if ((rc = stores_accept(&s, 1)) != 0 || (rc = stores_accept(&s, 3)) != 0 ||
         (rc = stores_publish(&s)) != 0 || (rc = stores_erase(&s, 2)) != 0 ||
-        (rc = stores_accept(&s, 2)) != 0 || (rc = stores_inventory(&s)) != 0 ||
+        (rc = stores_accept_overlapping(&s, 2)) != 0 || (rc = stores_inventory(&s)) != 0 ||
         (rc = stores_turn(&s)) != 0 || (rc = stores_reclaim(&s)) != 0 ||
         (rc = stores_accept(&s, 4)) != 0 || (rc = stores_maintain(&s)) != 0 ||
         (rc = stores_erase(&s, 5)) != 0 || (rc = stores_accept(&s, 1)) != 0)

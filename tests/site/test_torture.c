@@ -57,7 +57,7 @@ static void live(void)
         (void)!stores_accept(&s, 2);
         (void)!stores_publish(&s);
         (void)!stores_erase(&s, 1);
-        (void)!stores_accept(&s, 3);
+        (void)!stores_accept_overlapping(&s, 2);
         (void)!stores_turn(&s);
         (void)!stores_inventory(&s);
         (void)!stores_reclaim(&s);
