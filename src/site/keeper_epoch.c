@@ -144,7 +144,7 @@ static void turn_on(struct keeper *k)
         vault_group_abort(k->group);
         k->group = NULL;
     }
-    if (rc == -EIO)
+    if (rc == -EIO || (rc != 0 && vault_stopped(k->vault) != 0))
         keeper_stop_writer(k, rc, err_text(&e));
 }
 

@@ -351,8 +351,10 @@ static int build(struct keeper *k, struct buf *destroyed, struct act **rest, str
 
 static void failed(struct keeper *k, int rc, const struct err *e)
 {
-    if (rc == -EIO)
-        keeper_stop_writer(k, rc, err_text(e));
+    int why = vault_stopped(k->vault);
+
+    if (why != 0 || rc == -EIO) /* the vault takes nothing more, whatever this group failed with */
+        keeper_stop_writer(k, why != 0 ? why : rc, err_text(e));
     else
         log_warn("a group failed; its requests are refused", "why", err_text(e));
 }

@@ -48,7 +48,7 @@ int vault_group_begin(struct vault_group **out, struct vault *v)
 
     if (v->group != NULL || !v->replayed)
         return -EINVAL;
-    if (vault_segment_broken(v))
+    if (vault_segment_broken(v) != 0)
         return -EIO;
     /* The index's owner may have lost a batch of its own with our last group in it. */
     if ((rc = v->cfg.index->ops->applied(v->cfg.index, &applied)) != 0)
@@ -453,7 +453,7 @@ static int write_record(struct vault_group *g)
     if (rc == 0)
         rc = vault_segment_write(v, s, g->record.data, g->record.len, at);
     (void)pthread_mutex_lock(&v->lock);
-    v->broken = v->broken || rc != 0;
+    v->broken = v->broken != 0 ? v->broken : rc;
     /* what is given out from here on belongs to the next record */
     v->behind += v->since;
     v->since = 0;

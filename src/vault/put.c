@@ -99,7 +99,7 @@ int vault_put_begin(struct vault_put **out, struct vault *v)
         v->n_spare--;
     }
     v->out++;
-    rc = v->broken ? -EIO : 0;
+    rc = v->broken != 0 ? -EIO : 0;
     (void)pthread_mutex_unlock(&v->lock);
     if (p == NULL && (p = put_new(v)) == NULL) {
         (void)pthread_mutex_lock(&v->lock);

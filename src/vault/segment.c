@@ -103,7 +103,7 @@ int vault_segment_alloc(struct vault *v, size_t n, bool record, struct segment *
     if (n > v->cfg.segment_size - SEGMENT_HEAD)
         return -E2BIG;
     (void)pthread_mutex_lock(&v->lock);
-    if (v->broken) {
+    if (v->broken != 0) {
         rc = -EIO;
         goto out;
     }
@@ -173,7 +173,7 @@ int vault_segment_sync(struct vault *v)
     int rc = 0;
 
     (void)pthread_mutex_lock(&v->lock);
-    if (v->broken)
+    if (v->broken != 0)
         rc = -EIO;
     /* Others only put new segments in front meanwhile; nothing of this group is in those. */
     for (struct segment *s = v->segments; s != NULL && rc == 0; s = s->next) {
@@ -185,16 +185,16 @@ int vault_segment_sync(struct vault *v)
         (void)pthread_mutex_lock(&v->lock);
     }
     if (rc != 0)
-        v->broken = true;
+        v->broken = v->broken != 0 ? v->broken : rc;
     else
         sweep(v);
     (void)pthread_mutex_unlock(&v->lock);
     return rc;
 }
 
-bool vault_segment_broken(struct vault *v)
+int vault_segment_broken(struct vault *v)
 {
-    bool b;
+    int b;
 
     (void)pthread_mutex_lock(&v->lock);
     b = v->broken;

@@ -66,7 +66,7 @@ int vault_checkpoint(struct vault *v, struct err *e)
     uint64_t end = v->last.seq == 0 ? SEGMENT_HEAD : vault_scan_end(&v->last);
     int rc;
 
-    if (vault_segment_broken(v))
+    if (vault_segment_broken(v) != 0)
         return err_set(e, -EIO, "the vault's writer has stopped");
     if (!vault_segment_settled(v, v->last.segment))
         return 0; /* chunks of a later group lie before the mark and are not durable yet */
@@ -424,7 +424,7 @@ int vault_open(struct vault **out, const struct vault_config *c, struct vault_re
     rc = open_store(&o, e);
     free(o.no);
     if (rc != 0) {
-        v->broken = true; /* nothing to checkpoint */
+        v->broken = rc; /* nothing to checkpoint */
         vault_close(v);
         return rc;
     }
@@ -444,7 +444,7 @@ void vault_close(struct vault *v)
     vault_group_abort(v->group);
     assert(v->out == 0); /* every put is ended first */
     end = v->last.seq == 0 ? SEGMENT_HEAD : vault_scan_end(&v->last);
-    if (!v->broken)
+    if (v->broken == 0)
         (void)!state_put(v, &v->last, end, true); /* else the next start scans a little more */
     vault_put_free_spares(v);
     vault_segment_close_all(v);
@@ -457,6 +457,11 @@ void vault_end(const struct vault *v, uint32_t *segment, uint64_t *at)
 {
     *segment = v->last.seq == 0 ? 1 : v->last.segment;
     *at = v->last.seq == 0 ? SEGMENT_HEAD : vault_scan_end(&v->last);
+}
+
+int vault_stopped(struct vault *v)
+{
+    return vault_segment_broken(v);
 }
 
 uint64_t vault_seq(const struct vault *v)

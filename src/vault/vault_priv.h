@@ -58,7 +58,7 @@ struct vault {
     struct segment *segments; /* the active one first */
     uint64_t end;             /* next free byte of the active one */
     uint64_t since;           /* bytes given out since the last record */
-    bool broken;              /* a sync failed */
+    int broken;               /* why the writer has stopped; 0: it works */
     struct vault_put *spare;
     unsigned n_spare;
     unsigned out; /* puts that somebody holds */
@@ -105,7 +105,7 @@ void vault_segment_close_all(struct vault *v);
 void vault_segment_head(const struct vault *v, uint32_t no, uint8_t out[SEGMENT_HEAD]);
 MUST_CHECK int vault_segment_head_check(const uint8_t head[SEGMENT_HEAD], uint32_t no,
                                         struct id128 *vault);
-bool vault_segment_broken(struct vault *v);
+int vault_segment_broken(struct vault *v); /* 0, or why */
 /* Is all that was given out in the segments before `no` written and synced?  What recovery copies
  * because it may lie in memory only begins with the segment of the mark. */
 bool vault_segment_settled(struct vault *v, uint32_t no);

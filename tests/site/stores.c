@@ -87,7 +87,7 @@ static void prepare(struct stores *s, const char *dir)
     s->k->c = &s->config;
     s->k->acts_end = &s->k->acts;
     s->k->unsigned_end = &s->k->unsigned_;
-    s->k->ledger_fd = s->k->detect_fd = -1;
+    s->k->ledger_fd = -1;
     assert_int_equal(ed25519_from_seed(&s->log, seed), 0);
     seed[0] = 2;
     assert_int_equal(ed25519_from_seed(&s->cosigner, seed), 0);
@@ -527,9 +527,13 @@ int stores_publish(struct stores *s)
 int stores_reclaim(struct stores *s)
 {
     uint64_t bytes;
+    int rc;
 
     keeper_group_commit(s->k);
-    return vault_reclaim(s->k->vault, 10, &bytes, &s->e);
+    rc = vault_reclaim(s->k->vault, 10, &bytes, &s->e);
+    if (rc != 0 && vault_stopped(s->k->vault) != 0)
+        keeper_stop_writer(s->k, rc, err_text(&s->e));
+    return rc;
 }
 
 int stores_maintain(struct stores *s)

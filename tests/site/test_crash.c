@@ -53,7 +53,7 @@ static struct crash_plan plan(size_t every)
 
 static void a_life_is_whole_after_every_crash(void **state)
 {
-    struct crash_plan p = plan(5);
+    struct crash_plan p = plan(7);
 
     good(stores_found(&s, dir));
     stores_close(&s);
@@ -131,7 +131,7 @@ static void crash_while_recovering(const char *folder, const struct calls_mark *
                                    void *arg)
 {
     struct first_crash first = {m, n};
-    struct crash_plan p = plan(23);
+    struct crash_plan p = plan(37);
     struct stores again;
 
     (void)arg;
@@ -145,7 +145,7 @@ static void crash_while_recovering(const char *folder, const struct calls_mark *
 static void a_crash_in_the_recovery_loses_nothing(void **state)
 {
     struct crash_tally outer = {0, 0, 0};
-    struct crash_plan p = {.every = 149, .seeds = 1, .seed = 5};
+    struct crash_plan p = {.every = 199, .seeds = 1, .seed = 5};
 
     if (getenv("SOAK_ROUNDS") != NULL)
         p = (struct crash_plan){.every = 9, .seeds = 2, .seed = 5};

@@ -64,6 +64,9 @@ static void live(void)
         (void)!stores_maintain(&s);
         (void)!stores_accept(&s, 1);
         (void)!stores_publish(&s);
+        /* else every upload is refused and /healthz says that all is well */
+        if (vault_stopped(s.k->vault) != 0 && s.k->stopped == 0)
+            fail_msg("the vault has stopped and the keeper does not know");
     }
     stores_close(&s);
 }
