@@ -84,16 +84,20 @@ static unix_time times_of(const struct keeper *k, struct span note, unix_time wa
 }
 
 /* What the witnesses said of the newest checkpoint: the time is that, or later. */
-static unix_time seen_before(const struct keeper *k)
+static unix_time seen_before(struct keeper *k)
 {
     unix_time t = 0;
     size_t against, bears_out;
+    struct tlog_verdict v;
     struct buf b;
 
     buf_init(&b, CORE_NOTE_MAX);
     if (ledger_has_checkpoint(k->ledger) &&
         tlog_tiles_checkpoint(k->ledger_dir, ledger_published(k->ledger), &b, NULL) == 0)
         t = times_of(k, buf_span(&b), 0, &against, &bears_out);
+    if (t != 0 && tlog_policy_check_log(&v, k->quorum, &k->log_key, buf_span(&b), NULL) == 0)
+        for (size_t i = 0; i < KEEPER_WITNESSES_MAX && i < TLOG_POLICY_MAX; i++)
+            k->witness_time[i] = (int64_t)v.time[i];
     buf_free(&b);
     return t;
 }

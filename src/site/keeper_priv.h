@@ -138,6 +138,7 @@ struct keeper {
     struct tlog_policy *quorum;
     struct vkey log_key;
     uint64_t witness_size[KEEPER_WITNESSES_MAX]; /* what each has, as far as we know */
+    int64_t witness_time[KEEPER_WITNESSES_MAX];  /* of the last cosignature that verified */
     uint8_t move_key[32];
 
     struct msg_chan *front, *signer, *control;

@@ -312,6 +312,16 @@ static void contradicted(struct keeper *k, const struct pm_cosigned *m)
     keeper_stop_writer(k, -EPERM, text);
 }
 
+/* Asked for the time alone, about what it has cosigned before: its older words prove nothing, and a
+ * courier that was taken over could say them for ever.  (Twice in one second it may be asked after
+ * a quick restart.) */
+static bool said_before(const struct keeper *k, const struct pm_cosigned *m)
+{
+    int64_t last = k->witness_time[m->witness], ago = clock_now() - last;
+
+    return m->time < last || (m->time == last && (ago < 0 || ago > 2));
+}
+
 void keeper_round_answer(struct keeper *k, uint64_t id, const struct pm_cosigned *m)
 {
     const struct vkey *key;
@@ -337,6 +347,10 @@ void keeper_round_answer(struct keeper *k, uint64_t id, const struct pm_cosigned
             contradicted(k, m);
         return;
     }
+    if (k->round.again && said_before(k, m)) {
+        log_warn("a witness's time is not later than its last one");
+        return;
+    }
     key = tlog_policy_witness(k->quorum, m->witness);
     for (int i = 0; i < 8; i++)
         sig[i] = (uint8_t)((uint64_t)m->time >> (56 - 8 * i));
@@ -348,6 +362,7 @@ void keeper_round_answer(struct keeper *k, uint64_t id, const struct pm_cosigned
         k->heard |= UINT64_C(1) << m->witness;
         k->round.late = k->round.published;
         k->witness_size[m->witness] = k->round.size;
+        k->witness_time[m->witness] = m->time;
     } else {
         log_warn("a witness's cosignature does not verify", "why", err_text(&e));
     }

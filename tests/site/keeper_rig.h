@@ -178,6 +178,8 @@ int rig_admin_hear(struct keeper_rig *r, struct msg_chan *c, char text[1024]);
 rig_sign_fn rig_sign_honest;
 rig_sign_fn rig_sign_by_rule; /* the real signer's rule and its state file */
 rig_cosign_fn rig_cosign_honest;
+void rig_cosign_at(struct keeper_rig *r, uint64_t id, uint32_t witness, struct span body,
+                   unix_time t);
 rig_cosign_fn rig_cosign_from_0; /* a witness that has forgotten everything */
 rig_read_fn rig_read_honest;
 void rig_signed(struct keeper_rig *r, uint64_t id, const struct pm_sign *m, bool ok, uint64_t size);

@@ -73,7 +73,8 @@ void rig_cosigned(struct keeper_rig *r, uint64_t id, uint32_t witness, uint32_t 
     answer(r->courier, PC_COSIGNED, id, &a, sizeof(a), span_of(NULL, 0));
 }
 
-void rig_cosign_honest(struct keeper_rig *r, uint64_t id, uint32_t witness, struct span body)
+void rig_cosign_at(struct keeper_rig *r, uint64_t id, uint32_t witness, struct span body,
+                   unix_time t)
 {
     struct core_add_checkpoint add;
     struct core_note note;
@@ -88,13 +89,18 @@ void rig_cosign_honest(struct keeper_rig *r, uint64_t id, uint32_t witness, stru
     assert_int_equal(core_note_split(add.checkpoint, &note), 0);
     a.witness = witness;
     a.status = 200;
-    a.time = clock_now();
+    a.time = t;
     assert_int_equal(buf_printf(&text, "cosignature/v1\ntime %lld\n", (long long)a.time), 0);
     assert_int_equal(buf_put(&text, note.text.p, note.text.n), 0);
     rig_ok(ed25519_sign(r->witness, text.data, text.len, &sig), &e);
     memcpy(a.sig, sig.b, sizeof(a.sig));
     answer(r->courier, PC_COSIGNED, id, &a, sizeof(a), span_of(NULL, 0));
     buf_free(&text);
+}
+
+void rig_cosign_honest(struct keeper_rig *r, uint64_t id, uint32_t witness, struct span body)
+{
+    rig_cosign_at(r, id, witness, body, clock_now());
 }
 
 void rig_cosign_from_0(struct keeper_rig *r, uint64_t id, uint32_t witness, struct span body)

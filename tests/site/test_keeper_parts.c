@@ -461,6 +461,30 @@ static void an_administrator_may_ask_nonsense_and_go_in_the_middle(void **state)
     assert_int_equal(rig_admin(r, ADMIN_PUBLISH, READ_STATEMENT, "there", text), 0);
 }
 
+/* What a witness said of the same checkpoint before, as far as a courier can keep it: it stands on
+ * no ledger that grows. */
+static void cosign_of_old(struct keeper_rig *r, uint64_t id, uint32_t witness, struct span body)
+{
+    rig_cosign_at(r, id, witness, body, clock_now() - 400);
+}
+
+static void an_old_word_of_a_witness_does_not_stop_the_clock(void **state)
+{
+    struct keeper_rig *r = *state;
+    unsigned asked;
+    struct rig_sub s;
+
+    rig_settle(r);
+    rig_kill(r);
+    r->cosign = cosign_of_old;
+    asked = r->asked_witness;
+    rig_start(r);
+    rig_until(r, r->asked_witness > asked + 1); /* it wants to know the time, more than once */
+    rig_sub_new(r, &s, "CH");
+    rig_open_sub(r, &s);
+    rig_sub_done(&s);
+}
+
 static void a_configuration_that_cannot_be_taken_over_is_not(void **state)
 {
     struct keeper_rig *r = *state;
@@ -640,6 +664,7 @@ int main(void)
         T(reading_nobody_asked_for_is_not_heard),
         T(one_document_is_checked_at_a_time),
         T(an_administrator_may_ask_nonsense_and_go_in_the_middle),
+        T(an_old_word_of_a_witness_does_not_stop_the_clock),
         T(a_configuration_that_cannot_be_taken_over_is_not),
         T(a_token_taken_back_ends_its_uploads),
         T(a_courier_that_goes_is_waited_for_and_nobody_else_notices),
