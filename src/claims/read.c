@@ -2,6 +2,7 @@
  * whose recomputed root must be the checkpoint's.  A checkpoint is read before the leaves it
  * covers, so that every leaf is seen together with the witnesses' times around it. */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "ledger/tlog_tiles.h"
 
 #define PROGRESS_EVERY 8192
+#define PUBLISHING_MS 2000 /* between the two files of one publication, at most */
 
 struct reader {
     struct audit *a;
@@ -302,6 +304,28 @@ static int read_archive(struct reader *r, const uint64_t *sizes, size_t n, struc
     return 0;
 }
 
+/* Whoever publishes writes the archive first, then `checkpoint`.  An archive that is ahead of the
+ * checkpoint which was opened has gone on since, or is about to: nothing to accuse anybody of. */
+static bool published_since(const struct audit *a, const struct site *s, uint64_t size)
+{
+    bool found = false;
+
+    for (int i = 0; i < PUBLISHING_MS / 100 && !found; i++) {
+        struct tlog_verdict v;
+        struct buf note;
+
+        if (i > 0)
+            (void)poll(NULL, 0, 100);
+        buf_init(&note, CORE_NOTE_MAX);
+        found = tlog_tiles_newest(s->dir, &note, NULL) == 0 &&
+                tlog_policy_check_log(&v, a->trust->policy, s->trust->log, buf_span(&note), NULL) ==
+                    0 &&
+                v.checkpoint.size >= size;
+        buf_free(&note);
+    }
+    return found;
+}
+
 int claims_ledger_read(struct audit *a, struct site *s, struct err *e)
 {
     struct core_range at = {.size = 0};
@@ -325,7 +349,8 @@ int claims_ledger_read(struct audit *a, struct site *s, struct err *e)
     } else if (rc != 0) {
         return err_set(e, rc, "%s", err_text(&why));
     }
-    if (n == 0 || sizes[n - 1] != s->size)
+    if (n == 0 || sizes[n - 1] < s->size ||
+        (sizes[n - 1] > s->size && !published_since(a, s, sizes[n - 1])))
         claims_broken(a, CLAIM_APPEND_ONLY, s, AUDIT_NO_LEAF,
                       "the archive's last checkpoint is not the newest one (%llu leaves)",
                       (unsigned long long)s->size);

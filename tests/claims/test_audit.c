@@ -4,12 +4,17 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/text.h"
+#include "ledger/tlog_tiles.h"
 #include "people/dsse.h"
 #include "scene.h"
 
@@ -92,6 +97,50 @@ static void a_true_history_is_proved_with_the_right_numbers(void **state)
     assert_int_equal(audit_exit(a), 0);
     assert_null(audit_warning(a, 0));
     audit_free(a);
+}
+
+/* The archive has a checkpoint more than `checkpoint` says: for a moment while it is published, or
+ * for ever where somebody went back. */
+static void a_ledger_that_is_being_published_is_not_accused(void **state)
+{
+    char newest[200];
+    uint64_t *sizes = NULL;
+    struct buf old, now;
+    struct audit *a;
+    size_t n = 0;
+    int status;
+    pid_t pid;
+
+    (void)state;
+    buf_init(&old, CORE_NOTE_MAX);
+    buf_init(&now, CORE_NOTE_MAX);
+    (void)snprintf(newest, sizeof(newest), "%s/checkpoint", scene->path[ZRH]);
+    assert_int_equal(tlog_tiles_checkpoints(scene->path[ZRH], &sizes, &n, NULL), 0);
+    assert_true(n > 2);
+    assert_int_equal(tlog_tiles_newest(scene->path[ZRH], &now, NULL), 0);
+    assert_int_equal(tlog_tiles_checkpoint(scene->path[ZRH], sizes[n - 2], &old, NULL), 0);
+    assert_int_equal(io_replace_file(AT_FDCWD, newest, old.data, old.len, 0644), 0);
+
+    a = scene_audit(scene, NULL);
+    expect(a, "ledger.append-only", AUDIT_BROKEN);
+    assert_non_null(strstr(result(a, "ledger.append-only")->sentence, "not the newest"));
+    audit_free(a);
+
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)poll(NULL, 0, 300);
+        _exit(io_replace_file(AT_FDCWD, newest, now.data, now.len, 0644) == 0 ? 0 : 1);
+    }
+    a = scene_audit(scene, NULL);
+    expect(a, "ledger.append-only", AUDIT_PROVED);
+    assert_int_equal(audit_ledger(a, 0).size, sizes[n - 2]);
+    audit_free(a);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    free(sizes);
+    buf_free(&old);
+    buf_free(&now);
 }
 
 static void an_empty_history_is_never_proved(void **state)
@@ -439,6 +488,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_true_history_is_proved_with_the_right_numbers),
+        cmocka_unit_test(a_ledger_that_is_being_published_is_not_accused),
         cmocka_unit_test(an_empty_history_is_never_proved),
         cmocka_unit_test(a_ledger_without_a_checkpoint_is_unknown),
         cmocka_unit_test(what_is_not_due_yet_is_pending),
