@@ -6,8 +6,7 @@
  * backup would bring back what was erased), the ledger's key, the move key, the signer's state (an
  * older one would let the signer sign a second history), the catalog and the tiles (both derived).
  *
- *   DIR/manifest    "backup/v1", then "site NAME", "epoch N", "leaves N", then a line
- *                   "SHA-256 PATH" for each file, in the order of copying
+ *   DIR/manifest    manifest.h
  *   DIR/files/...   as in the data folder
  *
  * What was erased before an epoch ended is unreadable in every backup once that epoch's key is
