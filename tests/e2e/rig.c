@@ -400,16 +400,23 @@ static void write_trust(struct rig *r)
 
 /* --- starting and ending --- */
 
-/* The end of a site's log: the folder goes with the test. */
-static void tell_log(const struct rig_site *s)
+#define TOLD 6000     /* bytes of a log */
+#define TOLD_ONCE 900 /* cmocka prints 1,024 at once */
+
+void rig_tell_log(const struct rig_site *s)
 {
     struct buf b;
     size_t from;
 
     buf_init(&b, 64 << 20);
     if (io_read_file(AT_FDCWD, s->log, &b) == 0) {
-        from = b.len > 900 ? b.len - 900 : 0 /* cmocka prints 1,024 at once */;
-        print_message("%.*s\n", (int)(b.len - from), (const char *)b.data + from);
+        from = b.len > TOLD ? b.len - TOLD : 0;
+        print_message("\n");
+        for (size_t n; from < b.len; from += n) {
+            n = b.len - from < TOLD_ONCE ? b.len - from : TOLD_ONCE;
+            print_message("%.*s", (int)n, (const char *)b.data + from);
+        }
+        print_message("\n");
     }
     buf_free(&b);
 }
@@ -431,7 +438,7 @@ void rig_await_log(const struct rig *r, size_t site, const char *text, size_t *f
             break;
         }
         if (clock_mono() > until) {
-            tell_log(&r->site[site]);
+            rig_tell_log(&r->site[site]);
             fail_msg("%s never says \"%s\"", r->site[site].name, text);
         }
         rig_nap(20);
@@ -461,7 +468,7 @@ void rig_wait_healthy(struct rig *r, size_t site)
 
     while (status != 200) {
         if (clock_mono() > until || waitpid(r->site[site].pid, NULL, WNOHANG) != 0) {
-            tell_log(&r->site[site]);
+            rig_tell_log(&r->site[site]);
             fail_msg("%s does not become healthy (last answer: %d)", r->site[site].name, status);
         }
         status = rig_answers(r, site);

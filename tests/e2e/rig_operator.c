@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -356,8 +357,11 @@ void rig_settle(struct rig *r, size_t site)
 
     while (rig_metric(r, site, "site_ledger_published") !=
            rig_metric(r, site, "site_ledger_size")) {
-        if (clock_mono() > until)
-            fail_msg("%s does not publish", r->site[site].name);
+        if (clock_mono() > until) {
+            rig_tell_log(&r->site[site]);
+            fail_msg("%s does not publish; its witness has %s", r->site[site].name,
+                     waitpid(r->witness, NULL, WNOHANG) == 0 ? "not ended" : "ended");
+        }
         rig_nap(50);
     }
 }

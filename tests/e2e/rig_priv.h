@@ -24,4 +24,7 @@ static inline void rig_nap(int ms)
 
 void rig_publish_documents(struct rig *r);
 
+/* Prints the end of a site's log: the folder goes with the test. */
+void rig_tell_log(const struct rig_site *s);
+
 #endif
