@@ -47,6 +47,8 @@ enum call { /* kinds of calls */
             CALL_NAME,  /* rename, link, unlink, mkdir, rmdir */
             CALL_LOOK,  /* stat, readdir, access, flock */
             CALL_MEMORY,
+            CALL_SEND, /* messages.c */
+            CALL_RECEIVE,
             CALL_KINDS
 };
 extern const char *const call_names[CALL_KINDS];
@@ -55,9 +57,13 @@ extern const char *const call_names[CALL_KINDS];
  * failed sync loses what it was to keep.  times: so many in a row; 0: all from there on. */
 void calls_fail(uint64_t nth, unsigned mask, int err, unsigned times);
 #define CALLS_ALL ((1U << CALL_KINDS) - 1)
-#define CALLS_DISK (CALLS_ALL & ~(1U << CALL_MEMORY))
+#define CALLS_MESSAGES (1U << CALL_SEND | 1U << CALL_RECEIVE)
+#define CALLS_DISK (CALLS_ALL & ~(1U << CALL_MEMORY | CALLS_MESSAGES))
 bool calls_failed(void);           /* since calls_fail: did one? */
 enum call calls_failed_kind(void); /* the first that did */
+/* From here on, what fails and what is counted is one for this process and those it forks later: a
+ * test can make the calls of a child fail.  Begins anew each time; no child may be running. */
+void calls_share(void);
 /* While held, a sync of another thread begins and does not end: what is written meanwhile is none
  * of its business.  calls_sync_begun waits for one, a little. */
 void calls_hold_syncs(bool on);
@@ -69,7 +75,8 @@ void calls_halve(bool on);
 /* Calls of a kind since the process began. */
 uint64_t calls_count(enum call kind);
 
-/* For wrappers of other things (memory.c): counts one, and says whether it shall fail. */
+/* For wrappers of other things (memory.c, messages.c): counts one, and says whether it shall fail.
+ */
 bool calls_one(enum call kind);
 
 #endif
