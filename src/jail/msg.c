@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,6 +255,8 @@ static int send_now(int fd, struct span head, struct span body, const int *fds, 
     while (n < 0 && errno == EINTR);
     if (n >= 0)
         return 0;
+    if (errno == ENOBUFS || errno == ENOMEM)
+        return -EAGAIN; /* the kernel is short of memory: later, as with a full socket */
     return errno == ECONNRESET ? -EPIPE : -errno;
 }
 
@@ -371,8 +374,8 @@ int msg_recv(struct msg_chan *c, struct msg *out, struct err *e)
     do
         n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
-    if (n < 0 && errno == EAGAIN)
-        return -EAGAIN;
+    if (n < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM))
+        return -EAGAIN; /* the message stays where it is */
     if (n == 0 || (n < 0 && errno == ECONNRESET))
         return err_set(e, -EPIPE, "the peer of protocol \"%s\" is gone", c->p->name);
     if (n < 0)
@@ -411,7 +414,9 @@ static int wait_for(int fd, short events, mono_ms end)
     if (end != INT64_MAX) {
         mono_ms d = end - clock_mono();
 
-        left = d < 0 ? 0 : (int)d;
+        if (d <= 0)
+            return -ETIMEDOUT; /* a socket may be ready and take nothing all the same */
+        left = d > INT_MAX ? INT_MAX : (int)d;
     }
     n = poll(&p, 1, left);
     if (n < 0)

@@ -303,6 +303,10 @@ static void tick(struct keeper *k, mono_ms now)
         log_info("there is room on the disk again; the keeper begins anew");
         k->quit = true;
     }
+    if (k->stopped == -ENOMEM) { /* whatever lacked memory may be half done: replay does it whole */
+        log_warn("the writer stopped for want of memory; the keeper begins anew");
+        k->quit = true;
+    }
 }
 
 static int flush_channels(struct keeper *k)

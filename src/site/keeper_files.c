@@ -38,7 +38,9 @@ static void send_file(struct keeper *k, uint64_t id, const char *path, struct pm
     struct stat st;
     int fd = openat(k->ledger_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
-    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+    if (fd < 0 && errno != ENOENT && errno != ELOOP && errno != ENOTDIR) {
+        keeper_refuse(k, id, PRF_BUSY, "the ledger's file cannot be opened: %s", strerror(errno));
+    } else if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         keeper_refuse(k, id, PRF_UNKNOWN, "the ledger has no such file");
     } else {
         m->size = (uint64_t)st.st_size;

@@ -82,7 +82,7 @@ int keeper_act_leaf(struct act *a, struct leaf_builder *b)
     int rc = out == NULL ? -ENOMEM : leaf_end(b, out, &e);
 
     if (rc != 0)
-        log_error("a leaf cannot be built", "why", err_text(&e));
+        log_error("a leaf cannot be built", "why", e.code != 0 ? err_text(&e) : strerror(-rc));
     return rc;
 }
 
@@ -117,18 +117,24 @@ int keeper_act_destroy(struct keeper *k, struct act *a, const struct id128 *ref)
     return 0;
 }
 
-struct vault_group *keeper_group_of(struct keeper *k)
+/* 0, or why no group is open now. */
+static int group_open(struct keeper *k)
 {
     int rc;
 
     (void)keeper_group_settle(k);
     if (k->stopped != 0)
-        return NULL;
-    if (k->group == NULL && (rc = vault_group_begin(&k->group, k->vault)) != 0) {
-        log_error("no group can begin", "why", strerror(-rc));
-        k->group = NULL;
-    }
-    return k->group;
+        return -EIO;
+    if (k->group != NULL || (rc = vault_group_begin(&k->group, k->vault)) == 0)
+        return 0;
+    log_error("no group can begin", "why", strerror(-rc));
+    k->group = NULL;
+    return rc;
+}
+
+struct vault_group *keeper_group_of(struct keeper *k)
+{
+    return group_open(k) == 0 ? k->group : NULL;
 }
 
 void keeper_group_add(struct keeper *k, struct act *a)
@@ -339,8 +345,9 @@ static int build(struct keeper *k, struct buf *destroyed, struct act **rest, str
 {
     int rc;
 
-    if (keeper_group_of(k) == NULL)
-        return err_set(e, -EIO, "the writer has stopped: %s", k->stopped_why);
+    if ((rc = group_open(k)) != 0)
+        return k->stopped != 0 ? err_set(e, rc, "the writer has stopped: %s", k->stopped_why)
+                               : err_sys(e, rc, "no group can begin");
     *rest = join(k);
     if (k->group_bad)
         return err_set(e, -ENOMEM, "a change of the group could not be completed");
@@ -395,6 +402,7 @@ static int settle(struct keeper *k, int rc)
     struct vault_group *g = k->commit.group;
     struct act *list = k->commit.acts;
     struct err e = ERR_INIT;
+    int why;
 
     k->commit.group = NULL;
     k->commit.acts = NULL;
@@ -405,8 +413,8 @@ static int settle(struct keeper *k, int rc)
     else
         k->n.groups++;
     /* the vault hands on nothing while its index lags, as it does when the disk is full */
-    if (rc == 0 && k->apply_failed == 0 && ledger_size(k->ledger) != vault_ledger_size(k->vault))
-        k->apply_failed = keeper_disk_low(k) ? -ENOSPC : -EIO;
+    if (rc == 0 && k->apply_failed == 0 && (why = vault_missed(k->vault)) != 0)
+        k->apply_failed = keeper_disk_low(k) ? -ENOSPC : why == -ENOMEM ? why : -EIO;
     if (rc == 0 && k->apply_failed != 0)
         keeper_stop_writer(k, k->apply_failed, "ledger or catalog could not follow the journal");
     end_acts(k, list, rc);

@@ -72,6 +72,15 @@ void keeper_refuse(struct keeper *k, uint64_t id, enum proto_refusal why, const 
     keeper_answer(k, FK_REFUSED, id, &m, sizeof(m), span_of(NULL, 0), NULL);
 }
 
+void keeper_refuse_signature(struct keeper *k, uint64_t id, int rc, enum proto_refusal why,
+                             const char *text)
+{
+    if (rc == -ENOMEM)
+        keeper_refuse(k, id, PRF_BUSY, "no memory to look at a signature");
+    else
+        keeper_refuse(k, id, why, "%s", text);
+}
+
 void keeper_refuse_site(struct keeper *k, uint64_t id, const char *site, const char *country)
 {
     const struct config_peer *peer = site == NULL ? NULL : config_peer(k->c, site);
@@ -162,7 +171,7 @@ static bool repeated(struct keeper *k, uint64_t id, const struct id128 *sub)
     if (rc == 0)
         keeper_answer(k, FK_PUT_DONE, id, &m, sizeof(m), buf_span(&receipt), NULL);
     else
-        keeper_refuse(k, id, rc == -EAGAIN ? PRF_BUSY : PRF_UNKNOWN,
+        keeper_refuse(k, id, rc == -ENOENT ? PRF_UNKNOWN : PRF_BUSY,
                       "the submission is here, its receipt is not at hand: %s", err_text(&e));
     buf_free(&receipt);
     return true;

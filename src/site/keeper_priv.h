@@ -289,6 +289,9 @@ void keeper_intake_front_gone(struct keeper *k);
 void keeper_intake_token_gone(struct keeper *k, const struct ticket *t); /* uploads end */
 void keeper_refuse(struct keeper *k, uint64_t id, enum proto_refusal why, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
+/* A signature was looked at, with this rc: it is wrong, unless that could not be found out. */
+void keeper_refuse_signature(struct keeper *k, uint64_t id, int rc, enum proto_refusal why,
+                             const char *text);
 /* PRF_WRONG_SITE: files of the country belong to site (NULL: nobody knows). */
 void keeper_refuse_site(struct keeper *k, uint64_t id, const char *site, const char *country);
 /* PRF_WRONG_SITE: the submission lives at another site now. */

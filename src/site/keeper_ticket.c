@@ -311,7 +311,7 @@ static bool admit_once(struct keeper *k, uint64_t id, const struct pm_open *m)
     return false;
 }
 
-static bool signed_by_its_key(const struct pm_open *m)
+static int signed_by_its_key(const struct pm_open *m)
 {
     struct submitter_act a;
 
@@ -321,7 +321,7 @@ static bool signed_by_its_key(const struct pm_open *m)
     memcpy(a.country, m->country, 3);
     a.statement = m->statement;
     return submitter_verify_submit((const struct ed25519_pub *)m->sub_key, &a,
-                                   (const struct ed25519_sig *)m->sub_sig) == 0;
+                                   (const struct ed25519_sig *)m->sub_sig);
 }
 
 static void opened(struct keeper *k, uint64_t id, const struct ticket *t)
@@ -375,6 +375,7 @@ void keeper_ticket_ask(struct keeper *k, uint64_t id, const struct pm_open *m)
     struct catalog_submission known;
     struct digest policy;
     struct ticket *t;
+    int rc;
 
     if (!well_formed(m)) {
         keeper_refuse(k, id, PRF_MALFORMED, "country, kind or scope is malformed");
@@ -395,8 +396,8 @@ void keeper_ticket_ask(struct keeper *k, uint64_t id, const struct pm_open *m)
     if (!admit_submitter(k, id, m, &s) || !admit_place(k, id, m, &policy) ||
         !admit_consent(k, id, m))
         return;
-    if (!signed_by_its_key(m)) {
-        keeper_refuse(k, id, PRF_SIGNATURE, "the submission's key did not sign this");
+    if ((rc = signed_by_its_key(m)) != 0) {
+        keeper_refuse_signature(k, id, rc, PRF_SIGNATURE, "the submission's key did not sign this");
         return;
     }
     if (!admit_once(k, id, m))

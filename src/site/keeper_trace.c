@@ -256,10 +256,10 @@ static int known(struct keeper *k, uint64_t id, const struct id128 *sub,
     return rc;
 }
 
-static bool may_trace(const struct catalog_submission *row, const struct pm_trace *m)
+static int may_trace(const struct catalog_submission *row, const struct pm_trace *m)
 {
     return submitter_verify_trace((const struct ed25519_pub *)row->sub_key, &m->sub, m->time,
-                                  clock_now(), (const struct ed25519_sig *)m->sig) == 0;
+                                  clock_now(), (const struct ed25519_sig *)m->sig);
 }
 
 /* --- tracing --- */
@@ -390,12 +390,13 @@ void keeper_trace_ask(struct keeper *k, uint64_t id, const struct pm_trace *ask,
     struct catalog_submission row;
     struct pm_traced m;
     struct scanned s;
+    int rc;
 
     if (known(k, id, &ask->sub, &row) != 0)
         return;
-    if (!may_trace(&row, ask)) {
-        keeper_refuse(k, id, PRF_TRACE,
-                      "the submission's key did not sign this, or its time is not now");
+    if ((rc = may_trace(&row, ask)) != 0) {
+        keeper_refuse_signature(k, id, rc, PRF_TRACE,
+                                "the submission's key did not sign this, or its time is not now");
         return;
     }
     if (receipt) {
@@ -611,9 +612,11 @@ void keeper_trace_order(struct keeper *k, uint64_t id, const struct pm_order *m)
 
     if (known(k, id, &m->sub, &row) != 0)
         return;
-    if ((m->erase != 0 ? submitter_verify_erase(key, &m->sub, sig)
-                       : submitter_verify_withdraw(key, &m->sub, sig)) != 0) {
-        keeper_refuse(k, id, PRF_SIGNATURE, "the submission's key did not sign this order");
+    rc = m->erase != 0 ? submitter_verify_erase(key, &m->sub, sig)
+                       : submitter_verify_withdraw(key, &m->sub, sig);
+    if (rc != 0) {
+        keeper_refuse_signature(k, id, rc, PRF_SIGNATURE,
+                                "the submission's key did not sign this order");
         return;
     }
     if (row.state == CATALOG_MOVED) {

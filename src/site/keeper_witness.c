@@ -137,6 +137,7 @@ static void release_signed(struct keeper *k)
 void keeper_sign_answer(struct keeper *k, const struct pm_signed *m)
 {
     struct err e = ERR_INIT;
+    int rc;
 
     k->sign.out = false;
     if (!m->ok) {
@@ -146,8 +147,14 @@ void keeper_sign_answer(struct keeper *k, const struct pm_signed *m)
         return; /* keeper_sign_step asks again, from the size it named */
     }
     k->sign.refused = 0;
-    if (m->size != k->sign.size ||
-        signed_note(k, k->sign.size, &k->sign.root, m->sig, &k->sign.signed_note, &e) != 0) {
+    rc = m->size != k->sign.size
+             ? -EPROTO
+             : signed_note(k, k->sign.size, &k->sign.root, m->sig, &k->sign.signed_note, &e);
+    if (rc == -ENOMEM) {
+        keeper_stop_writer(k, rc, "no memory for the signer's signature");
+        return;
+    }
+    if (rc != 0) {
         keeper_stop_writer(k, -EPROTO, "the signer's signature does not verify");
         return;
     }

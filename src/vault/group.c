@@ -466,6 +466,7 @@ static void publish(struct vault_group *g, vault_group_fn *fn, void *arg)
 {
     struct vault *v = g->v;
     struct record r;
+    int rc;
 
     v->last = g->head.self;
     v->ledger += g->d.n[RECORD_LEAVES];
@@ -475,11 +476,13 @@ static void publish(struct vault_group *g, vault_group_fn *fn, void *arg)
     for (size_t i = 0; i < g->n_puts; i++)
         vault_put_recycle(g->put[i]);
     v->group = NULL;
-    if (v->index_late || vault_record_parse(buf_span(&g->record), &r) != 0 ||
-        vault_replay_apply(v, &r) != 0)
-        v->index_late = true;
-    else if (fn != NULL)
-        (void)!vault_replay_deliver(v, &r, g, fn, arg);
+    rc = v->index_late ? -EAGAIN : vault_record_parse(buf_span(&g->record), &r);
+    if (rc == 0)
+        rc = vault_replay_apply(v, &r);
+    v->index_late = rc != 0;
+    if (rc == 0 && fn != NULL)
+        rc = vault_replay_deliver(v, &r, g, fn, arg);
+    v->missed = rc;
     group_free(g);
 }
 

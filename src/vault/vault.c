@@ -464,6 +464,11 @@ int vault_stopped(struct vault *v)
     return vault_segment_broken(v);
 }
 
+int vault_missed(const struct vault *v)
+{
+    return v->missed;
+}
+
 uint64_t vault_seq(const struct vault *v)
 {
     return v->last.seq;

@@ -144,6 +144,9 @@ MUST_CHECK int vault_checkpoint(struct vault *v, struct err *e);
 /* 0 while the writer works; else the error of the write or sync that stopped it (-EIO, or -ENOSPC
  * where the file system does not keep what it reserved): reopen. */
 int vault_stopped(struct vault *v);
+/* 0, or why the group committed last, durable all the same, was not handed to its vault_group_fn
+ * (-EAGAIN: because one before it was not): a replay hands it on. */
+int vault_missed(const struct vault *v);
 uint64_t vault_seq(const struct vault *v);
 /* Where the journal ends: what lies before is durable, whole and never written again (holes are
  * punched for the dead).  A copy of the segments up to here is a vault. */

@@ -51,6 +51,7 @@ struct vault {
     uint64_t behind;
     bool replayed;
     bool index_late; /* a commit could not be brought into the index */
+    int missed;      /* why the last commit was not handed on; 0: it was */
     struct vault_group *group;
 
     pthread_mutex_t lock;

@@ -95,12 +95,15 @@ struct keeper_rig {
 
 extern const char *keeper_rig_epoch; /* how long one lasts: "1d"; set it before all else */
 
+extern void (*keeper_rig_in_child)(void); /* called in the keeper's process before it begins */
+
 /* cmocka's set-up and tear-down: founded, started, register-less, with policy and two statements.
  */
 int keeper_rig_up(void **state);
 int keeper_rig_down(void **state);
 
 void rig_start(struct keeper_rig *r);
+void rig_spawn(struct keeper_rig *r); /* does not wait until it serves */
 /* As the supervisor does: another one of them.  The old channel, if there is one, stays open and is
  * not read any more. */
 void rig_new_courier(struct keeper_rig *r);

@@ -1,4 +1,5 @@
 /* keeper_rig_parts.c - the honest ways of signer, witness and reader; ledgers of others. */
+#include <errno.h>
 #include <stdio.h>
 
 #include "events/receipt_extra.h"
@@ -7,15 +8,18 @@
 
 /* --- the parts --- */
 
+/* A keeper that has gone meanwhile is noticed by whoever waits for it. */
 static void answer(struct msg_chan *c, uint16_t type, uint64_t id, const void *p, size_t n,
                    struct span tail)
 {
     struct buf b;
+    int rc;
 
     buf_init(&b, MSG_BODY_MAX);
     assert_int_equal(buf_put(&b, p, n), 0);
     assert_int_equal(buf_put(&b, tail.p, tail.n), 0);
-    assert_int_equal(msg_send_wait(c, type, id, buf_span(&b), NULL, RIG_SOON), 0);
+    rc = msg_send_wait(c, type, id, buf_span(&b), NULL, RIG_SOON);
+    assert_true(rc == 0 || rc == -EPIPE);
     buf_free(&b);
 }
 
