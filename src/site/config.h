@@ -66,14 +66,14 @@ struct config {
     uint32_t uid[CONFIG_PROCESSES]; /* 0: stay as started */
     uint32_t admin_uid[CONFIG_ADMINS_MAX];
     size_t admins;
-    uint64_t epoch;         /* seconds an epoch lasts */
-    uint64_t inventory;     /* seconds between inventories */
-    uint64_t checkpoint_ms; /* how often a new checkpoint is brought to the witnesses */
-    uint64_t object_max;    /* bytes of the largest object */
-    uint64_t ring_slots;    /* of 256 KiB each */
-    uint64_t connections;
-    uint64_t segment;                                /* bytes of a vault segment */
-    uint64_t reserve;                                /* bytes that uploads leave free on the disk */
+    uint64_t epoch;                    /* seconds an epoch lasts */
+    uint64_t inventory;                /* seconds between inventories */
+    uint64_t checkpoint_ms;            /* how often a new checkpoint is brought to the witnesses */
+    uint64_t object_max;               /* bytes of the largest object */
+    uint64_t ring_slots;               /* of 256 KiB each */
+    uint64_t connections, per_address; /* open at once; of one address (IPv6: /64) */
+    uint64_t segment;                  /* bytes of a vault segment */
+    uint64_t reserve;                  /* bytes that uploads leave free on the disk */
     struct config_engine engine[CONFIG_ENGINES_MAX]; /* none: scanning is paused */
     size_t engines;
     const char *rules;     /* folder of the rule release; NULL without engines */

@@ -213,7 +213,7 @@ static void shaken(void *arg, const char *why)
 static int open_all(struct front *f, struct err *e)
 {
     struct http_limits limits = {.connections = f->c->connections,
-                                 .connections_per_ip = f->c->connections};
+                                 .connections_per_ip = f->c->per_address};
     int rc;
 
     front_routes(f);

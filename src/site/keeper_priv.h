@@ -175,6 +175,7 @@ struct keeper {
     struct round round;
     tlog_witnesses heard; /* have cosigned in this life */
     mono_ms round_due;
+    mono_ms doubt_due; /* stopped by a contradiction: when the witnesses are asked again; else 0 */
     mono_ms waits_since; /* the oldest leaf without a published checkpoint; 0: there is none */
     struct reckoning clock;
 

@@ -23,6 +23,7 @@
 #define ROUND_MS 10000 /* witnesses that have not answered by then are not waited for */
 #define SIGN_REFUSALS_MAX 3
 #define CONFLICTS_MAX 2 /* in a round; a witness that never knows its size is no witness */
+#define DOUBT_MS 2000   /* after a contradiction the witnesses are asked again so often */
 
 static void note_line(struct buf *out, const struct vkey *key, const uint8_t *sig, size_t n,
                       int *rc)
@@ -258,10 +259,32 @@ static void round_begin(struct keeper *k, mono_ms now)
         keeper_round_signed(k);
 }
 
+/* That a witness knows another history was said without a signature.  So nothing is signed, and the
+ * newest checkpoint that is signed already is brought to the witnesses again and again: if they
+ * cosign it, somebody on the way to them had lied. */
+static void doubt_step(struct keeper *k, mono_ms now)
+{
+    if (k->round.state == ROUND_WITNESSES && tlog_policy_quorum(k->quorum, k->round.cosigned)) {
+        log_warn("the witnesses cosign this history after all; the keeper begins anew");
+        k->quit = true;
+        return;
+    }
+    if (now < k->doubt_due || k->courier == NULL || k->sign.signed_size == 0)
+        return;
+    k->doubt_due = now + DOUBT_MS;
+    k->round.size = k->sign.signed_size;
+    k->round.again = true;
+    k->round.began = now;
+    keeper_round_signed(k);
+}
+
 void keeper_round_step(struct keeper *k, mono_ms now)
 {
-    if (k->stopped != 0)
+    if (k->stopped != 0) {
+        if (k->doubt_due != 0)
+            doubt_step(k, now);
         return;
+    }
     if (ledger_size(k->ledger) == ledger_published(k->ledger))
         k->waits_since = 0;
     else if (k->waits_since == 0)
@@ -295,7 +318,7 @@ void keeper_round_courier_gone(struct keeper *k)
 /* A witness has seen another history of this ledger, or more of it than there is here: what runs is
  * an older copy.  To go on would be to sign two histories.  It is believed of one that has not
  * cosigned in this life yet (one that has can only be lying), and if the quorum cannot be had
- * without those who say so. */
+ * without those who say so; for as long as they say it (doubt_step). */
 static void contradicted(struct keeper *k, const struct pm_cosigned *m)
 {
     size_t n = tlog_policy_witness_count(k->quorum);
@@ -304,8 +327,9 @@ static void contradicted(struct keeper *k, const struct pm_cosigned *m)
 
     if ((k->heard >> m->witness & 1) == 0)
         k->round.contradicted |= UINT64_C(1) << m->witness;
-    if (tlog_policy_quorum(k->quorum, all & ~k->round.contradicted))
+    if (k->stopped != 0 || tlog_policy_quorum(k->quorum, all & ~k->round.contradicted))
         return;
+    k->doubt_due = clock_mono() + DOUBT_MS;
     if (m->status == 409)
         (void)snprintf(
             text, sizeof(text),

@@ -32,6 +32,7 @@
 #define SIG64                                                                                      \
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="
 #define SLOTS 2
+#define PER_ADDRESS 40 /* connections */
 #define OBJECT_MAX (64u << 20)
 #define SENT_MAX (16u << 20) /* more than any socket's buffers take */
 #define QUIET 300            /* ms in which nothing may come */
@@ -57,6 +58,7 @@ static __attribute__((noreturn)) void child(int chan, int ring, int listen)
                               .object_max = OBJECT_MAX,
                               .ring_slots = SLOTS,
                               .connections = 64,
+                              .per_address = PER_ADDRESS,
                               .uid = {[CONFIG_FRONT] = 65534}};
     int moved[3] = {fcntl(chan, F_DUPFD, 20), fcntl(ring, F_DUPFD, 20), fcntl(listen, F_DUPFD, 20)};
 
@@ -705,6 +707,20 @@ static void health_and_metrics_come_from_one_answer(void **state)
 
 /* --- the end --- */
 
+static void one_address_holds_so_many_connections(void **state)
+{
+    const struct rig *rig = *state;
+    char answer[65536];
+    int fd[PER_ADDRESS];
+
+    for (size_t i = 0; i < PER_ADDRESS; i++)
+        fd[i] = dial(rig);
+    assert_int_equal(hear(dial(rig), answer), 429);
+    has(answer, "too_many_connections");
+    for (size_t i = 0; i < PER_ADDRESS; i++)
+        (void)close(fd[i]);
+}
+
 static void a_drained_front_ends_in_order(void **state)
 {
     struct rig *rig = *state;
@@ -758,6 +774,7 @@ int main(void)
         T(a_trace_says_states_and_verdict),
         T(a_file_comes_from_its_descriptor),
         T(health_and_metrics_come_from_one_answer),
+        T(one_address_holds_so_many_connections),
         T(a_drained_front_ends_in_order),
         T(a_front_whose_keeper_dies_ends),
         T(a_keeper_that_frees_what_it_has_not_is_left),

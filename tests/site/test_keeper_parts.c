@@ -485,6 +485,35 @@ static void an_old_word_of_a_witness_does_not_stop_the_clock(void **state)
     rig_sub_done(&s);
 }
 
+/* What was said without a signature is believed for as long as it is said, and no longer. */
+static void a_contradiction_stops_the_writer_until_the_witness_cosigns(void **state)
+{
+    struct keeper_rig *r = *state;
+    unsigned asked;
+    struct rig_sub s;
+
+    rig_settle(r);
+    rig_kill(r);
+    r->cosign = the_witness_is_further;
+    rig_start(r);
+    rig_until(r, rig_metric(r, "site_writer_stopped") == 1);
+    asked = r->asked_witness;
+    rig_until(r, r->asked_witness > asked + 1); /* it asks on, and takes nothing */
+    assert_int_equal(rig_metric(r, "site_writer_stopped"), 1);
+    assert_true(rig_alive(r));
+    r->cosign = cosign_of_old;
+    asked = r->asked_witness;
+    rig_until(r, r->asked_witness > asked + 1); /* old words are none */
+    assert_true(rig_alive(r));
+    r->cosign = rig_cosign_honest;
+    assert_int_equal(rig_ended(r), 0);
+    rig_start(r);
+    rig_sub_new(r, &s, "CH");
+    rig_submit(r, &s, hello, sizeof(hello));
+    rig_is_here(r, &s, hello, sizeof(hello));
+    rig_sub_done(&s);
+}
+
 static void a_configuration_that_cannot_be_taken_over_is_not(void **state)
 {
     struct keeper_rig *r = *state;
@@ -665,6 +694,7 @@ int main(void)
         T(one_document_is_checked_at_a_time),
         T(an_administrator_may_ask_nonsense_and_go_in_the_middle),
         T(an_old_word_of_a_witness_does_not_stop_the_clock),
+        T(a_contradiction_stops_the_writer_until_the_witness_cosigns),
         T(a_configuration_that_cannot_be_taken_over_is_not),
         T(a_token_taken_back_ends_its_uploads),
         T(a_courier_that_goes_is_waited_for_and_nobody_else_notices),
