@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* The value of a call that is begun again when a signal interrupted it. */
@@ -383,4 +386,48 @@ int io_mkdirs(int dirfd, const char *path)
 int io_mkdirs_synced(int dirfd, const char *path)
 {
     return each_dir(dirfd, path, io_mkdir_synced);
+}
+
+int io_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
+{
+    const struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
+                                 .mode = mode,
+                                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+    long fd;
+
+    do
+        fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+    while (fd < 0 && (errno == EINTR || errno == EAGAIN)); /* something was renamed meanwhile */
+    return fd < 0 ? -errno : (int)fd;
+}
+
+int io_mkdirs_beneath(int dirfd, const char *path)
+{
+    int at = io_open_beneath(dirfd, ".", O_PATH | O_DIRECTORY, 0), rc = at < 0 ? at : 0;
+
+    while (rc == 0 && *path != '\0') {
+        size_t n = strcspn(path, "/");
+        char name[NAME_MAX + 1];
+        int next;
+
+        if (n > NAME_MAX) {
+            rc = -ENAMETOOLONG;
+            break;
+        }
+        memcpy(name, path, n);
+        name[n] = '\0';
+        path += n + strspn(path + n, "/");
+        if (n == 0)
+            continue;
+        if (mkdirat(at, name, 0755) != 0 && errno != EEXIST)
+            rc = -errno;
+        else if ((next = io_open_beneath(at, name, O_PATH | O_DIRECTORY, 0)) < 0)
+            rc = next;
+        else {
+            io_close(&at);
+            at = next;
+        }
+    }
+    io_close(&at);
+    return rc;
 }

@@ -25,6 +25,12 @@ MUST_CHECK int io_read_file(int dirfd, const char *path, struct buf *b);
 MUST_CHECK int io_replace_file(int dirfd, const char *path, const void *p, size_t n, mode_t mode);
 /* As io_replace_file but -EEXIST when the name is taken (link, not rename). */
 MUST_CHECK int io_create_file(int dirfd, const char *path, const void *p, size_t n, mode_t mode);
+/* Opens what lies beneath dirfd, through no link and no "..", whatever happens there meanwhile:
+ * another may write in the folder, and we may be root.  flags and mode as open(2); close-on-exec.
+ * The descriptor, or -ELOOP, -EXDEV, or another errno. */
+MUST_CHECK int io_open_beneath(int dirfd, const char *path, int flags, mode_t mode);
+/* The missing folders of path, as io_mkdirs, by the same rule. */
+MUST_CHECK int io_mkdirs_beneath(int dirfd, const char *path);
 /* Creates every missing folder of path ("a/b/c": all three) with mode 0755 & ~umask; no sync. */
 MUST_CHECK int io_mkdirs(int dirfd, const char *path);
 /* Removes a folder and all that is in it, or a file; following no link.  0 too if there is none. */

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,15 +100,10 @@ static int keep_name(struct pack *r, const char *name, struct err *e)
     return 0;
 }
 
-/* Through no link, whatever happens in the folder meanwhile: it may be somebody else's, and we may
- * be root. */
-static int open_in(int root, const char *name, uint64_t flags)
+/* A folder of rules may be somebody else's, and we may be root; a pipe in it must not hold us. */
+static int open_in(int root, const char *name, int flags)
 {
-    const struct open_how how = {.flags = flags | O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-                                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
-    long fd = syscall(SYS_openat2, root, name, &how, sizeof(how));
-
-    return fd < 0 ? -errno : (int)fd;
+    return io_open_beneath(root, name, flags | O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 }
 
 static int walk(struct pack *r, int root, const char *folder, unsigned depth, struct err *e);

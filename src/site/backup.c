@@ -23,10 +23,13 @@
 #define MANIFEST_MAX ((size_t)256 << 20)
 #define PART ".part"
 
+/* Nothing is opened through a link that lies in either folder: who may write there must not have
+ * other files read or written by us, who may be root. */
 struct copy {
     const char *from, *to; /* folders */
-    struct buf lines;      /* of the manifest */
-    uint32_t uid;          /* who gets the files; 0: nobody else */
+    int from_fd, to_fd;
+    struct buf lines; /* of the manifest */
+    uint32_t uid;     /* who gets the files; 0: nobody else */
     uint8_t *block;
 };
 
@@ -67,26 +70,34 @@ static int copy_bytes(struct copy *c, int from, int to, uint64_t upto, struct di
     return rc;
 }
 
+static int make_folders(const struct copy *c, const char *name)
+{
+    char folder[PATH];
+    const char *slash = strrchr(name, '/');
+
+    if (slash == NULL)
+        return 0;
+    if (slash - name >= PATH)
+        return -ENAMETOOLONG;
+    memcpy(folder, name, (size_t)(slash - name));
+    folder[slash - name] = '\0';
+    return io_mkdirs_beneath(c->to_fd, folder);
+}
+
 /* A file of both folders; UINT64_MAX: all of it. */
 static int copy_file(struct copy *c, const char *name, uint64_t upto, struct digest *hash,
                      struct err *e)
 {
-    char from[PATH], to[PATH], *slash;
-    int in = -1, out = -1, rc;
+    int in = io_open_beneath(c->from_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0), out = -1;
+    int rc = in < 0 ? in : make_folders(c, name);
     struct stat st;
 
-    if ((rc = join(from, c->from, name, e)) != 0 || (rc = join(to, c->to, name, e)) != 0)
-        return rc;
-    slash = strrchr(to, '/');
-    *slash = '\0';
-    rc = io_mkdirs(AT_FDCWD, to);
-    *slash = '/';
-    if (rc == 0 &&
-        ((in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0 || fstat(in, &st) != 0 ||
-         (out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) < 0))
+    if (rc == 0 && fstat(in, &st) != 0)
         rc = -errno;
     if (rc == 0 && !S_ISREG(st.st_mode))
         rc = -EINVAL;
+    if (rc == 0 && (out = io_open_beneath(c->to_fd, name, O_WRONLY | O_CREAT | O_EXCL, 0600)) < 0)
+        rc = out;
     if (rc == 0 &&
         (fchmod(out, st.st_mode & 0777) != 0 || (c->uid != 0 && fchown(out, c->uid, c->uid) != 0)))
         rc = -errno;
@@ -95,7 +106,11 @@ static int copy_file(struct copy *c, const char *name, uint64_t upto, struct dig
             copy_bytes(c, in, out, upto < (uint64_t)st.st_size ? upto : (uint64_t)st.st_size, hash);
     io_close(&in);
     io_close(&out);
-    return rc == 0 ? 0 : err_sys(e, rc, "copying \"%s\" to \"%s\"", from, to);
+    if (rc == -ELOOP || rc == -EXDEV)
+        return err_set(e, rc, "\"%s\" leads through a link in \"%s\" or \"%s\": move it away", name,
+                       c->from, c->to);
+    return rc == 0 ? 0
+                   : err_sys(e, rc, "copying \"%s\" from \"%s\" to \"%s\"", name, c->from, c->to);
 }
 
 static int note_file(struct copy *c, const char *name, uint64_t upto, struct err *e)
@@ -114,15 +129,18 @@ static int note_file(struct copy *c, const char *name, uint64_t upto, struct err
 /* All plain files of a folder of the site's, in any order; it may be missing. */
 static int note_folder(struct copy *c, const char *folder, struct err *e)
 {
-    char path[PATH], name[PATH];
+    char name[PATH];
     const struct dirent *de;
-    int rc = join(path, c->from, folder, e);
+    int fd = io_open_beneath(c->from_fd, folder, O_RDONLY | O_DIRECTORY, 0), rc = 0;
     DIR *d;
 
-    if (rc != 0)
-        return rc;
-    if ((d = opendir(path)) == NULL)
-        return errno == ENOENT ? 0 : err_sys(e, -errno, "looking into \"%s\"", path);
+    if (fd == -ENOENT)
+        return 0;
+    if (fd < 0 || (d = fdopendir(fd)) == NULL) {
+        rc = fd < 0 ? fd : -errno;
+        io_close(&fd);
+        return err_sys(e, rc, "looking into \"%s/%s\"", c->from, folder);
+    }
     while (rc == 0 && (de = readdir(d)) != NULL)
         if (de->d_name[0] != '.' && (rc = join(name, folder, de->d_name, e)) == 0)
             rc = note_file(c, name, UINT64_MAX, e);
@@ -130,20 +148,31 @@ static int note_folder(struct copy *c, const char *folder, struct err *e)
     return rc;
 }
 
+static void copy_close(struct copy *c)
+{
+    io_close(&c->from_fd);
+    io_close(&c->to_fd);
+    free(c->block);
+    c->block = NULL;
+    buf_free(&c->lines);
+}
+
 static int copy_open(struct copy *c, const char *from, const char *to, struct err *e)
 {
+    int rc;
+
     memset(c, 0, sizeof(*c));
     c->from = from;
     c->to = to;
     buf_init(&c->lines, MANIFEST_MAX);
     c->block = malloc(BLOCK);
-    return c->block != NULL ? 0 : err_sys(e, -ENOMEM, "copying");
-}
-
-static void copy_close(struct copy *c)
-{
-    free(c->block);
-    buf_free(&c->lines);
+    c->from_fd = open(from, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    c->to_fd = open(to, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (c->block != NULL && c->from_fd >= 0 && c->to_fd >= 0)
+        return 0;
+    rc = c->block == NULL ? -ENOMEM : -errno;
+    copy_close(c);
+    return err_sys(e, rc, "opening \"%s\" and \"%s\"", from, to);
 }
 
 /* --- making one --- */
@@ -267,17 +296,20 @@ static int restore_files(struct copy *x, struct manifest *m, struct err *e)
     return rc;
 }
 
-static int give_folders(const struct config *c, uint32_t uid, struct err *e)
+static int give_folders(const struct copy *x, struct err *e)
 {
     static const char *const names[] = {"ledger/artifact", "ledger/artifact/sha256",
                                         "ledger/checkpoints", "ledger/checkpoint"};
-    char path[PATH];
     int rc = 0;
 
-    for (size_t i = 0; i < ARRAY_LEN(names) && uid != 0 && rc == 0; i++)
-        if ((rc = join(path, c->data, names[i], e)) == 0 && chown(path, uid, uid) != 0 &&
-            errno != ENOENT)
-            rc = err_sys(e, -errno, "giving \"%s\" to uid %u", path, uid);
+    for (size_t i = 0; i < ARRAY_LEN(names) && x->uid != 0 && rc == 0; i++) {
+        int fd = io_open_beneath(x->to_fd, names[i], O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+
+        if (fd >= 0 ? fchown(fd, x->uid, x->uid) != 0 : fd != -ENOENT)
+            rc = err_sys(e, fd < 0 ? fd : -errno, "giving \"%s/%s\" to uid %u", x->to, names[i],
+                         x->uid);
+        io_close(&fd);
+    }
     return rc;
 }
 
@@ -328,10 +360,12 @@ int backup_restore(const struct config *c, const char *dir, struct backup_point 
                      c->site);
     at->epoch = m.epoch;
     at->leaves = m.leaves;
+    if (rc == 0 && (rc = io_mkdirs(AT_FDCWD, c->data)) != 0)
+        (void)err_sys(e, rc, "making \"%s\"", c->data);
     if (rc == 0 && (rc = copy_open(&x, files, c->data, e)) == 0) {
         x.uid = geteuid() == 0 ? c->uid[CONFIG_KEEPER] : 0;
         if ((rc = restore_files(&x, &m, e)) == 0 && (rc = newest_checkpoint(c, e)) == 0)
-            rc = give_folders(c, x.uid, e);
+            rc = give_folders(&x, e);
         copy_close(&x);
     }
     buf_free(&b);

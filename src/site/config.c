@@ -327,8 +327,8 @@ static int read_limits(struct config *c, const struct yaml_node *root, struct er
                         e)) != 0 ||
         (rc = number_of(m, "in_flight", yaml_size, 64 << 20, 4 << 20, 4ULL << 30, &ring, e)) != 0 ||
         (rc = number_of(m, "connections", plain_number, 1024, 8, 64000, &c->connections, e)) != 0 ||
-        (rc = number_of(m, "connections_per_address", plain_number, c->connections, 1,
-                        c->connections, &c->per_address, e)) != 0 ||
+        (rc = number_of(m, "per_address", plain_number, c->connections, 1, 64000, &c->per_address,
+                        e)) != 0 ||
         (rc = number_of(m, "segment", yaml_size, c->segment, 1 << 20, 1 << 30, &c->segment, e)) !=
             0 ||
         (rc = number_of(m, "reserve", yaml_size, c->segment * 4, 4 << 20, 1ULL << 44, &c->reserve,

@@ -379,6 +379,49 @@ static void every_missing_folder_is_made(void **state)
     assert_int_equal(unlinkat(dir, "a", AT_REMOVEDIR), 0);
 }
 
+static int beneath(const char *path, int flags, mode_t mode)
+{
+    int fd = io_open_beneath(dir, path, flags, mode);
+
+    if (fd < 0)
+        return fd;
+    io_close(&fd);
+    return 0;
+}
+
+static void nothing_is_opened_through_a_link(void **state)
+{
+    char outside[96];
+
+    (void)state;
+    assert_int_equal(io_mkdirs_beneath(dir, "a//b/c/"), 0);
+    assert_int_equal(io_mkdirs_beneath(dir, "a/b"), 0);
+    assert_int_equal(io_replace_file(dir, "f", "x", 1, 0600), 0);
+    assert_int_equal(symlinkat("f", dir, "to-f"), 0);
+    assert_int_equal(symlinkat("../../f", dir, "a/b/up"), 0);
+    assert_int_equal(symlinkat("a", dir, "to-a"), 0);
+    (void)snprintf(outside, sizeof(outside), "%s/f", where);
+    assert_int_equal(beneath("f", O_RDONLY, 0), 0);
+    assert_int_equal(beneath("a/b/../../f", O_RDONLY, 0), 0); /* stays beneath */
+    assert_int_equal(beneath("a/b/c/new", O_WRONLY | O_CREAT | O_EXCL, 0600), 0);
+    assert_int_equal(beneath("a/b/c/new", O_WRONLY | O_CREAT | O_EXCL, 0600), -EEXIST);
+    assert_int_equal(beneath("none", O_RDONLY, 0), -ENOENT);
+    assert_int_equal(beneath("to-f", O_RDONLY, 0), -ELOOP);
+    assert_int_equal(beneath("a/b/up", O_RDONLY, 0), -ELOOP);
+    assert_int_equal(beneath("to-a/b", O_RDONLY | O_DIRECTORY, 0), -ELOOP);
+    assert_int_equal(beneath("to-a/new", O_WRONLY | O_CREAT, 0600), -ELOOP);
+    assert_int_equal(beneath("../f", O_RDONLY, 0), -EXDEV);
+    assert_int_equal(beneath(outside, O_RDONLY, 0), -EXDEV);
+    assert_true(io_mkdirs_beneath(dir, "to-a/x") < 0);
+    assert_true(io_mkdirs_beneath(dir, "f/x") < 0);
+    assert_true(io_mkdirs_beneath(dir, "../x") < 0);
+    assert_int_equal(faccessat(dir, "a/x", F_OK, 0), -1);
+    (void)snprintf(outside, sizeof(outside), "%s/a", where);
+    assert_int_equal(io_remove_tree(outside), 0);
+    assert_int_equal(unlinkat(dir, "to-f", 0), 0);
+    assert_int_equal(unlinkat(dir, "to-a", 0), 0);
+}
+
 static void a_tree_is_removed_without_following_its_links(void **state)
 {
     char path[96];
@@ -413,6 +456,7 @@ int main(void)
         IN_DIR(a_folder_is_never_replaced_and_bad_paths_are_refused),
         IN_DIR(what_a_dead_process_left_behind_is_no_obstacle),
         IN_DIR(every_missing_folder_is_made),
+        IN_DIR(nothing_is_opened_through_a_link),
         IN_DIR(a_tree_is_removed_without_following_its_links),
     };
 
