@@ -6,7 +6,7 @@ _glarus() {
     2)
         case ${COMP_WORDS[1]} in
         site) words="init run status turn-epoch inventory scrub backup restore confirm-clock rebuild" ;;
-        receipt) words="verify redact" ;;
+        receipt) words="verify redact unpack" ;;
         policy) words="check explain diff sign publish" ;;
         statement) words="sign publish withdraw" ;;
         people) words="key id check diff sign publish" ;;

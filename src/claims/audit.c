@@ -10,6 +10,7 @@
 #include "claims/claims_priv.h"
 #include "crypto/sha256.h"
 #include "events/receipt_extra.h"
+#include "events/receipt_pack.h"
 #include "ledger/tlog_proof.h"
 
 #define THREADS_DEFAULT_MAX 8
@@ -128,25 +129,46 @@ out:
     return rc;
 }
 
-static int load_receipt(struct audit *a, const char *file, struct err *e)
+/* What does not verify is said, and the audit goes on. */
+static int take_receipt(struct audit *a, const char *file, struct span text)
 {
     struct err why = ERR_INIT;
+    int rc = check_receipt(a, file, text, &why);
+
+    if (rc == 0 || rc == -ENOMEM)
+        return rc;
+    claims_unknown(a, CLAIM_APPEND_ONLY, NULL, AUDIT_NO_LEAF,
+                   "the receipt \"%s\" does not verify: %s", file, err_text(&why));
+    return 0;
+}
+
+static int take_pack(struct audit *a, const char *file, struct span text)
+{
+    struct cur c = cur_of(text);
+    struct err why = ERR_INIT;
+    struct span receipt;
+    struct id128 sub;
+    int rc = 0;
+
+    while (rc == 0 && (rc = receipt_pack_next(&c, &sub, &receipt, &why)) == 0)
+        rc = take_receipt(a, file, receipt);
+    if (rc == -EBADMSG)
+        claims_unknown(a, CLAIM_APPEND_ONLY, NULL, AUDIT_NO_LEAF, "the receipts of \"%s\": %s",
+                       file, err_text(&why));
+    return rc == -ENOENT || rc == -EBADMSG ? 0 : rc;
+}
+
+static int load_receipt(struct audit *a, const char *file, struct err *e)
+{
     struct buf text;
     int rc;
 
-    buf_init(&text, TLOG_PROOF_MAX);
-    rc = io_read_file(AT_FDCWD, file, &text);
-    if (rc != 0) {
+    buf_init(&text, RECEIPT_PACK_MAX);
+    if ((rc = io_read_file(AT_FDCWD, file, &text)) != 0)
         rc = err_sys(e, rc, "reading the receipt \"%s\"", file);
-        goto out;
-    }
-    rc = check_receipt(a, file, buf_span(&text), &why);
-    if (rc != 0 && rc != -ENOMEM) {
-        claims_unknown(a, CLAIM_APPEND_ONLY, NULL, AUDIT_NO_LEAF,
-                       "the receipt \"%s\" does not verify: %s", file, err_text(&why));
-        rc = 0;
-    }
-out:
+    else
+        rc = receipt_pack_is(buf_span(&text)) ? take_pack(a, file, buf_span(&text))
+                                              : take_receipt(a, file, buf_span(&text));
     buf_free(&text);
     return rc;
 }

@@ -45,7 +45,7 @@ struct audit_source {
 };
 
 struct audit_options {
-    const char *const *receipts; /* files *.tlog-proof the auditor holds */
+    const char *const *receipts; /* files the auditor holds: receipts, packs of them */
     size_t n_receipts;
     const char *const *checkpoints; /* files: checkpoints from witnesses or earlier audits */
     size_t n_checkpoints;

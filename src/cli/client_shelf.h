@@ -1,10 +1,11 @@
 /* client_shelf.h - where receipts are kept: many of them with one sync.
  *
- * Receipts are handed in one by one; a thread of the shelf writes each to a file of its own beside
- * its final name, and now and then makes all that it has written durable with one sync of the file
- * system, gives them their names, and syncs the folder.  Only then they come back as kept: what its
- * owner notes after that is true after a power cut.  A few at a time are synced one by one, because
- * the file system may hold much of others.
+ * Receipts are handed in one by one; a thread of the shelf writes them and now and then makes all
+ * that it has durable.  Only then they come back as kept: what its owner notes after that is true
+ * after a power cut.  Those that must stand alone get a file each, with one sync of the file system
+ * for many, or one each for a few, because the file system may hold much of others.  Of those that
+ * need not, many share one file (events/receipt_pack.h): making a file costs more than all else
+ * that is done for a receipt.
  *
  *   client_shelf_open(&s, folder, e)
  *   client_shelf_put(s, ...)…; when client_shelf_fd(s) is readable: while (client_shelf_next(s, …))
@@ -19,6 +20,7 @@
 #include "base/err.h"
 
 #define CLIENT_SHELF_MAX 4096 /* receipts that are not kept yet */
+#define CLIENT_SHELF_PACK ".tlog-proofs"
 
 struct client_shelf;
 
@@ -27,10 +29,16 @@ MUST_CHECK int client_shelf_open(struct client_shelf **out, const char *folder, 
  * kept all the same.  NULL is fine. */
 void client_shelf_close(struct client_shelf *s);
 
-/* <folder>/<sub><suffix> will be text, whole or not at all; text is copied.  arg comes back with
+/* Where a receipt goes. */
+enum client_shelf_place {
+    SHELF_ALONE, /* <folder>/<sub><suffix> */
+    SHELF_PACKED /* there too if few come together, else into a pack, <folder>/<random>.tlog-proofs
+                  */
+};
+/* The file will be there, whole or not at all; text is copied.  arg comes back with
  * client_shelf_next.  -EAGAIN: CLIENT_SHELF_MAX are under way. */
 MUST_CHECK int client_shelf_put(struct client_shelf *s, const struct id128 *sub, const char *suffix,
-                                struct span text, void *arg);
+                                enum client_shelf_place place, struct span text, void *arg);
 /* Readable when something has come back. */
 int client_shelf_fd(const struct client_shelf *s);
 /* One that was handed in: *rc is 0 when it is kept, else why it is not (e).  false: none now. */
@@ -38,5 +46,9 @@ MUST_CHECK bool client_shelf_next(struct client_shelf *s, void **arg, int *rc, s
 /* Nothing is gained by waiting for more of them: what is there is kept now. */
 void client_shelf_hurry(struct client_shelf *s);
 size_t client_shelf_pending(const struct client_shelf *s); /* handed in, not come back */
+
+/* Removes the packs in the folder that have nothing of their own any more: each of their receipts
+ * has a newer one, <sub><suffix>.  Nothing may be under way. */
+MUST_CHECK int client_shelf_tidy(struct client_shelf *s, const char *suffix, struct err *e);
 
 #endif

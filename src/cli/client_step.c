@@ -332,7 +332,9 @@ static void keep(struct submit_item *it, struct span receipt)
 {
     struct submit *r = it->run;
     struct err e = ERR_INIT;
-    int rc = client_shelf_put(r->shelf, &it->own.act.sub, ".tlog-proof", receipt, it);
+    /* a pending one is for the time until the final one is there */
+    int rc = client_shelf_put(r->shelf, &it->own.act.sub, ".tlog-proof",
+                              it->final ? SHELF_ALONE : SHELF_PACKED, receipt, it);
 
     if (rc != 0) {
         (void)err_sys(&e, rc, "keeping a receipt");
@@ -355,6 +357,7 @@ void client_step_kept(struct submit_item *it, int rc, const struct err *e)
         client_submit_finish(it, it->fetched ? CLIENT_PENDING : CLIENT_FAILED, err_text(e));
         return;
     }
+    r->fetched |= it->fetched;
     client_submit_note(it, it->fetched ? STAGE_DONE : STAGE_PENDING);
     it->step = WATCH;
     if (it->fetched)

@@ -246,6 +246,8 @@ static void leave(struct submit_list *l, enum client_fate fate, const char *why)
 /* The end of a run, orderly or not: what is on its way to the shelf gets there. */
 static void end(struct submit *r)
 {
+    struct err e = ERR_INIT;
+
     http_client_free(r->c->http); /* callbacks of what is in flight see ECANCELED */
     r->c->http = NULL;
     while (r->keeping.n > 0) {
@@ -259,6 +261,8 @@ static void end(struct submit *r)
     leave(&r->accepted, CLIENT_PENDING, "still waiting for verdict and final receipt");
     leave(&r->sending, CLIENT_FAILED, "the run ended before");
     leave(&r->todo, CLIENT_FAILED, "the run ended before");
+    if (r->fetched && client_shelf_tidy(r->shelf, ".tlog-proof", &e) != 0)
+        client_submit_fatal(r, &e);
     client_shelf_close(r->shelf);
     tlog_proof_memo_done(&r->memo);
 }

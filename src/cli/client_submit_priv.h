@@ -59,6 +59,7 @@ struct submit {
     struct client_shelf *shelf;
     struct tlog_proof_memo memo;
     uint64_t done, total;
+    bool fetched; /* a final receipt took the place of a pending one */
     mono_ms news; /* when something last went forward */
     struct err fatal;
 };

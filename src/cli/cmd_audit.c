@@ -58,10 +58,14 @@ static void files_done(struct files *f)
 
 static bool is_receipt(const char *name)
 {
-    static const char end[] = ".tlog-proof";
+    static const char *const ends[] = {".tlog-proof", ".tlog-proofs"};
     size_t n = strlen(name);
 
-    return name[0] != '.' && n >= sizeof(end) && strcmp(name + n - sizeof(end) + 1, end) == 0;
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        if (name[0] != '.' && n > strlen(ends[i]) &&
+            strcmp(name + n - strlen(ends[i]), ends[i]) == 0)
+            return true;
+    return false;
 }
 
 static int by_name(const void *a, const void *b)
@@ -69,7 +73,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* A file, or every *.tlog-proof of a folder. */
+/* A file, or every *.tlog-proof and *.tlog-proofs of a folder. */
 static int files_from(struct files *f, const char *path, struct err *e)
 {
     struct dirent *d;
@@ -481,7 +485,8 @@ const struct command cli_audit[] = {
      "[SITE=]LEDGER... --trust FILE [--receipts PATH]... [--checkpoint FILE]... "
      "[--state FILE --key FILE] [--json]",
      "  -t, --trust FILE        what you start from\n"
-     "  -r, --receipts PATH     receipts you hold: a file, or a folder of *.tlog-proof\n"
+     "  -r, --receipts PATH     receipts you hold: a file, or a folder of *.tlog-proof and "
+     "*.tlog-proofs\n"
      "  -c, --checkpoint FILE   a checkpoint you remember or a witness gave you\n"
      "  -s, --state FILE        resume from it if it is there, and leave it for the next audit\n"
      "      --key FILE          your own key, which signs the state; made if it is not there\n"

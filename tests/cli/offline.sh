@@ -42,6 +42,40 @@ says '^PENDING'
 awk '/^index / { $2 = $2 + 1 } { print }' "$r" >"$tmp/lie.tlog-proof"
 expect 1 "$glarus" receipt verify "$tmp/lie.tlog-proof" "$r" --trust "$t"
 
+# many in one file
+pack() {
+    n=0
+    for f; do
+        n=$((n + 1))
+        printf 'receipt %032d %d\n' "$n" "$(wc -c <"$f")"
+        cat "$f"
+    done
+}
+pack "$r" "$tmp/short.tlog-proof" >"$tmp/two.tlog-proofs"
+expect 0 "$glarus" receipt verify "$tmp/two.tlog-proofs" --trust "$t"
+[ "$(grep -c '^FINAL' "$tmp/out")" -eq 2 ] || { echo "not two receipts were verified"; exit 1; }
+pack "$r" "$tmp/pending.tlog-proof" >"$tmp/three.tlog-proofs"
+expect 4 "$glarus" receipt verify "$tmp/three.tlog-proofs" --trust "$t"
+pack "$r" "$tmp/lie.tlog-proof" >"$tmp/false.tlog-proofs"
+expect 1 "$glarus" receipt verify "$tmp/false.tlog-proofs" --trust "$t"
+head -c -1 "$tmp/two.tlog-proofs" >"$tmp/cut.tlog-proofs"
+expect 1 "$glarus" receipt verify "$tmp/cut.tlog-proofs" --trust "$t"
+says 'the pack is damaged'
+expect 2 "$glarus" receipt verify "$tmp/two.tlog-proofs" --trust "$t" --file "$0"
+says 'unpack'
+mkdir "$tmp/unpacked"
+expect 0 "$glarus" receipt unpack "$tmp/two.tlog-proofs" --to "$tmp/unpacked"
+cmp "$r" "$tmp/unpacked/00000000000000000000000000000001.tlog-proof"
+[ "$(find "$tmp/unpacked" -type f | wc -l)" -eq 2 ] || { echo "not two files were unpacked"; exit 1; }
+expect 2 "$glarus" receipt unpack "$tmp/two.tlog-proofs" --sub 00000000000000000000000000000000 --to "$tmp/unpacked"
+expect 1 "$glarus" receipt unpack "$tmp/cut.tlog-proofs" --to "$tmp/unpacked"
+mkdir "$tmp/packs"
+cp "$tmp/two.tlog-proofs" "$tmp/packs/"
+expect 0 "$glarus" audit "$h/zrh1" "mow1=$h/mow1" --trust "$t" --receipts "$tmp/packs"
+cp "$tmp/false.tlog-proofs" "$tmp/packs/"
+expect 1 "$glarus" audit "$h/zrh1" "mow1=$h/mow1" --trust "$t" --receipts "$tmp/packs"
+says 'false.tlog-proofs" does not verify'
+
 expect 0 "$glarus" ledger check "$h/zrh1" --trust "$t"
 says 'cosignatures verified'
 expect 0 "$glarus" ledger prove "$h/zrh1" 0 --out "$tmp/leaf0.tlog-proof"

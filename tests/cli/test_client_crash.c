@@ -2,6 +2,7 @@
  * be read and says nothing untrue, so that a run goes on without anybody's hands. */
 #include "faultfs/scratch.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,6 +13,7 @@
 #include "base/text.h"
 #include "cli/client_shelf.h"
 #include "cli/client_state.h"
+#include "events/receipt_pack.h"
 #include "faultfs/crash.h"
 
 enum { NOTED = 1, KEPT };
@@ -57,18 +59,54 @@ static int note(struct client_state *s, unsigned n, enum client_stage stage)
 
 /* --- the check --- */
 
+/* From its own file, or from a pack; every pack that has its name is whole. */
+static int find_receipt(const char *folder, const struct id128 *id, struct buf *out)
+{
+    char path[400], hex[33];
+    struct span receipt;
+    struct dirent *d;
+    struct buf text;
+    DIR *all;
+    int rc;
+
+    text_id(hex, id);
+    (void)snprintf(path, sizeof(path), "%s/receipts/%s.tlog-proof", folder, hex);
+    rc = io_read_file(AT_FDCWD, path, out);
+    (void)snprintf(path, sizeof(path), "%s/receipts", folder);
+    if ((all = opendir(path)) == NULL)
+        return rc;
+    buf_init(&text, RECEIPT_PACK_MAX);
+    while ((d = readdir(all)) != NULL) {
+        struct id128 sub;
+        struct cur c;
+        int got;
+
+        if (d->d_name[0] == '.' || strstr(d->d_name, CLIENT_SHELF_PACK) == NULL)
+            continue;
+        (void)snprintf(path, sizeof(path), "%s/receipts/%s", folder, d->d_name);
+        buf_reset(&text);
+        assert_int_equal(io_read_file(AT_FDCWD, path, &text), 0);
+        c = cur_of(buf_span(&text));
+        while ((got = receipt_pack_next(&c, &sub, &receipt, NULL)) == 0)
+            if (memcmp(&sub, id, sizeof(sub)) == 0 && rc != 0)
+                rc = buf_put(out, receipt.p, receipt.n);
+        assert_int_equal(got, -ENOENT);
+    }
+    (void)closedir(all);
+    buf_free(&text);
+    return rc;
+}
+
 static void check_receipt(const char *folder, unsigned n, bool must)
 {
-    char path[200], hex[33], want[2048];
+    char want[2048];
     size_t len = receipt_of(n, want);
     struct id128 id = sub_of(n);
     struct buf b;
     int rc;
 
-    text_id(hex, &id);
-    (void)snprintf(path, sizeof(path), "%s/receipts/%s.tlog-proof", folder, hex);
     buf_init(&b, 4096);
-    rc = io_read_file(AT_FDCWD, path, &b);
+    rc = find_receipt(folder, &id, &b);
     if (must && rc != 0)
         fail_msg("the receipt of %u was kept and is gone: %d", n, rc);
     if (rc == 0 && (b.len != len || memcmp(b.data, want, len) != 0))
@@ -130,7 +168,7 @@ static unsigned take(struct client_shelf *shelf, struct client_state *s)
 }
 
 static void send_some(struct client_shelf *shelf, struct client_state *s, unsigned first,
-                      unsigned count)
+                      unsigned count, enum client_shelf_place place)
 {
     unsigned back = 0;
 
@@ -141,8 +179,8 @@ static void send_some(struct client_shelf *shelf, struct client_state *s, unsign
 
         (void)!note(s, n, STAGE_DRAWN);
         calls_mark(NOTED, n, NULL);
-        if (client_shelf_put(shelf, &id, ".tlog-proof", span_of(text, len), (void *)(uintptr_t)n) !=
-            0)
+        if (client_shelf_put(shelf, &id, ".tlog-proof", place, span_of(text, len),
+                             (void *)(uintptr_t)n) != 0)
             back++;
     }
     client_shelf_hurry(shelf);
@@ -161,9 +199,13 @@ static bool live(void)
         return false;
     (void)snprintf(path, sizeof(path), "%s/receipts", dir);
     if (io_mkdirs_synced(AT_FDCWD, path) == 0 && client_shelf_open(&shelf, path, NULL) == 0) {
-        send_some(shelf, s, 1, 2);  /* synced one by one */
-        send_some(shelf, s, 10, 9); /* with one sync */
-        send_some(shelf, s, 30, 3);
+        send_some(shelf, s, 1, 2, SHELF_ALONE);   /* synced one by one */
+        send_some(shelf, s, 10, 9, SHELF_PACKED); /* in a pack */
+        send_some(shelf, s, 10, 7, SHELF_ALONE);  /* with one sync */
+        (void)!client_shelf_tidy(shelf, ".tlog-proof", NULL);
+        send_some(shelf, s, 17, 2, SHELF_ALONE); /* and the last two of the pack */
+        (void)!client_shelf_tidy(shelf, ".tlog-proof", NULL);
+        send_some(shelf, s, 30, 3, SHELF_PACKED);
         client_shelf_close(shelf);
     }
     client_state_close(s);

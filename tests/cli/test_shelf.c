@@ -19,6 +19,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "cli/client_shelf.h"
+#include "events/receipt_pack.h"
 
 #define TEXT "a receipt\n"
 
@@ -131,7 +132,8 @@ static void put(struct scene *s, unsigned n)
 {
     struct id128 sub = sub_of(n);
 
-    assert_int_equal(client_shelf_put(s->s, &sub, ".tlog-proof", span_str(TEXT), s), 0);
+    assert_int_equal(client_shelf_put(s->s, &sub, ".tlog-proof", SHELF_ALONE, span_str(TEXT), s),
+                     0);
 }
 
 /* Waits for n of them; how many were kept. */
@@ -164,7 +166,7 @@ static unsigned here(const struct scene *s, unsigned *others)
 
     assert_non_null(dir);
     *others = 0;
-    buf_init(&b, 100);
+    buf_init(&b, RECEIPT_PACK_MAX);
     while ((d = readdir(dir)) != NULL) {
         char path[512];
 
@@ -303,7 +305,8 @@ static void an_older_receipt_is_replaced(void **state)
     struct id128 sub = sub_of(7);
     unsigned others;
 
-    assert_int_equal(client_shelf_put(s->s, &sub, ".tlog-proof", span_str("old"), s), 0);
+    assert_int_equal(client_shelf_put(s->s, &sub, ".tlog-proof", SHELF_ALONE, span_str("old"), s),
+                     0);
     client_shelf_hurry(s->s);
     assert_int_equal(collect(s, 1), 1);
     put(s, 7);
@@ -335,10 +338,132 @@ static void a_full_shelf_takes_nothing_more(void **state)
     hold = true;
     for (unsigned i = 0; i < CLIENT_SHELF_MAX; i++)
         put(s, i);
-    assert_int_equal(client_shelf_put(s->s, &sub, ".tlog-proof", span_str(TEXT), s), -EAGAIN);
+    assert_int_equal(client_shelf_put(s->s, &sub, ".tlog-proof", SHELF_ALONE, span_str(TEXT), s),
+                     -EAGAIN);
     hold = false;
     assert_int_equal(collect(s, CLIENT_SHELF_MAX), CLIENT_SHELF_MAX);
     put(s, CLIENT_SHELF_MAX);
+}
+
+/* --- packs --- */
+
+static void put_packed(struct scene *s, unsigned from, unsigned n)
+{
+    for (unsigned i = from; i < from + n; i++) {
+        struct id128 sub = sub_of(i);
+
+        assert_int_equal(
+            client_shelf_put(s->s, &sub, ".tlog-proof", SHELF_PACKED, span_str(TEXT), s), 0);
+    }
+    client_shelf_hurry(s->s);
+}
+
+/* Packs in the folder and receipts in them. */
+static unsigned packs(const struct scene *s, unsigned *receipts)
+{
+    struct dirent *d;
+    struct buf b;
+    unsigned n = 0;
+    DIR *dir = opendir(s->dir);
+
+    assert_non_null(dir);
+    *receipts = 0;
+    buf_init(&b, RECEIPT_PACK_MAX);
+    while ((d = readdir(dir)) != NULL) {
+        char path[512];
+        struct id128 sub;
+        struct span r;
+        struct cur c;
+        int rc;
+
+        if (strlen(d->d_name) != 32 + strlen(CLIENT_SHELF_PACK))
+            continue;
+        (void)snprintf(path, sizeof(path), "%s/%s", s->dir, d->d_name);
+        buf_reset(&b);
+        assert_int_equal(io_read_file(AT_FDCWD, path, &b), 0);
+        c = cur_of(buf_span(&b));
+        while ((rc = receipt_pack_next(&c, &sub, &r, NULL)) == 0) {
+            assert_true(span_is(r, TEXT));
+            ++*receipts;
+        }
+        assert_int_equal(rc, -ENOENT);
+        n++;
+    }
+    (void)closedir(dir);
+    buf_free(&b);
+    return n;
+}
+
+static void many_that_need_no_file_share_one(void **state)
+{
+    struct scene *s = *state;
+    unsigned others, n;
+
+    put_packed(s, 0, 500);
+    assert_int_equal(collect(s, 500), 500);
+    assert_in_range(packs(s, &n), 1, 8); /* more than one if putting was slow */
+    assert_true(n + here(s, &others) == 500);
+    assert_int_equal(filesystem_syncs, 0);
+    assert_in_range(file_syncs, 2, 8 * 6);
+    assert_int_equal(early_renames, 0);
+    put_packed(s, 1000, 1); /* one alone is found by its name */
+    assert_int_equal(collect(s, 1), 1);
+    assert_int_equal(here(s, &others) + n, 501);
+}
+
+static void a_pack_that_fails_keeps_none_of_its_receipts(void **state)
+{
+    atomic_int *const which[] = {&fail_write, &fail_fsync, &fail_rename};
+    struct scene *s = *state;
+    unsigned n, before = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(which); i++) {
+        unsigned kept;
+
+        *which[i] = 1;
+        put_packed(s, 0, 100);
+        kept = collect(s, 100);
+        assert_true(kept < 100);
+        (void)packs(s, &n);
+        assert_true(n - before <= kept); /* up to four may have been quick, and alone */
+        before = n;
+    }
+}
+
+static void receipts_do_not_replace_those_of_an_older_pack(void **state)
+{
+    struct scene *s = *state;
+    unsigned n;
+
+    put_packed(s, 0, 200);
+    assert_int_equal(collect(s, 200), 200);
+    (void)packs(s, &n);
+    assert_true(n >= 196);
+    put_packed(s, 0, 50);
+    assert_int_equal(collect(s, 50), 50);
+    (void)packs(s, &n);
+    assert_true(n >= 196 + 46);
+}
+
+static void a_pack_goes_when_each_of_its_receipts_has_a_newer_one(void **state)
+{
+    struct scene *s = *state;
+    struct err e = ERR_INIT;
+    unsigned n;
+
+    put_packed(s, 0, 100);
+    assert_int_equal(collect(s, 100), 100);
+    for (unsigned i = 0; i < 99; i++)
+        put(s, i);
+    client_shelf_hurry(s->s);
+    assert_int_equal(collect(s, 99), 99);
+    assert_int_equal(client_shelf_tidy(s->s, ".tlog-proof", &e), 0);
+    assert_true(packs(s, &n) > 0); /* the last receipt stands nowhere else */
+    put(s, 99);
+    client_shelf_hurry(s->s);
+    assert_int_equal(collect(s, 1), 1);
+    assert_int_equal(client_shelf_tidy(s->s, ".tlog-proof", &e), 0);
+    assert_int_equal(packs(s, &n), 0);
 }
 
 int main(void)
@@ -355,6 +480,10 @@ int main(void)
         T(an_older_receipt_is_replaced),
         T(what_is_handed_in_is_kept_when_the_shelf_closes),
         T(a_full_shelf_takes_nothing_more),
+        T(many_that_need_no_file_share_one),
+        T(a_pack_that_fails_keeps_none_of_its_receipts),
+        T(receipts_do_not_replace_those_of_an_older_pack),
+        T(a_pack_goes_when_each_of_its_receipts_has_a_newer_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
