@@ -1,0 +1,67 @@
+/* cheats_priv.h - what plays each cheat of the table (cheats.h says what it answers). */
+#ifndef BETRAY_CHEATS_PRIV_H
+#define BETRAY_CHEATS_PRIV_H
+
+#include "base/text.h"
+#include "betray/cheats.h"
+#include "crypto/secret.h"
+
+#define HOUR 3600
+#define DAY (24 * HOUR)
+
+static inline void cheats_random_hex(char *out, size_t n)
+{
+    uint8_t b[64];
+
+    random_bytes(b, n);
+    text_hex(out, b, n);
+}
+
+static inline void cheats_free_keys(struct ed25519_key **k, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        ed25519_free(k[i]);
+}
+
+int cheats_edited_leaf(struct stage *s, struct err *e);
+int cheats_edited_file(struct stage *s, struct err *e);
+int cheats_forked(struct stage *s, struct err *e);
+int cheats_rolled_back(struct stage *s, struct err *e);
+int cheats_back_dated_entry(struct stage *s, struct err *e);
+int cheats_unlisted_person(struct stage *s, struct err *e);
+int cheats_lone_registrar(struct stage *s, struct err *e);
+int cheats_self_approved(struct stage *s, struct err *e);
+int cheats_two_keys(struct stage *s, struct err *e);
+int cheats_revoked_key(struct stage *s, struct err *e);
+int cheats_retired(struct stage *s, struct err *e);
+int cheats_back_dated_policy(struct stage *s, struct err *e);
+int cheats_wrong_zone(struct stage *s, struct err *e);
+int cheats_hidden_copy(struct stage *s, struct err *e);
+int cheats_stray_copy(struct stage *s, struct err *e);
+int cheats_false_inventory(struct stage *s, struct err *e);
+int cheats_no_consent(struct stage *s, struct err *e);
+int cheats_withdrawn_statement(struct stage *s, struct err *e);
+int cheats_wrong_scope(struct stage *s, struct err *e);
+int cheats_forged_signature(struct stage *s, struct err *e);
+int cheats_country_changed(struct stage *s, struct err *e);
+int cheats_forged_withdrawal(struct stage *s, struct err *e);
+int cheats_withdrawal_ignored(struct stage *s, struct err *e);
+int cheats_unapproved_move(struct stage *s, struct err *e);
+int cheats_object_left(struct stage *s, struct err *e);
+int cheats_copy_kept(struct stage *s, struct err *e);
+int cheats_object_lost(struct stage *s, struct err *e);
+int cheats_object_swapped(struct stage *s, struct err *e);
+int cheats_moved_late(struct stage *s, struct err *e);
+int cheats_slot_kept(struct stage *s, struct err *e);
+int cheats_epoch_kept(struct stage *s, struct err *e);
+int cheats_no_order(struct stage *s, struct err *e);
+int cheats_unloaded_release(struct stage *s, struct err *e);
+int cheats_never_scanned(struct stage *s, struct err *e);
+int cheats_scanned_abroad(struct stage *s, struct err *e);
+int cheats_unlogged_copy(struct stage *s, struct err *e);
+int cheats_two_enrolments(struct stage *s, struct err *e);
+int cheats_false_country(struct stage *s, struct err *e);
+int cheats_forked_unseen(struct stage *s, struct err *e);
+int cheats_stale(struct stage *s, struct err *e);
+
+#endif
