@@ -8,10 +8,18 @@
 #include "base/text.h"
 #include "cli/client_priv.h"
 
-static json_t *object(struct span s)
+/* NULL: it is none, or there was no memory for it: then *rc is not touched, or -ENOMEM where
+ * jansson lets that be known. */
+static json_t *object(struct span s, int *rc)
 {
-    json_t *j = json_loadb((const char *)s.p, s.n, JSON_REJECT_DUPLICATES, NULL);
+    json_error_t why;
+    json_t *j;
 
+    memset(&why, 0, sizeof(why));
+    j = json_loadb((const char *)s.p, s.n, JSON_REJECT_DUPLICATES, &why);
+    if (j == NULL && (json_error_code(&why) == json_error_unknown ||
+                      json_error_code(&why) == json_error_out_of_memory))
+        *rc = -ENOMEM;
     if (j != NULL && !json_is_object(j)) {
         json_decref(j);
         j = NULL;
@@ -19,9 +27,10 @@ static json_t *object(struct span s)
     return j;
 }
 
-static int nonsense(struct err *e, const char *what)
+static int nonsense(struct err *e, int rc, const char *what)
 {
-    return err_set(e, -EPROTO, "the site's answer makes no sense: %s", what);
+    return rc == -ENOMEM ? err_sys(e, rc, "reading the site's answer")
+                         : err_set(e, -EPROTO, "the site's answer makes no sense: %s", what);
 }
 
 /* A text member of at most cap - 1 bytes without control characters. */
@@ -55,20 +64,21 @@ static int number(const json_t *o, const char *name, uint64_t *out)
 
 int client_answer_ticket(struct client_ticket *out, struct span json, struct err *e)
 {
-    json_t *o = object(json);
-    struct id128 id;
     int rc = 0;
+    json_t *o = object(json, &rc);
+    struct id128 id;
 
     if (o == NULL || text(o, "ticket", out->ticket, sizeof(out->ticket)) != 0 ||
         text_unid(span_str(out->ticket), &id) != 0 || number(o, "max_bytes", &out->max_bytes) != 0)
-        rc = nonsense(e, "no ticket");
+        rc = nonsense(e, rc, "no ticket");
     json_decref(o);
     return rc;
 }
 
-void client_answer_error(struct client_error *out, int status, struct span json)
+int client_answer_error(struct client_error *out, int status, struct span json)
 {
-    json_t *o = object(json);
+    int rc = 0;
+    json_t *o = object(json, &rc);
     const json_t *detail = json_object_get(o, "error");
 
     memset(out, 0, sizeof(*out));
@@ -79,6 +89,7 @@ void client_answer_error(struct client_error *out, int status, struct span json)
     (void)text(o, "site", out->site, sizeof(out->site));
     (void)text(o, "url", out->url, sizeof(out->url));
     json_decref(o);
+    return rc;
 }
 
 static int take_states(struct client_answer_state *a, const json_t *list)
@@ -208,25 +219,25 @@ static int take_verdict(struct client_answer_state *a, const json_t *v)
 int client_answer_submission(struct client_answer_state *a, const struct id128 *sub,
                              struct span json, struct err *e)
 {
-    json_t *o = object(json);
-    char got[33], wanted[33];
     int rc = 0;
+    json_t *o = object(json, &rc);
+    char got[33], wanted[33];
 
     memset(a, 0, sizeof(*a));
     buf_init(&a->names, 1 << 20);
     buf_init(&a->held, 1 << 20);
     text_id(wanted, sub);
     if (o == NULL || text(o, "sub", got, sizeof(got)) != 0 || strcmp(got, wanted) != 0)
-        rc = nonsense(e, "not about this submission");
+        rc = nonsense(e, rc, "not about this submission");
     else if (take_states(a, json_object_get(o, "states")) != 0 ||
              number(o, "seen", &a->seen) != 0 || number(o, "size", &a->size) != 0)
-        rc = nonsense(e, "no states");
-    else if (take_verdict(a, json_object_get(o, "verdict")) != 0)
-        rc = nonsense(e, "the verdict");
+        rc = nonsense(e, -EPROTO, "no states");
+    else if ((rc = take_verdict(a, json_object_get(o, "verdict"))) != 0)
+        rc = nonsense(e, rc, "the verdict");
     else if (text(o, "country", a->country, sizeof(a->country)) != 0 ||
              text(o, "site", a->site, sizeof(a->site)) != 0 ||
              text(o, "url", a->url, sizeof(a->url)) != 0)
-        rc = nonsense(e, "country or site");
+        rc = nonsense(e, -EPROTO, "country or site");
     (void)text(o, "accepted", a->accepted_at, sizeof(a->accepted_at));
     (void)text(o, "ended", a->ended_at, sizeof(a->ended_at));
     a->has_epoch = number(o, "final_epoch", &a->final_epoch) == 0;
@@ -244,19 +255,19 @@ void client_answer_state_done(struct client_answer_state *a)
 
 int client_answer_ordered(struct client_ordered *out, struct span json, struct err *e)
 {
-    json_t *o = object(json);
-    const json_t *receipt = json_object_get(o, "receipt");
     int rc = 0;
+    json_t *o = object(json, &rc);
+    const json_t *receipt = json_object_get(o, "receipt");
 
     memset(out, 0, sizeof(*out));
     buf_init(&out->receipt, TLOG_PROOF_MAX);
     if (o == NULL || text(o, "state", out->state, sizeof(out->state)) != 0 ||
         number(o, "final_epoch", &out->final_epoch) != 0 ||
         text(o, "final_by", out->final_by, sizeof(out->final_by)) != 0 || !json_is_string(receipt))
-        rc = nonsense(e, "not the answer to an order");
+        rc = nonsense(e, rc, "not the answer to an order");
     else if ((rc = buf_put(&out->receipt, json_string_value(receipt),
                            json_string_length(receipt))) != 0)
-        (void)nonsense(e, "the receipt is too large");
+        (void)nonsense(e, rc, "the receipt is too large");
     json_decref(o);
     return rc;
 }

@@ -214,9 +214,10 @@ void client_find_next(struct submit *r)
         client_submit_let_go(it);
         it->step = WATCH;
         client_submit_list_move(&r->accepted, it);
+    } else if (old == NULL && client_submit_note(it, STAGE_DRAWN) != 0) {
+        /* not sent: the next run would not know under what */
+        client_submit_finish(it, CLIENT_FAILED, err_text(&r->fatal));
     } else {
-        if (old == NULL)
-            client_submit_note(it, STAGE_DRAWN);
         client_submit_list_move(&r->sending, it);
         client_submit_idle(it, 0);
     }

@@ -81,8 +81,8 @@ struct client_ordered {
     struct buf receipt;
 };
 MUST_CHECK int client_answer_ticket(struct client_ticket *out, struct span json, struct err *e);
-/* Never fails: what is not understood becomes a message. */
-void client_answer_error(struct client_error *out, int status, struct span json);
+/* What is not understood becomes a message; -ENOMEM: *out has the status alone. */
+MUST_CHECK int client_answer_error(struct client_error *out, int status, struct span json);
 MUST_CHECK int client_answer_submission(struct client_answer_state *out, const struct id128 *sub,
                                         struct span json, struct err *e);
 void client_answer_state_done(struct client_answer_state *a);

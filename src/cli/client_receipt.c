@@ -50,6 +50,7 @@ static int check_signature(const struct client_receipt *r, const struct client_s
     struct submitter_act act = {.sub = {{0}}};
     struct ed25519_pub pub;
     struct ed25519_sig sig;
+    int rc;
 
     if (l->kind != LK_SUBMISSION_ACCEPTED)
         return 0;
@@ -58,12 +59,14 @@ static int check_signature(const struct client_receipt *r, const struct client_s
     memcpy(act.country, country_table[leaf_country(l, LF_COUNTRY)].code, sizeof(act.country));
     leaf_key(l, LF_SUB_KEY, pub.b);
     leaf_sig(l, LF_SUB_SIG, sig.b);
-    if (intake_scope_of(leaf_text(l, LF_SUBMISSION), &act.kind) != 0 ||
-        intake_scope_of(leaf_text(l, LF_SCOPE), &act.scope) != 0 ||
-        ((own == NULL || !is_own(own, &act, &pub, &sig)) &&
-         submitter_verify_submit(&pub, &act, &sig) != 0))
-        return err_set(e, -EBADMSG, "the submitter's signature in the leaf does not verify");
-    return 0;
+    rc = intake_scope_of(leaf_text(l, LF_SUBMISSION), &act.kind) != 0 ||
+                 intake_scope_of(leaf_text(l, LF_SCOPE), &act.scope) != 0
+             ? -EBADMSG
+         : own != NULL && is_own(own, &act, &pub, &sig) ? 0
+                                                        : submitter_verify_submit(&pub, &act, &sig);
+    if (rc == 0 || rc == -ENOMEM)
+        return rc == 0 ? 0 : err_sys(e, rc, "verifying the submitter's signature");
+    return err_set(e, -EBADMSG, "the submitter's signature in the leaf does not verify");
 }
 
 static int open_kept(struct client_receipt *r, const struct trust *t, struct tlog_proof_memo *memo,

@@ -24,6 +24,7 @@ struct table {
 
 struct client_state {
     int fd;
+    bool torn;                  /* its last line is not whole, and nothing may follow it */
     struct client_entry *entry; /* one a sub; entry[i].path is owned */
     size_t n, cap;
     struct table path, sub;
@@ -312,6 +313,21 @@ void client_state_close(struct client_state *s)
     free(s);
 }
 
+/* A line whole or not at all: half a line would make one with the next. */
+static int append(struct client_state *s, const struct buf *line)
+{
+    off_t end = lseek(s->fd, 0, SEEK_END);
+    int rc;
+
+    if (s->torn)
+        return -EIO;
+    if (end < 0)
+        return -errno;
+    if ((rc = io_write_all(s->fd, line->data, line->len)) != 0)
+        s->torn = ftruncate(s->fd, end) != 0;
+    return rc;
+}
+
 int client_state_put(struct client_state *s, const struct client_entry *entry, struct err *e)
 {
     char sub[33];
@@ -325,7 +341,7 @@ int client_state_put(struct client_state *s, const struct client_entry *entry, s
                          entry->mtime < 0 ? 0 : entry->mtime,
                          entry->site[0] != '\0' ? entry->site : "-")) != 0 ||
         (rc = put_path(&line, entry->path)) != 0 || (rc = buf_putc(&line, '\n')) != 0 ||
-        (rc = io_write_all(s->fd, line.data, line.len)) != 0 || (rc = learn(s, entry)) != 0)
+        (rc = append(s, &line)) != 0 || (rc = learn(s, entry)) != 0)
         (void)err_sys(e, rc, "writing the client's state");
     buf_free(&line);
     return rc;

@@ -52,7 +52,10 @@ static void other_answer(struct submit_item *it, const struct http_result *a)
         pause_item(it, 0, a->err.text[0] != '\0' ? a->err.text : "the connection was lost");
         return;
     }
-    client_answer_error(&why, a->status, buf_span(&a->body));
+    if (client_answer_error(&why, a->status, buf_span(&a->body)) != 0) {
+        pause_item(it, 0, "no memory for the site's answer");
+        return;
+    }
     (void)snprintf(text, sizeof(text), "%s%s%s%s%s", why.code, why.code[0] != '\0' ? ": " : "",
                    why.message, why.cure[0] != '\0' ? "; " : "", why.cure);
     if (a->status == 429 || a->status == 408 || a->status >= 500)
@@ -253,7 +256,10 @@ static void misdirected(struct submit *r, struct submit_item *it, const struct h
     const struct client_site *home = client_home(r->c, &e);
     char text[4 * CLIENT_TEXT];
 
-    client_answer_error(&why, a->status, buf_span(&a->body));
+    if (client_answer_error(&why, a->status, buf_span(&a->body)) != 0) {
+        pause_item(it, 0, "no memory for the site's answer");
+        return;
+    }
     if (r->o->site_url == NULL && home != NULL && home != it->site &&
         strcmp(home->name, why.site) == 0 && it->redirected++ == 0) {
         it->site = home;
@@ -276,6 +282,15 @@ static void misdirected(struct submit *r, struct submit_item *it, const struct h
     client_submit_refuse(it, text);
 }
 
+/* What the site said does not verify: refused; or it could not be found out: left for later. */
+static void disbelieve(struct submit_item *it, int rc, const struct err *e)
+{
+    if (rc != -ENOMEM)
+        client_submit_refuse(it, err_text(e));
+    else
+        client_submit_finish(it, it->step >= WATCH ? CLIENT_PENDING : CLIENT_FAILED, err_text(e));
+}
+
 static void on_announced(struct http_result *a, void *arg)
 {
     struct message *m = arg;
@@ -293,7 +308,7 @@ static void on_announced(struct http_result *a, void *arg)
     } else if (a->status != 201) {
         other_answer(it, a);
     } else if (client_answer_ticket(&t, buf_span(&a->body), &e) != 0) {
-        client_submit_refuse(it, err_text(&e));
+        pause_item(it, 0, err_text(&e)); /* jansson calls a lack of memory bad syntax */
     } else if (t.max_bytes < it->file.size) {
         client_submit_refuse(it, "the file is larger than the site takes");
     } else {
@@ -358,7 +373,7 @@ void client_step_kept(struct submit_item *it, int rc, const struct err *e)
         return;
     }
     r->fetched |= it->fetched;
-    client_submit_note(it, it->fetched ? STAGE_DONE : STAGE_PENDING);
+    (void)!client_submit_note(it, it->fetched ? STAGE_DONE : STAGE_PENDING);
     it->step = WATCH;
     if (it->fetched)
         client_submit_finish(it, CLIENT_DONE, "");
@@ -372,6 +387,7 @@ static void on_uploaded(struct http_result *a, void *arg)
 {
     struct submit_item *it = arg;
     struct err e = ERR_INIT;
+    int rc;
 
     if (a->rc == -ECANCELED)
         return;
@@ -381,8 +397,8 @@ static void on_uploaded(struct http_result *a, void *arg)
         other_answer(it, a);
         return;
     }
-    if (believe(it, buf_span(&a->body), &it->final, &e) != 0) {
-        client_submit_refuse(it, err_text(&e));
+    if ((rc = believe(it, buf_span(&a->body), &it->final, &e)) != 0) {
+        disbelieve(it, rc, &e);
         return;
     }
     client_submit_let_go(it);
@@ -416,7 +432,7 @@ static void on_watched(struct http_result *a, void *arg)
         if (s.final && (s.verdict[0] != '\0' || s.erased || s.moved))
             it->step = FETCH;
         if (it->step == FETCH && it->final) { /* it was final at once */
-            client_submit_note(it, STAGE_DONE);
+            (void)!client_submit_note(it, STAGE_DONE);
             client_submit_finish(it, CLIENT_DONE, "");
         }
     }
@@ -427,6 +443,7 @@ static void on_fetched(struct http_result *a, void *arg)
 {
     struct submit_item *it = arg;
     struct err e = ERR_INIT;
+    int rc;
 
     if (a->rc == -ECANCELED)
         return;
@@ -434,8 +451,8 @@ static void on_fetched(struct http_result *a, void *arg)
         other_answer(it, a);
         return;
     }
-    if (believe(it, buf_span(&a->body), &it->final, &e) != 0) {
-        client_submit_refuse(it, err_text(&e));
+    if ((rc = believe(it, buf_span(&a->body), &it->final, &e)) != 0) {
+        disbelieve(it, rc, &e);
         return;
     }
     if (!it->final) {

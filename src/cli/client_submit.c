@@ -87,7 +87,7 @@ void client_submit_fatal(struct submit *r, const struct err *e)
         r->fatal = *e;
 }
 
-void client_submit_note(struct submit_item *it, enum client_stage stage)
+int client_submit_note(struct submit_item *it, enum client_stage stage)
 {
     struct client_entry entry = {.sub = it->own.act.sub,
                                  .stage = stage,
@@ -95,12 +95,14 @@ void client_submit_note(struct submit_item *it, enum client_stage stage)
                                  .mtime = it->mtime,
                                  .path = it->path};
     struct err e = ERR_INIT;
+    int rc;
 
     memcpy(entry.verdict, it->verdict, sizeof(entry.verdict));
     if (it->site != NULL)
         memcpy(entry.site, it->site->name, sizeof(entry.site));
-    if (client_state_put(it->run->c->state, &entry, &e) != 0)
+    if ((rc = client_state_put(it->run->c->state, &entry, &e)) != 0)
         client_submit_fatal(it->run, &e);
+    return rc;
 }
 
 void client_submit_report(struct submit *r, const struct client_report *what)
@@ -130,7 +132,7 @@ void client_submit_finish(struct submit_item *it, enum client_fate fate, const c
 
 void client_submit_refuse(struct submit_item *it, const char *why)
 {
-    client_submit_note(it, STAGE_REFUSED);
+    (void)!client_submit_note(it, STAGE_REFUSED);
     client_submit_finish(it, CLIENT_REFUSED, why);
 }
 

@@ -73,7 +73,7 @@ void client_submit_idle(struct submit_item *it, mono_ms wake);
 void client_submit_busy(struct submit_item *it);
 void client_submit_forward(struct submit_item *it); /* something was achieved */
 void client_submit_fatal(struct submit *r, const struct err *e);
-void client_submit_note(struct submit_item *it, enum client_stage stage);
+MUST_CHECK int client_submit_note(struct submit_item *it, enum client_stage stage);
 void client_submit_report(struct submit *r, const struct client_report *what);
 /* The item is told of and forgotten. */
 void client_submit_finish(struct submit_item *it, enum client_fate fate, const char *why);

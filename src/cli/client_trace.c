@@ -49,7 +49,7 @@ static int refused(const struct http_result *a, struct err *e)
 {
     struct client_error why;
 
-    client_answer_error(&why, a->status, buf_span(&a->body));
+    (void)!client_answer_error(&why, a->status, buf_span(&a->body));
     return err_set(e,
                    a->status == 404                       ? -ENOENT
                    : a->status == 429 || a->status >= 500 ? -EIO

@@ -30,6 +30,7 @@ struct transfer {
     char *name;            /* METHOD "URL" without credentials and query */
     uint64_t at;           /* of the body, read so far */
     uint64_t body_len;
+    CURLcode set;    /* the first option that could not be set */
     bool head_whole; /* of the final answer: its empty line has come */
     struct http_result result;
 };
@@ -151,6 +152,15 @@ static int on_progress(void *arg, curl_off_t dt, curl_off_t dn, curl_off_t ut, c
     return 0;
 }
 
+/* An option that curl has no memory for would be left as it was: a pin, or the authorities, at
+ * nothing.  The first that fails is kept, and nothing is sent. */
+#define SET(t, option, value)                                                                      \
+    do {                                                                                           \
+        CURLcode set_ = curl_easy_setopt((t)->easy, option, value);                                \
+                                                                                                   \
+        (t)->set = (t)->set == CURLE_OK ? set_ : (t)->set;                                         \
+    } while (0)
+
 /* --- preparing a call
  * -----------------------------------------------------------------------------*/
 
@@ -223,7 +233,7 @@ static int set_headers(struct transfer *t, struct err *e)
         return rc;
     if ((rc = add_header(t, t->call.expect ? "Expect: 100-continue" : "Expect:")) != 0)
         return rc;
-    curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
+    SET(t, CURLOPT_HTTPHEADER, t->headers);
     return 0;
 }
 
@@ -231,11 +241,11 @@ static int set_headers(struct transfer *t, struct err *e)
  * piece, and needs no buffer of its own for it. */
 static void set_fields(struct transfer *t)
 {
-    curl_easy_setopt(t->easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body_len);
-    curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, t->call.body.p);
+    SET(t, CURLOPT_POST, 1L);
+    SET(t, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body_len);
+    SET(t, CURLOPT_POSTFIELDS, t->call.body.p);
     if (t->call.method == HTTP_PUT)
-        curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, "PUT");
+        SET(t, CURLOPT_CUSTOMREQUEST, "PUT");
 }
 
 static void set_method(struct transfer *t)
@@ -250,27 +260,27 @@ static void set_method(struct transfer *t)
 
     switch (t->call.method) {
     case HTTP_HEAD:
-        curl_easy_setopt(t->easy, CURLOPT_NOBODY, 1L);
+        SET(t, CURLOPT_NOBODY, 1L);
         return;
     case HTTP_POST:
-        curl_easy_setopt(t->easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, len);
+        SET(t, CURLOPT_POST, 1L);
+        SET(t, CURLOPT_POSTFIELDSIZE_LARGE, len);
         break;
     case HTTP_PUT:
-        curl_easy_setopt(t->easy, CURLOPT_UPLOAD, 1L);
-        curl_easy_setopt(t->easy, CURLOPT_INFILESIZE_LARGE, len);
+        SET(t, CURLOPT_UPLOAD, 1L);
+        SET(t, CURLOPT_INFILESIZE_LARGE, len);
         break;
     case HTTP_DELETE:
-        curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, "DELETE");
+        SET(t, CURLOPT_CUSTOMREQUEST, "DELETE");
         return;
     default:
-        curl_easy_setopt(t->easy, CURLOPT_HTTPGET, 1L);
+        SET(t, CURLOPT_HTTPGET, 1L);
         return;
     }
-    curl_easy_setopt(t->easy, CURLOPT_READFUNCTION, on_read);
-    curl_easy_setopt(t->easy, CURLOPT_READDATA, t);
-    curl_easy_setopt(t->easy, CURLOPT_SEEKFUNCTION, on_seek);
-    curl_easy_setopt(t->easy, CURLOPT_SEEKDATA, t);
+    SET(t, CURLOPT_READFUNCTION, on_read);
+    SET(t, CURLOPT_READDATA, t);
+    SET(t, CURLOPT_SEEKFUNCTION, on_seek);
+    SET(t, CURLOPT_SEEKDATA, t);
 }
 
 static void set_limits(struct transfer *t)
@@ -281,38 +291,38 @@ static void set_limits(struct transfer *t)
 
     buf_init(&t->result.body, (size_t)max);
     buf_init(&t->result.head, ANSWER_HEAD_MAX);
-    curl_easy_setopt(t->easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)max);
-    curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)l->connect_ms);
-    curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)total);
-    curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_LIMIT, (long)l->stall_rate);
-    curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_TIME, (long)(l->stall_ms + 999) / 1000);
-    curl_easy_setopt(t->easy, CURLOPT_EXPECT_100_TIMEOUT_MS, (long)EXPECT_MS);
+    SET(t, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)max);
+    SET(t, CURLOPT_CONNECTTIMEOUT_MS, (long)l->connect_ms);
+    SET(t, CURLOPT_TIMEOUT_MS, (long)total);
+    SET(t, CURLOPT_LOW_SPEED_LIMIT, (long)l->stall_rate);
+    SET(t, CURLOPT_LOW_SPEED_TIME, (long)(l->stall_ms + 999) / 1000);
+    SET(t, CURLOPT_EXPECT_100_TIMEOUT_MS, (long)EXPECT_MS);
 }
 
 static void set_transport(struct transfer *t)
 {
-    curl_easy_setopt(t->easy, CURLOPT_URL, t->call.url);
-    curl_easy_setopt(t->easy, CURLOPT_UNIX_SOCKET_PATH, t->call.unix_path);
-    curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(t->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(t->easy, CURLOPT_PINNEDPUBLICKEY, t->call.pin);
+    SET(t, CURLOPT_URL, t->call.url);
+    SET(t, CURLOPT_UNIX_SOCKET_PATH, t->call.unix_path);
+    SET(t, CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(t, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(t, CURLOPT_PINNEDPUBLICKEY, t->call.pin);
     if (t->c->limits.authorities != NULL) { /* these and no others */
-        curl_easy_setopt(t->easy, CURLOPT_CAINFO, t->c->limits.authorities);
-        curl_easy_setopt(t->easy, CURLOPT_CAPATH, NULL);
+        SET(t, CURLOPT_CAINFO, t->c->limits.authorities);
+        SET(t, CURLOPT_CAPATH, NULL);
     }
-    curl_easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(t->easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(t->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
-    curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
-    curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_head);
-    curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
+    SET(t, CURLOPT_FOLLOWLOCATION, 0L);
+    SET(t, CURLOPT_PROXY, "");
+    SET(t, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(t, CURLOPT_NOSIGNAL, 1L);
+    SET(t, CURLOPT_PRIVATE, t);
+    SET(t, CURLOPT_WRITEFUNCTION, on_body);
+    SET(t, CURLOPT_WRITEDATA, t);
+    SET(t, CURLOPT_HEADERFUNCTION, on_head);
+    SET(t, CURLOPT_HEADERDATA, t);
     if (t->call.progress != NULL) {
-        curl_easy_setopt(t->easy, CURLOPT_NOPROGRESS, 0L);
-        curl_easy_setopt(t->easy, CURLOPT_XFERINFOFUNCTION, on_progress);
-        curl_easy_setopt(t->easy, CURLOPT_XFERINFODATA, t);
+        SET(t, CURLOPT_NOPROGRESS, 0L);
+        SET(t, CURLOPT_XFERINFOFUNCTION, on_progress);
+        SET(t, CURLOPT_XFERINFODATA, t);
     }
 }
 
@@ -363,6 +373,11 @@ int http_client_start(struct http_client *c, const struct http_call *call, struc
     set_method(t);
     if ((rc = set_headers(t, e)) != 0)
         goto out;
+    if (t->set != CURLE_OK) {
+        rc = err_set(e, t->set == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL, "%s: %s", t->name,
+                     curl_easy_strerror(t->set));
+        goto out;
+    }
     if (curl_multi_add_handle(c->multi, t->easy) != CURLM_OK) {
         rc = err_sys(e, -ENOMEM, "%s", t->name);
         goto out;

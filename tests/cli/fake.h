@@ -329,10 +329,14 @@ static const struct http_route fake_routes[] = {
      .begin = fake_withdraw},
 };
 
+static void (*fake_in_thread)(void); /* called first in the site's thread */
+
 static inline void *fake_loop(void *arg)
 {
     struct fake *f = arg;
 
+    if (fake_in_thread != NULL)
+        fake_in_thread();
     while (!f->stop)
         rig_spin(&f->rig, 20);
     return NULL;
