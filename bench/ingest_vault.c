@@ -65,7 +65,7 @@ static struct cost ours(struct site *s)
     char path[4096];
     struct cost begin, c;
 
-    site_make(s, fresh(path, "ours"));
+    site_make(s, fresh(path, "ours"), NULL);
     begin = measure_now();
     for (size_t i = 0; i < files.n; i += GROUP) {
         struct vault_group *g;

@@ -62,7 +62,7 @@ static struct cost ours(struct site *s)
     struct cost begin, c;
     char path[4096];
 
-    site_make(s, path_of(path, "ours"));
+    site_make(s, path_of(path, "ours"), NULL);
     begin = measure_now();
     for (size_t i = 0; i < count; i += GROUP) {
         struct vault_group *g;

@@ -99,7 +99,7 @@ static __attribute__((noreturn)) void serve(const char *dir, int listener)
     struct err e = ERR_INIT;
 
     (void)sigaction(SIGTERM, &term, NULL);
-    site_make(&w.site, dir);
+    site_make(&w.site, dir, NULL);
     if (http_server_new(&w.server, routes, ARRAY_LEN(routes), &limits, &w, &e) != 0 ||
         http_server_listen(w.server, listener, &e) != 0)
         measure_die("server", &e);

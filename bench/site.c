@@ -27,22 +27,34 @@ static const char *under(char out[4096], const char *dir, const char *name)
     return out;
 }
 
-/* Journal and keys in dir, what is derived from them in derived. */
-static void open_stores(struct site *s, const char *dir, const char *derived,
-                        struct vault_report *r, struct err *e)
+static void open_stores(struct site *s, const char *dir, site_note_fn *note, struct vault_report *r,
+                        struct err *e)
 {
     struct vault_config c = {0};
     char path[4096];
 
     memset(s, 0, sizeof(*s));
+    s->note = note;
     hold(store_dir_open(&s->store, under(path, dir, "vault"), e), "store", e);
     hold(keyring_file_open(&s->keys, under(path, dir, "keys"), e), "keys", e);
-    hold(catalog_open(&s->catalog, under(path, derived, "catalog.db"), e), "catalog", e);
-    hold(ledger_open(&s->ledger, under(path, derived, "ledger"), e), "ledger", e);
+    hold(catalog_open(&s->catalog, under(path, dir, "catalog.db"), e), "catalog", e);
+    hold(ledger_open(&s->ledger, under(path, dir, "ledger"), e), "ledger", e);
     c.store = s->store;
     c.keys = s->keys;
     c.index = catalog_index(s->catalog);
     hold(vault_open(&s->vault, &c, r, e), "vault", e);
+}
+
+static int apply_catalog(struct site *s, const struct vault_group_view *g)
+{
+    uint64_t applied;
+    int rc = catalog_applied(s->catalog, &applied);
+
+    if (rc != 0 || applied >= g->seq)
+        return rc;
+    for (size_t i = 0; s->note != NULL && i < g->n_notes && rc == 0; i++)
+        rc = g->notes[i].live ? s->note(s, g->notes[i].text) : 0;
+    return rc != 0 ? rc : catalog_set_applied(s->catalog, g->seq);
 }
 
 static int apply(void *arg, const struct vault_group_view *g)
@@ -54,43 +66,24 @@ static int apply(void *arg, const struct vault_group_view *g)
     if (have < g->n_leaves)
         rc = ledger_append(s->ledger, g->leaves + have, g->n_leaves - (size_t)have, NULL);
     if (rc == 0)
-        rc = catalog_set_applied(s->catalog, g->seq);
+        rc = catalog_begin(s->catalog);
+    if (rc == 0 && (rc = apply_catalog(s, g)) == 0)
+        rc = catalog_commit(s->catalog);
     s->apply_failed = rc;
     return rc;
 }
 
-void site_open(struct site *s, const char *dir, struct vault_report *r)
+void site_open(struct site *s, const char *dir, site_note_fn *note, struct vault_report *r)
 {
     struct err e = ERR_INIT;
     uint64_t applied;
 
-    open_stores(s, dir, dir, r, &e);
+    open_stores(s, dir, note, r, &e);
     hold(catalog_applied(s->catalog, &applied), "catalog", &e);
     hold(vault_replay(s->vault, applied, ledger_size(s->ledger), apply, s, &e), "replay", &e);
 }
 
-struct cost site_rebuild(const char *dir, const char *fresh)
-{
-    struct err e = ERR_INIT;
-    struct vault_report r;
-    struct cost begin, c;
-    struct site s;
-
-    if (mkdir(fresh, 0700) != 0)
-        hold(-errno, fresh, &e);
-    begin = measure_now();
-    open_stores(&s, dir, fresh, &r, &e);
-    hold(vault_replay(s.vault, 0, 0, apply, &s, &e), "replay", &e);
-    hold(ledger_flush(s.ledger, &e), "flush", &e);
-    hold(catalog_sync(s.catalog), "catalog", &e);
-    c = measure_since(&begin);
-    if (ledger_size(s.ledger) != vault_ledger_size(s.vault))
-        measure_die("the ledger made anew is not whole", NULL);
-    site_close(&s);
-    return c;
-}
-
-void site_make(struct site *s, const char *dir)
+void site_make(struct site *s, const char *dir, site_note_fn *note)
 {
     struct vault_report report;
     struct vault_group *g;
@@ -100,7 +93,7 @@ void site_make(struct site *s, const char *dir)
 
     if (mkdir(dir, 0700) != 0 && errno != EEXIST) /* a folder in the making is there, and empty */
         hold(-errno, dir, &e);
-    open_stores(s, dir, dir, &report, &e);
+    open_stores(s, dir, note, &report, &e);
     hold(vault_replay(s->vault, 0, 0, NULL, NULL, &e), "replay", &e);
     hold(vault_group_begin(&g, s->vault), "group", &e);
     hold(vault_turn_begin(g, &epoch, &e), "epoch", &e);

@@ -10,6 +10,10 @@
 #include "ledger/signer.h"
 #include "vault/vault.h"
 
+struct site;
+/* What a note of a group does to the catalog, in that group's batch. */
+typedef int site_note_fn(struct site *s, struct span note);
+
 struct site {
     struct store *store;
     struct keyring *keys;
@@ -23,15 +27,14 @@ struct site {
     double publish_due; /* wall clock of measure_now */
     size_t publications, groups;
     int apply_failed;
+    site_note_fn *note; /* NULL: notes are nobody's */
 };
 
 /* dir must not exist.  Epoch 1 is open afterwards.  Dies on failure. */
-void site_make(struct site *s, const char *dir);
+void site_make(struct site *s, const char *dir, site_note_fn *note);
 /* One that is there, as its keeper opens it, ledger and catalog brought up to the journal's end; it
  * is not signed for. */
-void site_open(struct site *s, const char *dir, struct vault_report *r);
-/* Index, catalog and ledger in `fresh`, which must not exist, from the journal of dir. */
-struct cost site_rebuild(const char *dir, const char *fresh);
+void site_open(struct site *s, const char *dir, site_note_fn *note, struct vault_report *r);
 void site_close(struct site *s);
 /* Commits and lets ledger and catalog follow, as the keeper does. */
 void site_commit(struct site *s, struct vault_group *g);

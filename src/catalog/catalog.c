@@ -176,12 +176,13 @@ bool catalog_col_text(sqlite3_stmt *st, int i, char *out, size_t cap)
 
 /* temp_store: what SQLite sorts must not reach a file.  The log's file is kept at close, because a
  * file that is unlinked leaves its bytes on the disk; catalog_scrub overwrites it. */
-static int connect(struct catalog *c, struct err *e)
+int catalog_connect(struct catalog *c, struct err *e)
 {
-    static const char pragmas[] =
+    static const char usual[] =
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
         "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
         "PRAGMA cache_size = -65536; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;";
+    const char *pragmas = c->fresh != NULL ? catalog_fresh_pragmas() : usual;
     int keep = 1, rc;
 
     if ((rc = catalog_wal_trust(c)) != 0)
@@ -206,11 +207,13 @@ static int connect(struct catalog *c, struct err *e)
     catalog_wal_watch(c);
     if ((rc = catalog_schema(c->db, e)) != 0)
         return rc;
-    rc = catalog_wal_sync_name(c);
+    rc = c->fresh != NULL ? catalog_fresh_begin(c) : catalog_wal_sync_name(c);
+    if (c->fresh != NULL)
+        return rc == 0 ? 0 : err_sys(e, rc, "beginning the catalog \"%s\"", c->path);
     return rc == 0 ? 0 : err_sys(e, rc, "syncing the folder of the catalog \"%s\"", c->path);
 }
 
-static void disconnect(struct catalog *c)
+void catalog_disconnect(struct catalog *c)
 {
     for (int i = 0; i < SQL_COUNT; i++) {
         (void)sqlite3_finalize(c->st[i]);
@@ -226,10 +229,12 @@ static void disconnect(struct catalog *c)
 /* A scrub that could not connect again left the catalog closed: whoever asks next tries. */
 int catalog_connected(struct catalog *c)
 {
-    int rc = c->db != NULL ? 0 : connect(c, NULL);
+    int rc = 0;
 
-    if (rc != 0)
-        disconnect(c);
+    if (c->db == NULL && c->fresh != NULL)
+        rc = -EIO; /* one that was not finished is never opened again */
+    else if (c->db == NULL && (rc = catalog_connect(c, NULL)) != 0)
+        catalog_disconnect(c);
     return rc;
 }
 
@@ -238,7 +243,7 @@ bool catalog_in_batch(const struct catalog *c)
     return c->db != NULL && !sqlite3_get_autocommit(c->db);
 }
 
-int catalog_open(struct catalog **out, const char *path, struct err *e)
+static int open_as(struct catalog **out, const char *path, bool fresh, struct err *e)
 {
     struct catalog *c = calloc(1, sizeof(*c));
     mode_t mask;
@@ -251,7 +256,10 @@ int catalog_open(struct catalog **out, const char *path, struct err *e)
         return err_sys(e, -ENOMEM, "opening the catalog");
     }
     mask = umask(077); /* accounts are in it */
-    rc = connect(c, e);
+    if (fresh && (rc = catalog_fresh_new(c)) != 0)
+        rc = err_sys(e, rc, "making it");
+    else
+        rc = catalog_connect(c, e);
     (void)umask(mask);
     if (rc != 0) {
         catalog_close(c);
@@ -263,12 +271,24 @@ int catalog_open(struct catalog **out, const char *path, struct err *e)
     return 0;
 }
 
+int catalog_open(struct catalog **out, const char *path, struct err *e)
+{
+    return open_as(out, path, false, e);
+}
+
+int catalog_open_fresh(struct catalog **out, const char *path, struct err *e)
+{
+    return open_as(out, path, true, e);
+}
+
 void catalog_close(struct catalog *c)
 {
     if (c == NULL)
         return;
-    catalog_rollback(c);
-    disconnect(c);
+    if (c->fresh == NULL)
+        catalog_rollback(c);
+    catalog_disconnect(c);
+    catalog_fresh_free(c);
     free(c->path);
     free(c->wal);
     free(c);
@@ -278,6 +298,8 @@ void catalog_close(struct catalog *c)
 
 int catalog_begin(struct catalog *c)
 {
+    if (c->fresh != NULL)
+        return catalog_connected(c);
     if (catalog_in_batch(c))
         return -EINVAL;
     return catalog_exec(c, SQL_BEGIN);
@@ -287,6 +309,8 @@ int catalog_commit(struct catalog *c)
 {
     int rc;
 
+    if (c->fresh != NULL)
+        return catalog_connected(c);
     if (!catalog_in_batch(c))
         return -EINVAL;
     if ((rc = catalog_exec(c, SQL_COMMIT)) != 0)
@@ -296,7 +320,9 @@ int catalog_commit(struct catalog *c)
 
 void catalog_rollback(struct catalog *c)
 {
-    if (catalog_in_batch(c))
+    if (c->fresh != NULL)
+        catalog_fresh_spoil(c);
+    else if (catalog_in_batch(c))
         (void)!catalog_exec(c, SQL_ROLLBACK);
 }
 
@@ -316,13 +342,13 @@ int catalog_scrub(struct catalog *c, struct err *e)
     rc = catalog_wal_checkpoint(c, SQLITE_CHECKPOINT_FULL, &frames, &moved);
     if (rc != 0 || frames != moved)
         return err_sys(e, rc != 0 ? rc : -EBUSY, "moving the catalog's log into the catalog");
-    disconnect(c);
+    catalog_disconnect(c);
     if ((rc = catalog_wal_wipe(c)) != 0)
         rc = err_sys(e, rc, "overwriting \"%s-wal\"", c->path);
     /* the catalog is usable again whatever happened; if not now, then with the next call */
-    again = connect(c, rc == 0 ? e : NULL);
+    again = catalog_connect(c, rc == 0 ? e : NULL);
     if (again != 0)
-        disconnect(c);
+        catalog_disconnect(c);
     return rc != 0 ? rc : again;
 }
 

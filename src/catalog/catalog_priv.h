@@ -20,15 +20,18 @@ struct catalog_index {
 };
 
 struct catalog {
-    sqlite3 *db;      /* NULL: could not be connected again after a scrub */
-    char *path, *wal; /* of the database; of its log, "PATH-wal" */
-    bool doubtful;    /* a sync of the log failed: its bytes may lie in memory only */
+    sqlite3 *db;                 /* NULL: could not be connected again after a scrub */
+    char *path, *wal;            /* of the database; of its log, "PATH-wal" */
+    bool doubtful;               /* a sync of the log failed: its bytes may lie in memory only */
+    struct catalog_fresh *fresh; /* NULL: one for use */
     sqlite3_stmt *st[SQL_COUNT];
     struct catalog_index index;
 };
 
 int catalog_errno(int sqlite_rc);                    /* a negative errno; 0 for OK, ROW and DONE */
 MUST_CHECK int catalog_connected(struct catalog *c); /* 0, or why it cannot be connected */
+MUST_CHECK int catalog_connect(struct catalog *c, struct err *e);
+void catalog_disconnect(struct catalog *c);
 bool catalog_in_batch(const struct catalog *c);
 MUST_CHECK int catalog_use(struct catalog *c, enum catalog_statement s, sqlite3_stmt **out);
 void catalog_done(sqlite3_stmt *st); /* reset, bindings forgotten */
@@ -61,6 +64,18 @@ MUST_CHECK int catalog_wal_sync_name(struct catalog *c);
 MUST_CHECK int catalog_wal_checkpoint(struct catalog *c, int mode, int *frames, int *moved);
 void catalog_wal_watch(struct catalog *c); /* a checkpoint whenever the log has grown long */
 MUST_CHECK int catalog_wal_wipe(struct catalog *c); /* zeros, then no file; not while connected */
+
+/* fresh.c: of a catalog that is filled from nothing */
+MUST_CHECK int catalog_fresh_new(struct catalog *c); /* its file; -EEXIST */
+MUST_CHECK int catalog_fresh_begin(struct catalog *c);
+const char *catalog_fresh_pragmas(void);
+void catalog_fresh_spoil(struct catalog *c); /* a change went half way: it is good for nothing */
+void catalog_fresh_free(struct catalog *c);
+/* An object of the vault, not written before settle; false: it is not one of those. */
+MUST_CHECK int catalog_fresh_object(struct catalog *c, const struct id128 *id, struct span extents);
+bool catalog_fresh_held(struct catalog *c, const struct id128 *id); /* by one slot more */
+bool catalog_fresh_tagged(struct catalog *c, const struct id128 *id, const struct digest *tag);
+MUST_CHECK int catalog_fresh_settle(struct catalog *c);
 
 /* schema.c */
 MUST_CHECK int catalog_schema(sqlite3 *db, struct err *e);

@@ -17,19 +17,33 @@ static int x_applied(struct vault_index *x, uint64_t *seq)
 /* A savepoint is a transaction when there is none, and part of the caller's batch otherwise. */
 static int x_begin(struct vault_index *x)
 {
+    if (of(x)->fresh != NULL)
+        return catalog_begin(of(x));
     return catalog_exec(of(x), SQL_INDEX_BEGIN);
+}
+
+/* What a fresh catalog holds back must be in the table before it is changed there. */
+static int settled(struct vault_index *x)
+{
+    return of(x)->fresh != NULL ? catalog_fresh_settle(of(x)) : 0;
 }
 
 static int x_commit(struct vault_index *x, uint64_t seq)
 {
-    int rc = catalog_seq_put(of(x), "vault", seq);
+    int rc = settled(x);
 
-    return rc != 0 ? rc : catalog_exec(of(x), SQL_INDEX_COMMIT);
+    if (rc == 0)
+        rc = catalog_seq_put(of(x), "vault", seq);
+    if (rc != 0 || of(x)->fresh != NULL)
+        return rc;
+    return catalog_exec(of(x), SQL_INDEX_COMMIT);
 }
 
 static void x_rollback(struct vault_index *x)
 {
-    if (catalog_exec(of(x), SQL_INDEX_ROLLBACK) == 0)
+    if (of(x)->fresh != NULL)
+        catalog_fresh_spoil(of(x));
+    else if (catalog_exec(of(x), SQL_INDEX_ROLLBACK) == 0)
         (void)!catalog_exec(of(x), SQL_INDEX_COMMIT);
 }
 
@@ -47,9 +61,11 @@ static int run_id(struct vault_index *x, enum catalog_statement s, const struct 
 static int x_put_object(struct vault_index *x, const struct id128 *object, struct span extents)
 {
     sqlite3_stmt *st;
-    int rc = catalog_use(of(x), SQL_OBJECT_PUT, &st);
+    int rc;
 
-    if (rc != 0)
+    if (of(x)->fresh != NULL)
+        return catalog_fresh_object(of(x), object, extents);
+    if ((rc = catalog_use(of(x), SQL_OBJECT_PUT, &st)) != 0)
         return rc;
     catalog_bind_id(st, 1, object);
     catalog_bind_blob(st, 2, extents.p, extents.n);
@@ -83,6 +99,8 @@ static int x_put_slot(struct vault_index *x, const struct vault_slot_row *row)
         return rc;
     if (sqlite3_changes(c->db) == 0)
         return write_slot(x, SQL_SLOT_SET, row);
+    if (c->fresh != NULL && catalog_fresh_held(c, &row->object))
+        return 0;
     if ((rc = run_id(x, SQL_OBJECT_MORE, &row->object)) != 0)
         return rc;
     if (sqlite3_changes(c->db) == 1)
@@ -110,17 +128,21 @@ static int x_rewrap(struct vault_index *x, const struct id128 *ref, uint64_t epo
 
 static int x_drop_slot(struct vault_index *x, const struct id128 *ref)
 {
-    int rc = run_id(x, SQL_OBJECT_LESS, ref);
+    int rc = settled(x);
 
+    if (rc == 0)
+        rc = run_id(x, SQL_OBJECT_LESS, ref);
     return rc != 0 ? rc : run_id(x, SQL_SLOT_DROP, ref);
 }
 
 static int x_put_tag(struct vault_index *x, const struct id128 *object, const struct digest *tag)
 {
     sqlite3_stmt *st;
-    int rc = catalog_use(of(x), SQL_OBJECT_TAG, &st);
+    int rc;
 
-    if (rc != 0)
+    if (of(x)->fresh != NULL && catalog_fresh_tagged(of(x), object, tag))
+        return 0;
+    if ((rc = catalog_use(of(x), SQL_OBJECT_TAG, &st)) != 0)
         return rc;
     catalog_bind_id(st, 1, object);
     catalog_bind_digest(st, 2, tag);
@@ -131,7 +153,9 @@ static int x_put_tag(struct vault_index *x, const struct id128 *object, const st
 
 static int x_drop_object(struct vault_index *x, const struct id128 *object)
 {
-    return run_id(x, SQL_OBJECT_DROP, object);
+    int rc = settled(x);
+
+    return rc != 0 ? rc : run_id(x, SQL_OBJECT_DROP, object);
 }
 
 static bool read_slot(sqlite3_stmt *st, struct vault_slot_row *out)

@@ -93,7 +93,7 @@ static int open_new(struct rebuild *r, const struct config *c, struct err *e)
         return rc;
     if ((rc = remove_database(r->data, NEW_CATALOG)) != 0 || (rc = io_remove_tree(ledger)) != 0)
         return err_sys(e, rc, "removing what an earlier rebuild left in \"%s\"", c->data);
-    if ((rc = catalog_open(&r->k.catalog, catalog, e)) != 0)
+    if ((rc = catalog_open_fresh(&r->k.catalog, catalog, e)) != 0)
         return rc;
     return ledger_open(&r->k.ledger, ledger, e);
 }
@@ -279,10 +279,11 @@ static int rebuild(struct rebuild *r, const struct config *c, struct err *e)
     char path[PATH];
     int rc;
 
-    if ((rc = process_jail(c, CONFIG_KEEPER, e)) != 0 || (rc = open_old(r, c, e)) != 0 ||
-        (rc = open_new(r, c, e)) != 0 || (rc = open_journal(r, c, e)) != 0 ||
+    if ((rc = open_old(r, c, e)) != 0 || (rc = open_new(r, c, e)) != 0 ||
+        (rc = open_journal(r, c, e)) != 0 ||
         (rc = vault_replay(r->k.vault, 0, 0, replay_one, r, e)) != 0 ||
-        (rc = ledger_flush(r->k.ledger, e)) != 0 || (rc = compare_checkpoint(r, c, e)) != 0)
+        (rc = ledger_flush(r->k.ledger, e)) != 0 || (rc = compare_checkpoint(r, c, e)) != 0 ||
+        (rc = catalog_ready(r->k.catalog, e)) != 0)
         return rc;
     if ((rc = catalog_moves(r->k.catalog, count_move, r)) != 0 ||
         (rc = catalog_refs(r->k.catalog, NULL, count_live, r)) != 0)
@@ -297,8 +298,9 @@ static int rebuild(struct rebuild *r, const struct config *c, struct err *e)
     return rc == 0 ? 0 : err_sys(e, rc, "removing \"%s\"", path);
 }
 
-int site_rebuild(const struct config *c, void (*progress)(void *arg, uint64_t done, uint64_t total),
-                 void *arg, struct rebuild_report *out, struct err *e)
+int site_rebuild_unjailed(const struct config *c,
+                          void (*progress)(void *arg, uint64_t done, uint64_t total), void *arg,
+                          struct rebuild_report *out, struct err *e)
 {
     struct rebuild *r = calloc(1, sizeof(*r));
     int rc;
@@ -318,5 +320,16 @@ int site_rebuild(const struct config *c, void (*progress)(void *arg, uint64_t do
     io_close(&r->data);
     free(r->sizes);
     free(r);
+    return rc;
+}
+
+int site_rebuild(const struct config *c, void (*progress)(void *arg, uint64_t done, uint64_t total),
+                 void *arg, struct rebuild_report *out, struct err *e)
+{
+    int rc = process_jail(c, CONFIG_KEEPER, e);
+
+    if (rc == 0)
+        return site_rebuild_unjailed(c, progress, arg, out, e);
+    memset(out, 0, sizeof(*out));
     return rc;
 }

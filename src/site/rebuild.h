@@ -21,5 +21,9 @@ struct rebuild_report {
 MUST_CHECK int site_rebuild(const struct config *c,
                             void (*progress)(void *arg, uint64_t done, uint64_t total), void *arg,
                             struct rebuild_report *out, struct err *e);
+/* The same for a process that is jailed already, or that measures it. */
+MUST_CHECK int site_rebuild_unjailed(const struct config *c,
+                                     void (*progress)(void *arg, uint64_t done, uint64_t total),
+                                     void *arg, struct rebuild_report *out, struct err *e);
 
 #endif

@@ -70,6 +70,9 @@ static int apply_rewrap(struct vault *v, struct cur *c)
 
     if ((rc = vault_record_rewrap(c, &w)) != 0)
         return rc;
+    /* a slot that is still alive was wrapped once more before this key could go */
+    if (!key_in_use(v, w.epoch))
+        return 0;
     if ((rc = x->ops->rewrap(x, &w.ref, w.epoch, w.wrap.p)) == 0 &&
         (rc = x->ops->find_slot(x, &w.ref, &row)) == 0)
         rc = tag_object(v, &w.ref, &row.object, w.epoch, w.wrap.p);
@@ -140,18 +143,20 @@ int vault_replay_apply(struct vault *v, const struct record *r)
 
 /* --- which records --- */
 
-/* Walks from the last record back along the chain of hashes while it is wanted. */
-typedef bool wanted_fn(const struct record *r, uint64_t a, uint64_t b);
+/* Who lacks what: the index all after `applied`, whoever is delivered to all after `seq` and all
+ * with a leaf from `ledger` on. */
+struct wanted {
+    uint64_t applied, seq, ledger;
+};
 
-static bool after_seq(const struct record *r, uint64_t seq, uint64_t unused)
+static bool index_lacks(const struct record *r, const struct wanted *w)
 {
-    (void)unused;
-    return r->head.self.seq > seq;
+    return r->head.self.seq > w->applied;
 }
 
-static bool not_delivered(const struct record *r, uint64_t seq, uint64_t ledger)
+static bool not_delivered(const struct record *r, const struct wanted *w)
 {
-    return r->head.self.seq > seq || r->head.ledger_before + r->sec[RECORD_LEAVES].n > ledger;
+    return r->head.self.seq > w->seq || r->head.ledger_before + r->sec[RECORD_LEAVES].n > w->ledger;
 }
 
 static void reverse(struct places *l, size_t from)
@@ -164,8 +169,8 @@ static void reverse(struct places *l, size_t from)
     }
 }
 
-/* The chain is broken before `good`: everything up to it by looking at every block. */
-static int by_scan(struct vault *v, uint64_t seq, struct places *out)
+/* The chain is broken: everything by looking at every block. */
+static int by_scan(struct vault *v, struct places *out)
 {
     struct record_place none = {0};
     struct scan s;
@@ -175,13 +180,13 @@ static int by_scan(struct vault *v, uint64_t seq, struct places *out)
     if (rc != 0)
         return rc;
     for (size_t i = 0; i < s.found.n && rc == 0; i++)
-        if (s.found.p[i].seq > seq)
-            rc = vault_scan_places_add(out, &s.found.p[i]);
+        rc = vault_scan_places_add(out, &s.found.p[i]);
     vault_scan_done(&s);
     return rc;
 }
 
-static int collect(struct vault *v, wanted_fn *wanted, uint64_t a, uint64_t b, struct places *out)
+/* Walks from the last record back along the chain of hashes while somebody lacks it. */
+static int collect(struct vault *v, const struct wanted *w, struct places *out)
 {
     struct record_place at = v->last;
     struct record r;
@@ -191,14 +196,15 @@ static int collect(struct vault *v, wanted_fn *wanted, uint64_t a, uint64_t b, s
     memset(out, 0, sizeof(*out));
     buf_init(&buf, RECORD_MAX);
     while (at.seq > 0 && rc == 0) {
-        if ((rc = vault_scan_record(v, &at, &buf, &r)) != 0 || !wanted(&r, a, b))
+        if ((rc = vault_scan_record(v, &at, &buf, &r)) != 0 ||
+            (!index_lacks(&r, w) && !not_delivered(&r, w)))
             break;
         rc = vault_scan_places_add(out, &r.head.self);
         at = r.head.prev;
     }
     buf_free(&buf);
     if (rc == -EBADMSG)
-        rc = by_scan(v, wanted == after_seq ? a : 0, out);
+        rc = by_scan(v, out);
     else
         reverse(out, 0);
     if (rc != 0)
@@ -206,7 +212,7 @@ static int collect(struct vault *v, wanted_fn *wanted, uint64_t a, uint64_t b, s
     return rc;
 }
 
-static int apply_places(struct vault *v, const struct places *l)
+static int apply_places(struct vault *v, const struct places *l, uint64_t applied)
 {
     struct record r;
     struct buf b;
@@ -214,28 +220,38 @@ static int apply_places(struct vault *v, const struct places *l)
 
     buf_init(&b, RECORD_MAX);
     for (size_t i = 0; i < l->n && rc == 0; i++)
-        if ((rc = vault_scan_record(v, &l->p[i], &b, &r)) == 0)
+        if (l->p[i].seq > applied && (rc = vault_scan_record(v, &l->p[i], &b, &r)) == 0)
             rc = vault_replay_apply(v, &r);
     buf_free(&b);
     return rc;
 }
 
+/* What is missing beside that, if others lack more, is in out too. */
+static int index_with(struct vault *v, struct wanted *w, struct places *out)
+{
+    int rc;
+
+    if ((rc = v->cfg.index->ops->applied(v->cfg.index, &w->applied)) != 0 ||
+        (rc = collect(v, w, out)) != 0)
+        return rc;
+    if ((rc = apply_places(v, out, w->applied)) != 0) {
+        free(out->p);
+        return rc;
+    }
+    v->index_late = false;
+    return 0;
+}
+
 int vault_replay_index(struct vault *v)
 {
+    struct wanted index_only = {0, UINT64_MAX, UINT64_MAX};
     struct places missing;
-    uint64_t applied;
     int rc;
 
     if (!v->index_late)
         return 0;
-    if ((rc = v->cfg.index->ops->applied(v->cfg.index, &applied)) != 0)
-        return rc;
-    if ((rc = collect(v, after_seq, applied, 0, &missing)) != 0)
-        return rc;
-    rc = apply_places(v, &missing);
-    free(missing.p);
-    if (rc == 0)
-        v->index_late = false;
+    if ((rc = index_with(v, &index_only, &missing)) == 0)
+        free(missing.p);
     return rc;
 }
 
@@ -432,7 +448,7 @@ int vault_replay_deliver(struct vault *v, const struct record *r, const struct v
     return rc;
 }
 
-static int deliver_places(struct vault *v, const struct places *l, uint64_t seq, uint64_t ledger,
+static int deliver_places(struct vault *v, const struct places *l, const struct wanted *w,
                           vault_group_fn *fn, void *arg)
 {
     struct record r;
@@ -440,9 +456,11 @@ static int deliver_places(struct vault *v, const struct places *l, uint64_t seq,
     int rc = 0;
 
     buf_init(&b, RECORD_MAX);
+    vault_slot_remember(v);
     for (size_t i = 0; i < l->n && rc == 0; i++)
-        if ((rc = vault_scan_record(v, &l->p[i], &b, &r)) == 0 && not_delivered(&r, seq, ledger))
+        if ((rc = vault_scan_record(v, &l->p[i], &b, &r)) == 0 && not_delivered(&r, w))
             rc = vault_replay_deliver(v, &r, NULL, fn, arg);
+    vault_slot_forget(v);
     buf_free(&b);
     return rc;
 }
@@ -450,26 +468,24 @@ static int deliver_places(struct vault *v, const struct places *l, uint64_t seq,
 int vault_replay(struct vault *v, uint64_t seq, uint64_t ledger_size, vault_group_fn *fn, void *arg,
                  struct err *e)
 {
+    struct wanted w = {0, seq, ledger_size};
     struct places l;
-    uint64_t applied;
     int rc;
 
-    if ((rc = v->cfg.index->ops->applied(v->cfg.index, &applied)) != 0)
+    if ((rc = v->cfg.index->ops->applied(v->cfg.index, &w.applied)) != 0)
         return err_sys(e, rc, "asking the vault's index where it is");
-    if (applied > v->last.seq)
+    if (w.applied > v->last.seq)
         return err_set(e, -EBADMSG,
                        "the vault's index knows group %llu but the journal ends with %llu: the "
                        "journal lost its end, or the index belongs to another vault",
-                       (unsigned long long)applied, (unsigned long long)v->last.seq);
-    v->index_late = applied < v->last.seq;
-    if ((rc = vault_replay_index(v)) != 0)
+                       (unsigned long long)w.applied, (unsigned long long)v->last.seq);
+    v->index_late = w.applied < v->last.seq;
+    if (fn == NULL)
+        w.seq = w.ledger = UINT64_MAX;
+    if ((rc = index_with(v, &w, &l)) != 0)
         return err_sys(e, rc, "bringing the vault's index up to date");
     v->replayed = true;
-    if (fn == NULL)
-        return 0;
-    if ((rc = collect(v, not_delivered, seq, ledger_size, &l)) != 0)
-        return err_sys(e, rc, "reading the journal");
-    rc = deliver_places(v, &l, seq, ledger_size, fn, arg);
+    rc = fn == NULL ? 0 : deliver_places(v, &l, &w, fn, arg);
     free(l.p);
     return rc == 0 ? 0 : err_sys(e, rc, "replaying the journal");
 }

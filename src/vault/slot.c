@@ -173,15 +173,49 @@ int vault_slot_tag(struct vault *v, uint64_t epoch, const struct digest *sha256,
     return v->cfg.keys->ops->mac(v->cfg.keys, epoch, span_of(msg, sizeof(msg)), tag);
 }
 
+#define MEMO 2048 /* some groups; refs are random, so their first bytes say where one is */
+
+struct slot_memo {
+    struct {
+        bool known;
+        struct vault_slot_row row;
+        struct slot_secret secret;
+    } at[MEMO];
+};
+
+void vault_slot_remember(struct vault *v)
+{
+    v->memo = secret_alloc(sizeof(*v->memo));
+}
+
+void vault_slot_forget(struct vault *v)
+{
+    secret_free(v->memo, sizeof(*v->memo));
+    v->memo = NULL;
+}
+
 int vault_slot_find(struct vault *v, const struct id128 *ref, struct vault_slot_row *row,
                     struct slot_secret *s)
 {
+    unsigned i = ((unsigned)ref->b[0] << 8 | ref->b[1]) % MEMO;
     int rc;
 
+    if (v->memo != NULL && v->memo->at[i].known &&
+        memcmp(&v->memo->at[i].row.ref, ref, sizeof(*ref)) == 0) {
+        *row = v->memo->at[i].row;
+        *s = v->memo->at[i].secret;
+        return 0;
+    }
     if ((rc = vault_replay_index(v)) != 0 ||
-        (rc = v->cfg.index->ops->find_slot(v->cfg.index, ref, row)) != 0)
+        (rc = v->cfg.index->ops->find_slot(v->cfg.index, ref, row)) != 0 ||
+        (rc = vault_slot_unwrap(v, row->epoch, &row->ref, &row->object, row->wrap, s)) != 0)
         return rc;
-    return vault_slot_unwrap(v, row->epoch, &row->ref, &row->object, row->wrap, s);
+    if (v->memo != NULL) {
+        v->memo->at[i].known = true;
+        v->memo->at[i].row = *row;
+        v->memo->at[i].secret = *s;
+    }
+    return 0;
 }
 
 /* The sealed part lies in the commit record that added the slot; its own tag protects it. */

@@ -50,8 +50,9 @@ struct vault {
     uint8_t check[RECORD_CHECK];
     uint64_t behind;
     bool replayed;
-    bool index_late; /* a commit could not be brought into the index */
-    int missed;      /* why the last commit was not handed on; 0: it was */
+    bool index_late;        /* a commit could not be brought into the index */
+    int missed;             /* why the last commit was not handed on; 0: it was */
+    struct slot_memo *memo; /* while groups are delivered, which change no slot; NULL else */
     struct vault_group *group;
 
     pthread_mutex_t lock;
@@ -144,6 +145,11 @@ MUST_CHECK int vault_slot_tag(struct vault *v, uint64_t epoch, const struct dige
 MUST_CHECK int vault_slot_find(struct vault *v, const struct id128 *ref, struct vault_slot_row *row,
                                struct slot_secret *s);
 void vault_slot_wipe(struct slot_secret *s);
+/* From here to forget, vault_slot_find keeps what it found last (a replay asks for each slot three
+ * or four times in a row).  The index must not change meanwhile.  Without the memory it works too.
+ */
+void vault_slot_remember(struct vault *v);
+void vault_slot_forget(struct vault *v);
 
 /* scan.c */
 struct scan {

@@ -136,6 +136,56 @@ static void what_a_failed_sync_left_in_memory_is_not_believed_after_a_restart(vo
     sweep(true);
 }
 
+/* --- one that is filled from nothing --- */
+
+static void check_ready(const char *folder, const struct calls_mark *m, size_t n, void *arg)
+{
+    if (n > 0) /* before, it is a file that nobody opens */
+        check(folder, m, n, arg);
+}
+
+/* 0: it was ready. */
+static int fill(void)
+{
+    struct catalog *c;
+    char path[200];
+    int rc;
+
+    path_of(dir, path);
+    if ((rc = catalog_open_fresh(&c, path, NULL)) != 0)
+        return rc;
+    for (unsigned value = 1; value < 4 && rc == 0; value++)
+        rc = all_say(c, value);
+    if (rc == 0 && (rc = catalog_ready(c, NULL)) == 0)
+        calls_mark(1, 3, NULL);
+    catalog_close(c);
+    return rc;
+}
+
+static void a_fresh_catalog_is_whole_on_the_disk_when_it_is_ready(void **state)
+{
+    const struct crash_plan all = {.every = 1, .seeds = 4}, some = {.every = 9, .seeds = 1};
+    unsigned k, failed = 0;
+
+    calls_watch(dir);
+    assert_int_equal(fill(), 0);
+    crash_enumerate(calls_take(), &all, check_ready, NULL, &tally);
+    assert_true(tally.points > 20);
+    for (k = 1;; k++) { /* no failure on the way is passed over */
+        scratch_remove(dir);
+        scratch_make(dir);
+        calls_watch(dir);
+        calls_fail(k, 1U << CALL_SYNC | 1U << CALL_WRITE, EIO, 1);
+        failed += fill() != 0;
+        if (!calls_failed())
+            break;
+        calls_fail(0, 0, 0, 0);
+        crash_enumerate(calls_take(), &some, check_ready, NULL, &tally);
+    }
+    calls_fail(0, 0, 0, 0);
+    assert_true(k > 5 && failed > 3);
+}
+
 static int set_up(void **state)
 {
     memset(&tally, 0, sizeof(tally));
@@ -158,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_sync_that_failed_is_not_believed_when_tried_again),
         T(what_a_failed_sync_left_in_memory_is_not_believed_after_a_restart),
+        T(a_fresh_catalog_is_whole_on_the_disk_when_it_is_ready),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "base/io.h"
 #include "crypto/secret.h"
 #include "ledger/tlog_tiles.h"
 #include "rig_client.h"
@@ -92,6 +91,30 @@ static int rebuild(struct rebuild_report *out, char text[ERR_TEXT_MAX])
     *out = answer.report;
     memcpy(text, answer.text, ERR_TEXT_MAX);
     return answer.rc;
+}
+
+#define KILLED 99
+
+/* In its jail it may not send a signal; nothing of its own runs after this either. */
+static void die(void *arg, uint64_t done, uint64_t total)
+{
+    const unsigned *quarter = arg;
+
+    if (done >= total * *quarter / 4)
+        _exit(KILLED);
+}
+
+static void rebuild_killed(unsigned quarter)
+{
+    struct rebuild_report report;
+    int status;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(site_rebuild(r->site[0].config, die, &quarter, &report, NULL) == 0 ? 0 : 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == KILLED);
 }
 
 static void send(size_t from, size_t to)
@@ -241,11 +264,34 @@ static void another_history_is_refused_and_nothing_changes(void **state)
     buf_free(&broken);
 }
 
+static void one_that_is_killed_leaves_what_was_there(void **state)
+{
+    const char *data = r->site[0].data;
+    struct rebuild_report report;
+    char text[ERR_TEXT_MAX];
+
+    rig_stop(r, 0);
+    run("cp -a %s/catalog.db %s/catalog-whole", data, r->dir);
+    for (unsigned quarter = 0; quarter <= 4; quarter++) {
+        rebuild_killed(quarter);
+        run("cmp %s/catalog.db %s/catalog-whole", data, r->dir);
+        run("test -e %s/catalog.rebuild", data);
+    }
+    rig_start(r, 0); /* which looks at nothing of it */
+    assert_int_equal(rig_slots(r, 0), FILES - 1);
+    rig_stop(r, 0);
+    rig_ok(rebuild(&report, text), NULL);
+    run("! ls %s | grep rebuild", data);
+    rig_start(r, 0);
+    assert_int_equal(rig_slots(r, 0), FILES - 1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_derived_is_made_again),
         cmocka_unit_test(another_history_is_refused_and_nothing_changes),
+        cmocka_unit_test(one_that_is_killed_leaves_what_was_there),
     };
 
     rig_args(argc, argv);
