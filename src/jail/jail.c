@@ -55,6 +55,8 @@ static int check(const struct jail_spec *s, struct err *e)
                        "a jail started as root needs an ordinary uid and gid to become");
     if (s->tmp_bytes != 0 && (s->flags & JAIL_EMPTY_ROOT) == 0)
         return err_set(e, -EINVAL, "a private /tmp needs an empty root");
+    if (s->tmp_parts > JAIL_TMP_PARTS_MAX)
+        return err_set(e, -EINVAL, "a private /tmp has at most %d parts", JAIL_TMP_PARTS_MAX);
     /* "." and ".." and one entry a thread */
     if ((s->flags & JAIL_KEEP_THREADS) == 0 && !JAIL_SANITIZED &&
         stat("/proc/self/task", &st) == 0 && st.st_nlink != 3)

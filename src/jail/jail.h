@@ -72,7 +72,10 @@ struct jail_spec {
     const struct jail_path *paths; /* lent during the call */
     size_t npaths;
     uint64_t tmp_bytes, tmp_inodes; /* /tmp of the empty root; bytes 0: there is none */
-    uid_t uid;                      /* as root: 0 is refused; otherwise ignored */
+    /* 0: /tmp is one file system of that size; else it has folders 0, 1, ... tmp_parts - 1, each a
+     * file system of its own of that size, so that who fills one leaves the others their room */
+    unsigned tmp_parts;
+    uid_t uid; /* as root: 0 is refused; otherwise ignored */
     gid_t gid;
     uint64_t address_space; /* bytes */
     uint64_t file_size;     /* bytes */
@@ -80,6 +83,15 @@ struct jail_spec {
     unsigned processes;     /* of the uid; counts the threads too */
     unsigned cpu_seconds;
 };
+
+#define JAIL_TMP_PARTS_MAX 64
+
+/* A folder in memory with a cap on bytes, for a process that is not jailed yet and must write files
+ * (a library that reads from files only): it stands nowhere in the tree, is reached by its
+ * descriptor alone ("/proc/self/fd/N/name" as a path), and is gone with it, whatever becomes of the
+ * process.  s->tmp_bytes is its size.  Without root's rights the process has s->uid (as in
+ * jail_enter) and namespaces of its own from here on; jail_enter may still be called. */
+MUST_CHECK int jail_memory_folder(int *out, const struct jail_spec *s, struct err *e);
 
 /* All steps above.  0, or a negative errno with its sentence in e; after a failure the process is
  * in an undefined state between free and jailed: report and exit 3. */

@@ -160,10 +160,10 @@ static const struct row {
     {SCMP_SYS(fdatasync), K | G},
     {SCMP_SYS(sync_file_range), K | G},
     {SCMP_SYS(fallocate), K | G | F},
-    {SCMP_SYS(truncate), K | G | T | D},
+    {SCMP_SYS(truncate), K | G | T},
     {SCMP_SYS(fchmod), K | G | T | D},
-    {SCMP_SYS(chmod), T | D},
-    {SCMP_SYS(fchmodat), K | G},
+    {SCMP_SYS(chmod), T},
+    {SCMP_SYS(fchmodat), K | G | T},
     {SCMP_SYS(utimensat), K | G},
     {SCMP_SYS(umask), K | G | T | D},
     {SCMP_SYS(copy_file_range), K},
@@ -222,9 +222,13 @@ static const struct narrow {
 /* Refused with an errno instead of death: what libraries try and live without. */
 static const struct soft {
     int nr;
+    unsigned who;
     int error;
 } soft[] = {
-    {SCMP_SYS(clone3), ENOSYS}, /* its flags lie in memory; glibc then uses clone */
+    {SCMP_SYS(clone3), ALL, ENOSYS}, /* its flags lie in memory; glibc then uses clone */
+    /* by path, which Landlock does not look at: a child could close its siblings' folders */
+    {SCMP_SYS(chmod), D, EACCES},
+    {SCMP_SYS(fchmodat), D, EACCES},
 };
 
 #if JAIL_SANITIZED
@@ -293,7 +297,8 @@ static int add_rules(scmp_filter_ctx ctx, unsigned bit)
                 ctx, SCMP_ACT_ALLOW, narrow[i].nr, 1,
                 SCMP_CMP(narrow[i].arg, SCMP_CMP_MASKED_EQ, narrow[i].mask, narrow[i].value));
     for (size_t i = 0; i < ARRAY_LEN(soft) && rc == 0; i++)
-        rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO((uint32_t)soft[i].error), soft[i].nr, 0);
+        if ((soft[i].who & bit) != 0)
+            rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO((uint32_t)soft[i].error), soft[i].nr, 0);
     /* abort(3): a failed assertion should look like one; only at oneself */
     if (rc == 0 && bit != C && !JAIL_SANITIZED)
         rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,

@@ -168,20 +168,35 @@ static int bind_path(const struct jail_path *p, struct jail_pin *pin)
     return 0;
 }
 
-static int private_tmp(const struct jail_spec *s)
+static int mount_tmp(const char *at, const struct jail_spec *s)
 {
     char options[160];
 
-    if (s->tmp_bytes == 0)
-        return 0;
-    if (mkdir("tmp", 0755) != 0 && errno != EEXIST)
+    if (mkdir(at, 0755) != 0 && errno != EEXIST)
         return -errno;
     (void)snprintf(options, sizeof(options), "size=%llu,nr_inodes=%llu,mode=0700,uid=%u,gid=%u",
                    (unsigned long long)s->tmp_bytes,
                    (unsigned long long)(s->tmp_inodes == 0 ? 1024 : s->tmp_inodes),
                    geteuid() == 0 ? s->uid : geteuid(), geteuid() == 0 ? s->gid : getegid());
-    return mount("tmpfs", "tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) == 0 ? 0
-                                                                                          : -errno;
+    return mount("tmpfs", at, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) == 0 ? 0 : -errno;
+}
+
+static int private_tmp(const struct jail_spec *s)
+{
+    char at[24];
+    int rc = 0;
+
+    if (s->tmp_bytes == 0)
+        return 0;
+    if (s->tmp_parts == 0)
+        return mount_tmp("tmp", s);
+    if (mkdir("tmp", 0755) != 0 && errno != EEXIST)
+        return -errno;
+    for (unsigned i = 0; i < s->tmp_parts && rc == 0; i++) {
+        (void)snprintf(at, sizeof(at), "tmp/%u", i);
+        rc = mount_tmp(at, s);
+    }
+    return rc;
 }
 
 /* In a chroot the root is a folder, not a mount, and can neither be made private nor pivoted. Going
@@ -234,5 +249,48 @@ int space_empty_root(const struct jail_spec *s, struct jail_pin *pins, struct er
     /* both roots stand on "." for a moment; the old one is then taken away */
     if (syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 || chdir("/") != 0)
         return err_sys(e, -errno, "cannot change to the empty root");
+    return 0;
+}
+
+/* --- a folder before there is a jail --- */
+
+static int set_option(int fs, const char *key, const char *value)
+{
+    return syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, key, value, 0) == 0 ? 0 : -errno;
+}
+
+static int new_tmpfs(int fs, uint64_t bytes)
+{
+    char size[24];
+    int rc;
+
+    (void)snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
+    if ((rc = set_option(fs, "size", size)) != 0 || (rc = set_option(fs, "mode", "0700")) != 0)
+        return rc;
+    return syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0 ? 0 : -errno;
+}
+
+int jail_memory_folder(int *out, const struct jail_spec *s, struct err *e)
+{
+    int fs, fd = -1, rc = 0;
+
+    fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+    if (fs < 0 && errno == EPERM) {
+        if ((rc = unshare_as_user(s, CLONE_NEWNS, e)) != 0)
+            return rc;
+        fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+    }
+    if (fs < 0)
+        return err_sys(e, -errno, "cannot make a file system in memory");
+    rc = new_tmpfs(fs, s->tmp_bytes);
+    if (rc == 0)
+        fd = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
+                          MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    if (rc == 0 && fd < 0)
+        rc = -errno;
+    (void)close(fs);
+    if (rc != 0)
+        return err_sys(e, rc, "cannot make a file system in memory");
+    *out = fd;
     return 0;
 }

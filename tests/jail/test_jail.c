@@ -360,6 +360,91 @@ static void the_private_tmp_ends_at_its_bytes_and_inodes(void **state)
     }
 }
 
+static size_t fill(const char *path)
+{
+    static char block[65536];
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    size_t written = 0;
+    ssize_t n;
+
+    while (fd >= 0 && (n = write(fd, block, sizeof(block))) > 0)
+        written += (size_t)n;
+    return written;
+}
+
+static int fill_one_part(void)
+{
+    size_t first = fill("/tmp/0/f"), second;
+
+    if (first == 0 || errno != ENOSPC)
+        return 1;
+    second = fill("/tmp/1/f");
+    /* each has its own room, there is no third, and /tmp itself takes nothing */
+    return second == first && second >= 1 << 19 && open("/tmp/2", O_RDONLY) < 0 &&
+                   open("/tmp/f", O_WRONLY | O_CREAT, 0600) < 0
+               ? 0
+               : 2;
+}
+
+static void who_fills_one_part_of_tmp_leaves_the_others_their_room(void **state)
+{
+    struct jail_spec s = full(JAIL_KEEPER);
+    struct err e = ERR_INIT;
+
+    (void)state;
+    s.tmp_bytes = 1 << 20;
+    s.tmp_inodes = 16;
+    s.tmp_parts = 2;
+    for (int ordinary = geteuid() != 0; ordinary < 2; ordinary++)
+        if (ordinary == 0 || !no_users_jail(true))
+            assert_int_equal(in_child(&s, ordinary, fill_one_part), 0);
+    s.tmp_parts = JAIL_TMP_PARTS_MAX + 1;
+    assert_int_equal(jail_enter(&s, &e), -EINVAL);
+}
+
+static bool in_the_tree(const char *what)
+{
+    FILE *f = fopen("/proc/self/mountinfo", "re");
+    char line[4096];
+    bool found = false;
+
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+        found |= strstr(line, what) != NULL;
+    if (f != NULL)
+        (void)fclose(f);
+    return found;
+}
+
+static int use_a_memory_folder(void)
+{
+    struct jail_spec s = full(JAIL_SCRATCH_SERVER);
+    struct err e = ERR_INIT;
+    char path[64];
+    int folder = -1, fd;
+
+    s.tmp_bytes = 1234 * 4096;
+    if (jail_memory_folder(&folder, &s, &e) != 0)
+        return 1;
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/file", folder);
+    fd = openat(folder, "file", O_WRONLY | O_CREAT | O_EXCL, 0600);
+    if (fd < 0 || write(fd, "x", 1) != 1 || close(fd) != 0 || open(path, O_RDONLY) < 0)
+        return 2;
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/more", folder);
+    if (fill(path) != 1233 * 4096 || errno != ENOSPC)
+        return 3;
+    if (in_the_tree("size=4936k")) /* no mount that anybody could find, or that could stay */
+        return 4;
+    return close(folder) == 0 && jail_enter(&s, &e) == 0 ? 0 : 5;
+}
+
+static void a_memory_folder_stands_nowhere_and_the_jail_closes_after_it(void **state)
+{
+    (void)state;
+    for (int ordinary = geteuid() != 0; ordinary < 2; ordinary++)
+        if (ordinary == 0 || !no_users_jail(true))
+            assert_int_equal(in_child(NULL, ordinary, use_a_memory_folder), 0);
+}
+
 static int eat_memory(void)
 {
     void *p = mmap(NULL, 512u << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -566,6 +651,8 @@ int main(void)
         cmocka_unit_test(seccomp_alone_kills_whoever_has_no_paths),
         cmocka_unit_test(the_keeper_writes_beneath_its_paths_and_nowhere_else),
         cmocka_unit_test(the_private_tmp_ends_at_its_bytes_and_inodes),
+        cmocka_unit_test(who_fills_one_part_of_tmp_leaves_the_others_their_room),
+        cmocka_unit_test(a_memory_folder_stands_nowhere_and_the_jail_closes_after_it),
         cmocka_unit_test(memory_ends_at_the_limit),
         cmocka_unit_test(a_pid_namespace_has_one_first_process_and_its_warden_tells_how_it_ended),
         cmocka_unit_test(where_namespaces_are_forbidden_the_error_tells_the_cure),

@@ -119,7 +119,8 @@ static int enter_engine(struct jail_door **door, bool files, struct err *e)
                                      .uid = ENGINE_UID,
                                      .gid = ENGINE_UID,
                                      .tmp_bytes = files ? 1 << 20 : 0,
-                                     .tmp_inodes = files ? 64 : 0};
+                                     .tmp_inodes = files ? 64 : 0,
+                                     .tmp_parts = files ? 2 : 0};
     int rc = jail_door_new(door, &child, e);
 
     return rc != 0 ? rc : jail_enter(&server, e);
@@ -129,15 +130,16 @@ static int enter_scratch_child(const struct jail_door *door)
 {
     int folder;
 
-    if (mkdir("/tmp/own", 0700) != 0 || mkdir("/tmp/sibling", 0700) != 0 ||
-        (folder = open("/tmp/own", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+    if ((folder = open("/tmp/0", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
         return -1;
     return jail_close_in_beneath(door, folder);
 }
 
 static int try_sibling(void)
 {
-    return mkdir("/tmp/sibling/x", 0700) == 0 || open("/tmp/sibling", O_RDONLY) >= 0 ? 0 : EACCES;
+    return mkdir("/tmp/1/x", 0700) == 0 || open("/tmp/1", O_RDONLY) >= 0 || chmod("/tmp/1", 0) == 0
+               ? 0
+               : EACCES;
 }
 
 static int enter(void *arg)
@@ -169,8 +171,8 @@ static void set_own(enum who who)
     (void)snprintf(path, sizeof(path), "%s/signer", config->data);
     rights_own_write = who == KEEPER          ? config->data
                        : who == SIGNER        ? path
-                       : who == SCRATCH       ? "/tmp"
-                       : who == SCRATCH_CHILD ? "/tmp/own"
+                       : who == SCRATCH       ? "/tmp/0"
+                       : who == SCRATCH_CHILD ? "/tmp/0"
                                               : NULL;
     rights_own_read = who == COURIER  ? config->authorities
                       : who == KEEPER ? config->move_key
