@@ -6,8 +6,8 @@
  * return code but two are INCOMPLETE.  Its cache of clean files is off, so is bytecode, so are
  * signed containers (.cvd): a release is plain text.
  *
- * Loading: the library reads databases from files only.  They are written into a private folder
- * that is gone before the jail closes. */
+ * Loading: the library reads databases from files only.  They are written into a folder in memory
+ * that stands nowhere in the tree and ends with its descriptor. */
 #include "rules.h"
 
 #include <clamav.h>
@@ -29,7 +29,9 @@
 #define CANARY_BYTES 16
 #define CANARY "Canary.Engine"
 #define MIB (UINT64_C(1) << 20)
+#ifndef SCRATCH_BYTES /* tests fill a smaller one */
 #define SCRATCH_BYTES (256 * MIB)
+#endif
 
 const struct rules_traits rules_traits = {
     .label = "clamav", .scratch_bytes = SCRATCH_BYTES, .scratch_inodes = 65536, .samples = 3};
@@ -132,22 +134,21 @@ static unsigned line_told(void)
     return at == NULL ? 0 : (unsigned)strtoul(at + 6, NULL, 10);
 }
 
-static int load_one(struct rules *r, const char *folder, int fd, const char *name, struct span text,
-                    struct err *e)
+static int load_one(struct rules *r, int folder, const char *name, struct span text, struct err *e)
 {
     const char *ending = strrchr(name, '.');
-    char file[24], path[128];
+    char file[24], path[64];
     unsigned line;
     int rc;
 
     (void)snprintf(file, sizeof(file), "db%s", ending); /* the ending says what it is */
-    (void)snprintf(path, sizeof(path), "%s/%s", folder, file);
-    if ((rc = write_database(fd, file, text, e)) != 0)
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", folder, file);
+    if ((rc = write_database(folder, file, text, e)) != 0)
         return rc;
     now.trouble = false;
     now.said[0] = '\0';
     rc = cl_load(path, r->clam, &r->n, CL_DB_PUA);
-    (void)unlinkat(fd, file, 0);
+    (void)unlinkat(folder, file, 0);
     if (rc == CL_SUCCESS && !now.trouble)
         return 0;
     line = line_told();
@@ -156,7 +157,7 @@ static int load_one(struct rules *r, const char *folder, int fd, const char *nam
                    now.said[0] != '\0' ? now.said : cl_strerror((cl_error_t)rc));
 }
 
-static int load_all(struct rules *r, struct span bundle, const char *folder, int fd, struct err *e)
+static int load_all(struct rules *r, struct span bundle, int folder, struct err *e)
 {
     struct cur c = cur_of(bundle);
     struct protocol_file f;
@@ -167,7 +168,7 @@ static int load_all(struct rules *r, struct span bundle, const char *folder, int
         if (!names_is_database(f.name) || f.content.n == 0)
             continue;
         if ((rc = names_add(&r->names, f.name, f.content, e)) != 0 ||
-            (rc = load_one(r, folder, fd, f.name, f.content, e)) != 0)
+            (rc = load_one(r, folder, f.name, f.content, e)) != 0)
             return rc;
     }
     if (rc != 0)
@@ -175,23 +176,16 @@ static int load_all(struct rules *r, struct span bundle, const char *folder, int
     names_sort(&r->names);
     text_hex(hex, (const uint8_t *)r->canary, 2 * CANARY_BYTES);
     (void)snprintf(canary, sizeof(canary), CANARY ":0:*:%s\n", hex);
-    if ((rc = load_one(r, folder, fd, "canary.ndb", span_str(canary), e)) != 0)
+    if ((rc = load_one(r, folder, "canary.ndb", span_str(canary), e)) != 0)
         return rc;
     r->n--;
     return 0;
 }
 
-static int load(struct rules *r, struct span bundle, struct err *e)
+static int load(struct rules *r, struct span bundle, int folder, struct err *e)
 {
-    char folder[] = "/tmp/engine-XXXXXX";
-    int fd = -1, rc;
+    int rc = load_all(r, bundle, folder, e);
 
-    if (mkdtemp(folder) == NULL)
-        return err_sys(e, -errno, "cannot make a folder to load databases from");
-    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    rc = fd < 0 ? err_sys(e, -errno, "\"%s\"", folder) : load_all(r, bundle, folder, fd, e);
-    io_close(&fd);
-    (void)rmdir(folder);
     if (rc == 0 && cl_engine_compile(r->clam) != CL_SUCCESS)
         rc = err_set(e, -EBADMSG, "ClamAV cannot compile the databases: %s", now.said);
     return rc;
@@ -242,18 +236,17 @@ static int make_samples(struct rules *r)
 }
 
 /* Runs every path that loads something lazily; our own program is an ELF file. */
-static void warm(struct rules *r)
+static void warm(struct rules *r, int folder)
 {
-    char folder[] = "/tmp/engine-XXXXXX";
-    struct rules_where where = {.scratch = folder};
+    char path[32];
+    struct rules_where where = {.scratch = path};
     struct rules_hits hits = {.max = 0};
     static const char html[] = "<html><body><a href=\"http://x/\">\xc3\xa4</a></body></html>";
     static const char mail[] = "From: a@b\nSubject: =?utf-8?B?w6Q=?=\nMIME-Version: 1.0\n"
                                "Content-Type: text/html; charset=utf-16\n\n<html>x</html>\n";
     struct buf self;
 
-    if (mkdtemp(folder) == NULL)
-        return;
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", folder);
     buf_init(&self, 64u << 20);
     if (rules_child(r, &where) == 0) {
         if (io_read_file(AT_FDCWD, "/proc/self/exe", &self) == 0)
@@ -263,10 +256,9 @@ static void warm(struct rules *r)
         (void)!rules_scan(r, 0, span_str(mail), &hits);
     }
     buf_free(&self);
-    (void)rmdir(folder);
 }
 
-int rules_compile(struct rules **out, struct span bundle, const struct detect_rules *m,
+int rules_compile(struct rules **out, struct span bundle, const struct detect_rules *m, int folder,
                   struct err *e)
 {
     struct rules *r = calloc(1, sizeof(*r));
@@ -279,12 +271,12 @@ int rules_compile(struct rules **out, struct span bundle, const struct detect_ru
         rc = err_sys(e, rc, "cannot set ClamAV up");
         goto out;
     }
-    if ((rc = load(r, bundle, e)) != 0)
+    if ((rc = load(r, bundle, folder, e)) != 0)
         goto out;
     rc = -ENOMEM;
     if ((r->hit = calloc(r->names.n + 1, 1)) == NULL)
         goto out;
-    warm(r);
+    warm(r, folder);
     *out = r;
     r = NULL;
     rc = 0;
@@ -409,6 +401,11 @@ struct span rules_sample(const struct rules *r, size_t i, bool *canary)
 uint32_t rules_count(const struct rules *r)
 {
     return r->n;
+}
+
+uint32_t rules_ranks(const struct rules *r)
+{
+    return (uint32_t)r->names.n;
 }
 
 const char *rules_name(const struct rules *r, uint32_t rank)

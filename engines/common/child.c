@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -38,6 +39,8 @@ static bool close_in(const struct child_job *job)
         return jail_close_from(0, NULL, 0) == 0 && jail_close_in(job->door) == 0;
     if ((folder = open(job->scratch, O_PATH | O_CLOEXEC)) < 0)
         return false;
+    /* too large a file is an error like a full file system, not a death */
+    (void)signal(SIGXFSZ, SIG_IGN);
     /* The first three numbers stay taken, by a descriptor that nobody can read or write: libclamav
      * takes a file whose descriptor is 0 for one that is not there, and calls it clean. */
     for (int fd = 0; fd < 3; fd++)
@@ -55,6 +58,19 @@ static bool map_arena(const struct child_job *job, struct rules_where *w)
     return w->arena != MAP_FAILED;
 }
 
+/* Members that were taken out before the child dies in the middle of a file are scanned. */
+static void told(const struct rules_where *w)
+{
+    struct sheet *sheet = w->arg;
+
+    atomic_store_explicit(&sheet->used, w->used, memory_order_relaxed);
+    atomic_store_explicit(&sheet->members, w->members, memory_order_relaxed);
+#ifdef ENGINE_TEST_HOOK
+    if (w->arena != NULL && w->used >= 10)
+        engine_test_hook(span_of(w->arena + w->used - 10, 10)); /* "HOOK:crash" and the like */
+#endif
+}
+
 static __attribute__((noreturn)) void run(const struct child_job *job, int sheet_fd)
 {
     struct rules_where where = {.scratch = job->scratch};
@@ -67,6 +83,8 @@ static __attribute__((noreturn)) void run(const struct child_job *job, int sheet
     if (sheet == MAP_FAILED || batch == MAP_FAILED || !map_arena(job, &where) ||
         rules_child(job->rules, &where) != 0 || !close_in(job))
         _exit(CHILD_BAD_JAIL);
+    where.told = told;
+    where.arg = sheet;
     for (uint32_t i = job->first; i < job->scan->n; i++) {
         struct span file = span_of(batch != NULL ? batch + job->scan->file[i].offset : NULL,
                                    (size_t)job->scan->file[i].size);
@@ -74,8 +92,7 @@ static __attribute__((noreturn)) void run(const struct child_job *job, int sheet
         if (i > job->first && where.arena != NULL && !rules_arena_room(job->rules, &where))
             _exit(CHILD_FULL);
         scan_one(job->rules, i, file, &sheet->file[i]);
-        atomic_store_explicit(&sheet->members, where.members, memory_order_relaxed);
-        atomic_store_explicit(&sheet->used, where.used, memory_order_relaxed);
+        told(&where);
 #ifdef ENGINE_TEST_HOOK
         engine_test_lie(file, sheet, i);
 #endif

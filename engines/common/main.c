@@ -19,6 +19,8 @@
 
 #define CHANNEL 3
 #define CHILD_MEMORY (UINT64_C(1) << 30)
+#define CHILDREN_MAX JAIL_TMP_PARTS_MAX
+#define LOAD_BYTES (UINT64_C(2) << 30) /* one database at a time is in it, and gone when loaded */
 
 struct options {
     uint64_t uid, gid, children, memory;
@@ -43,17 +45,19 @@ static int parse(int argc, char **argv, struct options *o)
         if (to == NULL || text_u64(span_str(optarg), INT64_MAX, to) != 0)
             return -EINVAL;
     }
-    if (o->uid > UINT32_MAX || o->gid > UINT32_MAX || o->children > 64)
+    if (o->uid > UINT32_MAX || o->gid > UINT32_MAX || o->children > CHILDREN_MAX)
         return -EINVAL;
     if (o->children == 0)
         o->children = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+    if (o->children > CHILDREN_MAX)
+        o->children = CHILDREN_MAX;
     if (o->memory == 0)
         o->memory = CHILD_MEMORY;
     return optind == argc ? 0 : -EINVAL;
 }
 
 /* The rules, compiled from the bundle that the client's first message brings. */
-static int load(struct rules **out, struct msg_chan *c, struct err *e)
+static int load(struct rules **out, struct msg_chan *c, int folder, struct err *e)
 {
     struct detect_rules rules;
     struct msg m;
@@ -65,15 +69,24 @@ static int load(struct rules **out, struct msg_chan *c, struct err *e)
     if ((rc = protocol_get_rules(m.body, &rules)) != 0)
         return err_set(e, rc, "the client's rules make no sense");
     if (rules.size == 0)
-        return rules_compile(out, span_of(NULL, 0), &rules, e);
+        return rules_compile(out, span_of(NULL, 0), &rules, folder, e);
     fd = msg_take_fd(&m, 0);
     p = mmap(NULL, (size_t)rules.size, PROT_READ, MAP_PRIVATE, fd, 0);
     io_close(&fd);
     if (p == MAP_FAILED)
         return err_sys(e, -errno, "cannot map the rules");
-    rc = rules_compile(out, span_of(p, (size_t)rules.size), &rules, e);
+    rc = rules_compile(out, span_of(p, (size_t)rules.size), &rules, folder, e);
     (void)munmap(p, (size_t)rules.size);
     return rc;
+}
+
+/* Where an engine that needs files has them until its jail closes. */
+static int load_folder(int *out, const struct options *o, struct err *e)
+{
+    const struct jail_spec s = {
+        .uid = (uid_t)o->uid, .gid = (gid_t)o->gid, .tmp_bytes = LOAD_BYTES};
+
+    return rules_traits.scratch_bytes == 0 ? 0 : jail_memory_folder(out, &s, e);
 }
 
 /* Address space the process has now: a child's limit counts it too. */
@@ -105,6 +118,7 @@ static int lock_down(struct jail_door **door, const struct rules *r, const struc
                                .gid = (gid_t)o->gid,
                                .tmp_bytes = rules_traits.scratch_bytes,
                                .tmp_inodes = rules_traits.scratch_inodes,
+                               .tmp_parts = scratch ? (unsigned)o->children : 0,
                                /* a file it makes is a batch's arena, or one of a child's */
                                .file_size = rules_arena_size(r) + rules_traits.scratch_bytes};
     int rc = jail_door_new(door, &child, e);
@@ -144,8 +158,11 @@ static int work(struct server_spec *s, struct rules **rules, struct jail_door **
                 const struct options *o)
 {
     struct err e = ERR_INIT;
-    int rc = load(rules, s->chan, &e);
+    int folder = -1, rc = load_folder(&folder, o, &e);
 
+    if (rc == 0)
+        rc = load(rules, s->chan, folder, &e);
+    io_close(&folder);
     if (rc == -EPIPE)
         return 0;
     s->rules = *rules;

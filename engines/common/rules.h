@@ -18,8 +18,8 @@ struct rules;
 struct rules_traits {
     const char *label; /* "yara" */
     bool members;      /* it opens containers: rules_scan fills rules_where.arena */
-    /* A private file system in memory for its children's files, shared by the server's children,
-     * each of which sees its own folder only; 0: none. */
+    /* A file system in memory of this size for each of the server's children, who sees its own
+     * only; 0: none. */
     uint64_t scratch_bytes, scratch_inodes;
     size_t samples; /* of rules_sample */
 };
@@ -27,24 +27,30 @@ extern const struct rules_traits rules_traits;
 const char *rules_version(void); /* "4.2.3" */
 
 /* -EBADMSG with file:line and the library's own sentence.  Loads and warms up all that is loaded
- * lazily: after it the jail closes. */
+ * lazily: after it the jail closes.  folder: a folder in memory for an engine with scratch_bytes,
+ * gone with its descriptor; else -1. */
 MUST_CHECK int rules_compile(struct rules **out, struct span bundle, const struct detect_rules *m,
-                             struct err *e);
+                             int folder, struct err *e);
 void rules_free(struct rules *r);
 uint32_t rules_count(const struct rules *r); /* of the release */
+/* Names of the release: ranks are below.  Fewer than rules where several have one name, or none. */
+uint32_t rules_ranks(const struct rules *r);
 /* The name of the rule of this rank. */
 const char *rules_name(const struct rules *r, uint32_t rank);
 
 /* What the engine is tried with before it serves: lent; *canary is whether it must be found. */
 struct span rules_sample(const struct rules *r, size_t i, bool *canary);
 
-/* Where a child works: its folder in the scratch file system (or NULL), the memory for members. */
+/* Where a child works: its folder in memory (or NULL), the memory for members. */
 struct rules_where {
     const char *scratch;
     uint8_t *arena; /* as docs of MEMBERS say; NULL: this engine opens nothing */
     uint64_t arena_size;
     uint32_t members; /* so far */
     uint64_t used;    /* bytes of the arena in use, table included */
+    /* After each member: what is whole by now survives the child.  NULL: nobody asks. */
+    void (*told)(const struct rules_where *);
+    void *arg;
 };
 /* The size of the arena this release needs, and whether one more file may be begun in it. */
 uint64_t rules_arena_size(const struct rules *r);

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,10 +24,10 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "child.h"
+#include "scratch.h"
 
 #define JOBS_MAX 64 /* more in flight is the client's breach */
 #define TICK 20     /* ms */
-#define SCRATCH_NAME 24
 #define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
 
 struct job {
@@ -40,6 +39,7 @@ struct job {
     struct proc proc;
     struct sheet *sheet;
     uint32_t serial; /* of the child */
+    int part;        /* of the scratch room; -1: none */
     uint32_t from;   /* the first file of this child */
     uint32_t done;   /* files with an outcome that we know of */
     uint32_t told;   /* verdicts sent */
@@ -61,6 +61,7 @@ struct server {
     const struct server_spec *spec;
     struct job *jobs, **last; /* in order of arrival */
     uint32_t count, running, serial;
+    struct scratch scratch;
 };
 
 /* --- jobs --- */
@@ -99,7 +100,7 @@ static int job_new(struct job **out, struct msg *m)
     if (j == NULL)
         return -ENOMEM;
     j->proc.pid = j->proc.pidfd = -1;
-    j->arena = -1;
+    j->arena = j->part = -1;
     j->batch = msg_take_fd(m, 0);
     j->id = m->id;
     rc = protocol_get_scan(m->body, &j->scan);
@@ -118,34 +119,6 @@ static int job_new(struct job **out, struct msg *m)
 }
 
 /* --- children --- */
-
-static const char *scratch_name(char out[SCRATCH_NAME], uint32_t serial)
-{
-    (void)snprintf(out, SCRATCH_NAME, "/tmp/%u", serial);
-    return out;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
-/* What a child left in its folder is no other's business.  One that was taken over can leave what
- * is hard to remove, and so take the room of all that follow: then the engine ends, and its files
- * with it. */
-static int scratch_remove(uint32_t serial)
-{
-    char folder[SCRATCH_NAME];
-
-    if (rules_traits.scratch_bytes == 0 ||
-        nftw(scratch_name(folder, serial), remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0)
-        return 0;
-    log_warn("what a child left cannot be removed; the engine begins anew");
-    return -ENOTEMPTY;
-}
 
 static int arena_new(int *out, uint64_t size)
 {
@@ -175,13 +148,14 @@ static int start_child(struct server *s, struct job *j)
 {
     struct child_job c = {s->spec->rules, s->spec->door, j->batch, j->size,
                           &j->scan,       j->done,       NULL,     -1};
-    char folder[SCRATCH_NAME];
+    char folder[SCRATCH_PATH];
     int rc = 0;
 
     if (rules_traits.scratch_bytes != 0) {
-        c.scratch = scratch_name(folder, s->serial + 1);
-        if (mkdir(c.scratch, 0700) != 0)
-            return -errno;
+        j->part = scratch_take(&s->scratch, s->spec->children, folder);
+        if (j->part < 0)
+            return j->part;
+        c.scratch = folder;
     }
     if (rules_traits.members) {
         rc = arena_new(&j->arena, rules_arena_size(s->spec->rules));
@@ -229,7 +203,7 @@ static void take_outcomes(struct server *s, struct job *j, mono_ms now)
     for (; j->done < done; j->done++) {
         j->file[j->done].reason = REASON_NONE;
         j->file[j->done].serial = j->serial;
-        believe(&j->outcome[j->done], &j->sheet->file[j->done], rules_count(s->spec->rules));
+        believe(&j->outcome[j->done], &j->sheet->file[j->done], rules_ranks(s->spec->rules));
     }
     j->since = now;
 }
@@ -251,6 +225,17 @@ static enum verdict_reason judge(const struct job *j, const struct proc_last *wh
     return REASON_CRASH;
 }
 
+/* What a child left is no other's business. */
+static int clear_up(struct server *s, struct job *j)
+{
+    int rc = j->part < 0 ? 0 : scratch_give_back(&s->scratch, j->part);
+
+    j->part = -1;
+    if (rc != 0)
+        log_warn("what a child left cannot be removed; the engine begins anew");
+    return rc;
+}
+
 static int child_ended(struct server *s, struct job *j, const struct proc_last *why, mono_ms now)
 {
     int rc;
@@ -262,7 +247,7 @@ static int child_ended(struct server *s, struct job *j, const struct proc_last *
     j->sheet = NULL;
     j->ended = true;
     s->running--;
-    if ((rc = scratch_remove(j->serial)) != 0 || j->done == j->scan.n)
+    if ((rc = clear_up(s, j)) != 0 || j->done == j->scan.n)
         return rc;
     if (why->end == PROC_EXITED && why->code == CHILD_FULL && rules_traits.members &&
         j->done > j->from)
@@ -509,13 +494,14 @@ int server_prove(const struct server_spec *spec, struct err *e)
     struct proc p = PROC_NONE;
     struct sheet *sheet = NULL;
     struct proc_last why;
-    char text[96], folder[SCRATCH_NAME];
-    int rc = 0;
+    struct scratch scratch = {{false}};
+    char text[96], folder[SCRATCH_PATH];
+    int rc = 0, rc2, part = -1;
 
     if (rules_traits.scratch_bytes != 0) {
-        job.scratch = scratch_name(folder, 0);
-        if (mkdir(job.scratch, 0700) != 0)
-            return err_sys(e, -errno, "cannot make a folder for temporary files");
+        if ((part = scratch_take(&scratch, 1, folder)) < 0)
+            return err_sys(e, part, "there is no room for temporary files");
+        job.scratch = folder;
     }
     if (rules_traits.members)
         rc = arena_new(&job.arena, rules_arena_size(spec->rules));
@@ -531,7 +517,8 @@ int server_prove(const struct server_spec *spec, struct err *e)
     else
         rc = judge_samples(sheet, spec->rules, e);
 out:
-    (void)scratch_remove(0);
+    if (part >= 0 && (rc2 = scratch_give_back(&scratch, part)) != 0 && rc == 0)
+        rc = err_sys(e, rc2, "the room for temporary files cannot be emptied");
     child_unmap(sheet);
     io_close(&job.batch);
     io_close(&job.arena);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/text.h"
+
 #define REST_BACK 8u
 #define REST_AHEAD 32u
 
@@ -27,52 +29,101 @@ struct format {
     const char *name;
     int (*support)(struct archive *);
     bool linear; /* what stands behind its end is told by the position */
-    bool twin;   /* the second reading of the format before it: adds what that did not list */
+    bool twin;   /* another reading of the format before it: adds what that did not list */
+    bool solid;  /* after an error nothing more is read, see take_entry */
     struct magic magic[3];
+    const char *options; /* libarchive's */
 };
+#define ISO MAGIC(32769, "CD001")
 static const struct format formats[] = {
-    {"zip",
-     archive_read_support_format_zip_seekable,
-     false,
-     false,
-     {MAGIC(0, "PK\3\4"), MAGIC(0, "PK\5\6")}},
-    {"zip", archive_read_support_format_zip_streamable, false, true, {MAGIC(0, "PK\3\4")}},
-    {"7z", archive_read_support_format_7zip, false, false, {MAGIC(0, "7z\xbc\xaf\x27\x1c")}},
-    {"rar", archive_read_support_format_rar, false, false, {MAGIC(0, "Rar!\x1a\7\0")}},
-    {"rar5", archive_read_support_format_rar5, false, false, {MAGIC(0, "Rar!\x1a\7\1")}},
-    {"cab", archive_read_support_format_cab, false, false, {MAGIC(0, "MSCF\0\0\0\0")}},
-    {"iso9660", archive_read_support_format_iso9660, false, false, {MAGIC(32769, "CD001")}},
-    {"xar", archive_read_support_format_xar, false, false, {MAGIC(0, "xar!")}},
-    {"lha", archive_read_support_format_lha, false, false, {MAGIC(2, "-lh"), MAGIC(2, "-lz")}},
-    {"ar", archive_read_support_format_ar, true, false, {MAGIC(0, "!<arch>\n")}},
-    {"cpio",
-     archive_read_support_format_cpio,
-     true,
-     false,
-     {MAGIC(0, "07070"), MAGIC(0, "\x71\xc7"), MAGIC(0, "\xc7\x71")}},
-    {"tar", archive_read_support_format_tar, true, false, {MAGIC(257, "ustar")}},
-    {"warc", archive_read_support_format_warc, true, false, {MAGIC(0, "WARC/")}},
+    {.name = "zip",
+     .support = archive_read_support_format_zip_seekable,
+     .magic = {MAGIC(0, "PK\3\4"), MAGIC(0, "PK\5\6")}},
+    {.name = "zip",
+     .support = archive_read_support_format_zip_streamable,
+     .twin = true,
+     .magic = {MAGIC(0, "PK\3\4")}},
+    {.name = "7z",
+     .support = archive_read_support_format_7zip,
+     .solid = true,
+     .magic = {MAGIC(0, "7z\xbc\xaf\x27\x1c")}},
+    {.name = "rar",
+     .support = archive_read_support_format_rar,
+     .solid = true,
+     .magic = {MAGIC(0, "Rar!\x1a\7\0")}},
+    {.name = "rar5",
+     .support = archive_read_support_format_rar5,
+     .solid = true,
+     .magic = {MAGIC(0, "Rar!\x1a\7\1")}},
+    {.name = "cab",
+     .support = archive_read_support_format_cab,
+     .solid = true,
+     .magic = {MAGIC(0, "MSCF\0\0\0\0")}},
+    /* up to three trees in one image, and which of them is seen is the viewer's choice */
+    {.name = "iso9660", .support = archive_read_support_format_iso9660, .magic = {ISO}},
+    {.name = "iso9660",
+     .support = archive_read_support_format_iso9660,
+     .twin = true,
+     .magic = {ISO},
+     .options = "!rockridge"},
+    {.name = "iso9660",
+     .support = archive_read_support_format_iso9660,
+     .twin = true,
+     .magic = {ISO},
+     .options = "!joliet"},
+    {.name = "xar", .support = archive_read_support_format_xar, .magic = {MAGIC(0, "xar!")}},
+    {.name = "lha",
+     .support = archive_read_support_format_lha,
+     .magic = {MAGIC(2, "-lh"), MAGIC(2, "-lz")}},
+    {.name = "ar",
+     .support = archive_read_support_format_ar,
+     .linear = true,
+     .magic = {MAGIC(0, "!<arch>\n")}},
+    {.name = "cpio",
+     .support = archive_read_support_format_cpio,
+     .linear = true,
+     .magic = {MAGIC(0, "07070"), MAGIC(0, "\x71\xc7"), MAGIC(0, "\xc7\x71")}},
+    {.name = "tar",
+     .support = archive_read_support_format_tar,
+     .linear = true,
+     .magic = {MAGIC(257, "ustar")}},
+    {.name = "warc",
+     .support = archive_read_support_format_warc,
+     .linear = true,
+     .magic = {MAGIC(0, "WARC/")}},
 };
 
 /* Compressed streams; each is asked only where its magic stands. */
 static const struct format streams[] = {
-    {"gz", archive_read_support_filter_gzip, true, false, {MAGIC(0, "\x1f\x8b\x08")}},
-    {"bz2", archive_read_support_filter_bzip2, true, false, {MAGIC(0, "BZh")}},
-    {"xz", archive_read_support_filter_xz, true, false, {MAGIC(0, "\xfd\x37zXZ\0")}},
-    {"zst",
-     archive_read_support_filter_zstd,
-     true,
-     false,
-     {MAGIC(0, "\x28\xb5\x2f\xfd"), MAGIC(1, "\x2a\x4d\x18")}},
-    {"lz4",
-     archive_read_support_filter_lz4,
-     true,
-     false,
-     {MAGIC(0, "\x04\x22\x4d\x18"), MAGIC(0, "\x02\x21\x4c\x18")}},
-    {"lzip", archive_read_support_filter_lzip, true, false, {MAGIC(0, "LZIP")}},
-    {"lzma", archive_read_support_filter_lzma, false, false, {MAGIC(0, "\x5d\0\0")}},
-    {"Z", archive_read_support_filter_compress, false, false, {MAGIC(0, "\x1f\x9d")}},
-    {"rpm", archive_read_support_filter_rpm, false, false, {MAGIC(0, "\xed\xab\xee\xdb")}},
+    {.name = "gz",
+     .support = archive_read_support_filter_gzip,
+     .linear = true,
+     .magic = {MAGIC(0, "\x1f\x8b\x08")}},
+    {.name = "bz2",
+     .support = archive_read_support_filter_bzip2,
+     .linear = true,
+     .magic = {MAGIC(0, "BZh")}},
+    {.name = "xz",
+     .support = archive_read_support_filter_xz,
+     .linear = true,
+     .magic = {MAGIC(0, "\xfd\x37zXZ\0")}},
+    {.name = "zst",
+     .support = archive_read_support_filter_zstd,
+     .linear = true,
+     .magic = {MAGIC(0, "\x28\xb5\x2f\xfd"), MAGIC(1, "\x2a\x4d\x18")}},
+    {.name = "lz4",
+     .support = archive_read_support_filter_lz4,
+     .linear = true,
+     .magic = {MAGIC(0, "\x04\x22\x4d\x18"), MAGIC(0, "\x02\x21\x4c\x18")}},
+    {.name = "lzip",
+     .support = archive_read_support_filter_lzip,
+     .linear = true,
+     .magic = {MAGIC(0, "LZIP")}},
+    {.name = "lzma", .support = archive_read_support_filter_lzma, .magic = {MAGIC(0, "\x5d\0\0")}},
+    {.name = "Z", .support = archive_read_support_filter_compress, .magic = {MAGIC(0, "\x1f\x9d")}},
+    {.name = "rpm",
+     .support = archive_read_support_filter_rpm,
+     .magic = {MAGIC(0, "\xed\xab\xee\xdb")}},
 };
 
 static bool has_magic(const struct format *f, struct span s)
@@ -103,6 +154,8 @@ struct pass {
     uint32_t parent, depth;
     bool too_deep, sure; /* sure: the magic stands where it must */
     bool opened;         /* an entry was there */
+    bool failed;         /* an error after which no more is read */
+    uint32_t next;       /* a twin: the listed member that its next entry should be */
     enum verdict_reason reason;
 };
 
@@ -128,6 +181,7 @@ static enum verdict_reason why_not(struct archive *a)
         {"llocate", REASON_SIZE},
         {"ut of memory", REASON_SIZE},
         {"No memory", REASON_SIZE},
+        {"much memory", REASON_SIZE}, /* zstd's window */
     };
     const char *text = archive_error_string(a);
 
@@ -137,6 +191,15 @@ static enum verdict_reason why_not(struct archive *a)
         if (strstr(text, words[i].word) != NULL)
             return words[i].why;
     return REASON_DAMAGED;
+}
+
+/* What a link may point to: no control characters, and UTF-8. */
+static bool plain_text(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < 0x20 || s.p[i] == 0x7f)
+            return false;
+    return text_is_utf8(s);
 }
 
 /* An entry's bytes into the arena. */
@@ -166,37 +229,141 @@ static enum verdict_reason copy_data(struct pass *p)
     }
 }
 
+static enum verdict_reason append(struct pass *p, struct span s)
+{
+    size_t n;
+
+    for (size_t at = 0; at < s.n; at += n) {
+        uint8_t *to = walk_room(p->w, &n);
+
+        if (n == 0)
+            return REASON_SIZE;
+        if (n > s.n - at)
+            n = s.n - at;
+        memcpy(to, s.p + at, n);
+        walk_grow(p->w, n);
+    }
+    return REASON_NONE;
+}
+
+/* An entry of a twin: as long as its bytes are those of the member that should be the same, they
+ * are not kept a second time.  *same: they are, to the end. */
+static enum verdict_reason copy_twin(struct pass *p, bool *same)
+{
+    static uint8_t piece[65536];
+    struct span known = walk_listed(p->w, p->next++);
+    enum verdict_reason why;
+    size_t at = 0;
+    la_ssize_t got;
+
+    for (;;) {
+        got = archive_read_data(p->a, piece, sizeof(piece));
+        if (got == ARCHIVE_RETRY)
+            continue;
+        if (got <= 0 || (size_t)got > known.n - at || memcmp(known.p + at, piece, (size_t)got) != 0)
+            break;
+        at += (size_t)got;
+    }
+    *same = got == 0 && at == known.n;
+    if (*same)
+        return REASON_NONE;
+    why = append(p, span_of(known.p, at));
+    if (got < 0)
+        return why_not(p->a);
+    if (why == REASON_NONE && got > 0)
+        why = append(p, span_of(piece, (size_t)got));
+    return why != REASON_NONE || got == 0 ? why : copy_data(p);
+}
+
+/* What an entry is, beside a file. */
+enum sort {
+    FILE_,   /* bytes, or whatever else can be read as some */
+    NOTHING, /* a folder, a device without content */
+    LINK,    /* of a zip: its bytes are where it points to */
+    HIDDEN   /* of a zip: it has bytes, and libarchive does not give them */
+};
+
+/* Who unpacks a zip on Windows does not ask what Unix would make of an entry: what an archive calls
+ * a device or a folder may be a program all the same. */
+static enum sort sort_of(const struct pass *p, struct archive_entry *e)
+{
+    const char *to = archive_entry_symlink(e);
+
+    if (archive_entry_filetype(e) == AE_IFREG || archive_entry_filetype(e) == 0 ||
+        strcmp(p->f->name, "zip") != 0)
+        return FILE_;
+    if (archive_entry_filetype(e) == AE_IFLNK)
+        return to != NULL && to[0] != '\0' ? LINK : NOTHING;
+    return archive_entry_size(e) > 0 ? HIDDEN : NOTHING;
+}
+
+static void count_only(struct walk *w)
+{
+    w->seen++; /* a folder, a link: nothing to scan, but work */
+    if (w->seen > w->limits.members) {
+        walk_worse(w, REASON_FILES);
+        w->stop = true;
+    }
+}
+
+static enum verdict_reason copy_entry(struct pass *p, struct archive_entry *e, enum sort sort,
+                                      bool *drop)
+{
+    bool file = archive_entry_filetype(e) == AE_IFREG || archive_entry_filetype(e) == 0;
+    struct span text = span_str(sort == LINK ? archive_entry_symlink(e) : "");
+    enum verdict_reason why;
+
+    if (sort == HIDDEN)
+        return REASON_UNSUPPORTED;
+    if (sort == LINK) { /* libarchive ends it at the first zero, and no program is such a text */
+        why = append(p, text);
+        return why == REASON_NONE && !plain_text(text) ? REASON_UNSUPPORTED : why;
+    }
+    if (p->f->twin)
+        return copy_twin(p, drop);
+    why = copy_data(p);
+    *drop = !file && why == REASON_NONE && walk_member(p->w, p->w->where->members)->size == 0;
+    return why;
+}
+
 static void take_entry(struct pass *p, struct archive_entry *e)
 {
     bool locked = archive_entry_is_data_encrypted(e) > 0;
     const char *name = archive_entry_pathname(e);
     enum verdict_reason before = p->w->reason, why;
-    bool stop = p->w->stop;
+    enum sort sort = sort_of(p, e);
+    bool stop = p->w->stop, drop = false;
 
-    if (archive_entry_filetype(e) != AE_IFREG && archive_entry_filetype(e) != 0) {
-        p->w->seen++; /* a folder, a link: nothing to scan, but work */
-        if (p->w->seen > p->w->limits.members) {
-            walk_worse(p->w, REASON_FILES);
-            p->w->stop = true;
-        }
+    if (sort == NOTHING) {
+        count_only(p->w);
         return;
     }
     if (walk_begin(p->w, p->parent, p->depth, span_str(name != NULL ? name : "")) != 0)
         return;
-    why = copy_data(p);
+    why = copy_entry(p, e, sort, &drop);
     if (why == REASON_NONE && p->w->stop && !stop) { /* it fitted exactly */
         p->w->stop = false;
         p->w->reason = before;
     }
     if (locked && why == REASON_DAMAGED)
         why = REASON_ENCRYPTED; /* one password in 256 is taken for the right one */
+    /* libarchive 3.6 goes on from a decoder that has failed, to skip the rest of the entry, and
+     * writes where it must not (bzip2 in 7z, cab): none of these has entries behind that one that
+     * could be read without it */
+    p->failed = p->f->solid && why != REASON_NONE;
     if (p->f->twin) {
         /* what the archive's own directory does not list may be anything: bytes, not their fate */
         p->w->reason = before;
         if (why == REASON_SIZE || why == REASON_FILES)
             walk_worse(p->w, why);
     }
-    walk_end(p->w, p->f->twin ? REASON_NONE : why, p->f->twin);
+    if (drop) {
+        walk_drop(p->w);
+        if (!p->f->twin)
+            count_only(p->w);
+    } else {
+        walk_end(p->w, p->f->twin ? REASON_NONE : why, p->f->twin);
+    }
     worse(p, why);
 }
 
@@ -205,7 +372,7 @@ static void read_entries(struct pass *p)
     struct archive_entry *e;
     int rc;
 
-    while (!p->w->stop) {
+    while (!p->w->stop && !p->failed) {
         rc = archive_read_next_header(p->a, &e);
         if (rc == ARCHIVE_EOF)
             return;
@@ -262,20 +429,11 @@ static void take_rest(struct pass *p)
     rest = span_of(p->content.p + n, p->content.n - n);
     if (walk_begin(p->w, p->parent, p->depth, span_str("(behind the end)")) != 0)
         return;
-    for (size_t at = 0; at < rest.n; at += n) {
-        uint8_t *to = walk_room(p->w, &n);
-
-        if (n == 0)
-            break;
-        if (n > rest.n - at)
-            n = rest.n - at;
-        memcpy(to, rest.p + at, n);
-        walk_grow(p->w, n);
-    }
+    (void)append(p, rest); /* too much of it is the walk's own reason */
     walk_end(p->w, REASON_NONE, false);
 }
 
-static struct archive *open_one(const struct pass *p, bool stream)
+static struct archive *open_one(struct pass *p, bool stream)
 {
     struct archive *a = archive_read_new();
     const struct passwords *pw = p->w->passwords;
@@ -290,12 +448,15 @@ static struct archive *open_one(const struct pass *p, bool stream)
         }
     }
     /* one that needs an outside program warns, and is not in the tables */
-    if (p->f->support(a) != ARCHIVE_OK)
+    if (p->f->support(a) != ARCHIVE_OK ||
+        (p->f->options != NULL && archive_read_set_options(a, p->f->options) != ARCHIVE_OK))
         goto fail;
     for (size_t i = 0; i < pw->n; i++)
         (void)archive_read_add_passphrase(a, pw->v[i]);
     if (archive_read_open_memory(a, p->content.p, p->content.n) == ARCHIVE_OK)
         return a;
+    if (p->sure && !p->f->twin)
+        worse(p, why_not(a));
 fail:
     (void)archive_read_free(a);
     return NULL;
@@ -305,11 +466,12 @@ fail:
 static bool run(struct pass *p, bool stream)
 {
     p->sure = has_magic(p->f, p->content);
-    p->opened = false;
+    p->opened = p->failed = false;
+    p->next = 0;
     p->reason = REASON_NONE;
     p->a = open_one(p, stream);
     if (p->a == NULL) {
-        if (p->sure && !p->f->twin)
+        if (p->sure && !p->f->twin && p->reason == REASON_NONE)
             worse(p, REASON_DAMAGED);
         return p->sure;
     }
@@ -368,19 +530,17 @@ void formats_warm_up(void)
     static const char sample[] = "a sample that is no archive";
     struct tm tm = {.tm_year = 100, .tm_mday = 1};
     struct archive *a = archive_read_new();
-    struct archive_entry *e = archive_entry_new();
+    struct archive_entry *e;
 
     (void)setenv("TZ", "UTC", 1);
     tzset();
     (void)mktime(&tm);
     (void)setlocale(LC_CTYPE, "C.UTF-8");
-    if (a != NULL && e != NULL) {
+    if (a != NULL) {
         (void)archive_read_support_format_all(a);
         (void)archive_read_support_filter_all(a);
         (void)archive_read_open_memory(a, sample, sizeof(sample));
-        (void)archive_read_next_header(a, &e);
-        e = NULL; /* the archive's from here on */
+        (void)archive_read_next_header(a, &e); /* which is the archive's own */
     }
-    archive_entry_free(e);
     (void)archive_read_free(a);
 }

@@ -19,7 +19,6 @@ static const struct kind {
     {"AFX compressed", false},
     {"BlakHole", false},
     {"BTRFS Filesystem", false},
-    {"compress'd data", false},
     {"Compressed ROMFS", false},
     {"DMS archive", false},
     {"EGG archive", true},
@@ -65,6 +64,11 @@ static const struct kind {
     {"ZPAQ", false},
 };
 
+#define COMPRESSED "compress'd data" /* libarchive's too, if it is sound */
+#define SECTOR 2048u
+#define VOLUMES 16u     /* sectors before the volume recognition sequence */
+#define VOLUMES_MAX 64u /* of it */
+
 static magic_t magic;
 
 int kinds_load(struct err *e)
@@ -90,17 +94,44 @@ static bool plainly_another(struct span s)
            memcmp(s.p, "#!", 2) == 0 || memcmp(s.p, "\211PNG", 4) == 0;
 }
 
-bool kinds_unopened(struct span content, bool others)
+/* UDF (ECMA-167, 2/9): a descriptor "NSR02" or "NSR03" in a row of them that begins at the sector
+ * where ISO 9660's does, too.  An image that is both shows Windows the UDF tree, libarchive and
+ * ClamAV the other. */
+static bool has_udf(struct span s, bool *alone)
 {
+    bool iso = false;
+
+    for (size_t i = VOLUMES; i < VOLUMES + VOLUMES_MAX && s.n >= (i + 1) * SECTOR; i++) {
+        const uint8_t *id = s.p + i * SECTOR + 1;
+
+        if (memcmp(id, "NSR02", 5) == 0 || memcmp(id, "NSR03", 5) == 0) {
+            *alone = !iso;
+            return true;
+        }
+        iso |= memcmp(id, "CD001", 5) == 0;
+        if (memcmp(id, "CD001", 5) != 0 && memcmp(id, "BEA01", 5) != 0 &&
+            memcmp(id, "BOOT2", 5) != 0 && memcmp(id, "TEA01", 5) != 0)
+            return false;
+    }
+    return false;
+}
+
+bool kinds_unopened(struct span content, bool others, bool opened)
+{
+    bool alone = false;
     const char *text;
 
     /* an Apple disk image has its mark at its end */
     if (content.n >= 512 && memcmp(content.p + content.n - 512, "koly", 4) == 0)
         return !others;
+    if (has_udf(content, &alone))
+        return !(alone && others);
     if (plainly_another(content) ||
         (text = magic_buffer(magic, content.p, content.n < 1u << 20 ? content.n : 1u << 20)) ==
             NULL)
         return false;
+    if (!opened && strncmp(text, COMPRESSED, strlen(COMPRESSED)) == 0)
+        return true;
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
         if (strncmp(text, kinds[i].begins, strlen(kinds[i].begins)) == 0)
             return !(kinds[i].others && others);

@@ -7,7 +7,7 @@
 
 MUST_CHECK int kinds_load(struct err *e); /* before the jail closes */
 /* Is this a container that no engine of the site opens?  others: an engine serves that opens more
- * than libarchive does (ClamAV). */
-bool kinds_unopened(struct span content, bool others);
+ * than libarchive does (ClamAV); opened: libarchive found something in it. */
+bool kinds_unopened(struct span content, bool others, bool opened);
 
 #endif

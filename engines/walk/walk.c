@@ -92,6 +92,20 @@ static bool listed(const struct walk *w, const struct detect_member *m)
     return false;
 }
 
+struct span walk_listed(const struct walk *w, uint32_t i)
+{
+    return i < w->where->members - w->listed ? walk_content(w, w->listed + i) : span_of(NULL, 0);
+}
+
+void walk_drop(struct walk *w)
+{
+    const struct detect_member *m = walk_member(w, w->where->members);
+
+    w->where->used = m->name_at;
+    w->bytes -= m->size;
+    w->seen--;
+}
+
 void walk_end(struct walk *w, enum verdict_reason why, bool same)
 {
     struct detect_member *m = walk_member(w, w->where->members);
@@ -99,12 +113,12 @@ void walk_end(struct walk *w, enum verdict_reason why, bool same)
     m->reason = (uint32_t)why;
     walk_worse(w, why);
     if (same && listed(w, m)) {
-        w->where->used = m->name_at;
-        w->bytes -= m->size;
-        w->seen--;
+        walk_drop(w);
         return;
     }
     w->where->members++;
+    if (w->where->told != NULL)
+        w->where->told(w->where);
 }
 
 /* --- depth --- */
@@ -130,7 +144,8 @@ static void look(struct walk *w, struct span content, uint32_t parent, uint32_t 
     w->listed = from;
     w->reason = REASON_NONE;
     opened = formats_open(w, content, parent, depth + 1, depth >= w->limits.depth);
-    if (!opened && kinds_unopened(content, (w->limits.flags & DETECT_OTHERS_OPEN) != 0))
+    /* also where something was opened: who puts a zip behind it would else hide what it is */
+    if (kinds_unopened(content, (w->limits.flags & DETECT_OTHERS_OPEN) != 0, opened))
         walk_worse(w, REASON_UNSUPPORTED);
     own = w->reason;
     if (parent != 0 && own != REASON_NONE)

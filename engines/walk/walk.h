@@ -40,5 +40,8 @@ MUST_CHECK int walk_begin(struct walk *w, uint32_t parent, uint32_t depth, struc
 uint8_t *walk_room(struct walk *w, size_t *n); /* where the next bytes go; *n 0: none left */
 void walk_grow(struct walk *w, size_t n);
 void walk_end(struct walk *w, enum verdict_reason why, bool same);
+void walk_drop(struct walk *w); /* instead of walk_end: as if it had not begun */
+/* The i-th member that the container being read has listed so far; none: empty. */
+struct span walk_listed(const struct walk *w, uint32_t i);
 
 #endif

@@ -316,7 +316,7 @@ static int warm(struct rules *r, struct err *e)
     return rc;
 }
 
-int rules_compile(struct rules **out, struct span bundle, const struct detect_rules *m,
+int rules_compile(struct rules **out, struct span bundle, const struct detect_rules *m, int folder,
                   struct err *e)
 {
     struct rules *r = calloc(1, sizeof(*r));
@@ -324,6 +324,7 @@ int rules_compile(struct rules **out, struct span bundle, const struct detect_ru
     int rc = -ENOMEM;
 
     (void)m;
+    (void)folder;
     if (r == NULL || yr_initialize() != ERROR_SUCCESS)
         goto out;
     if ((rc = new_compiler(&r->compiler, &c)) != 0 || (rc = add_all(r, bundle, &c)) != 0)
@@ -366,6 +367,11 @@ void rules_free(struct rules *r)
 }
 
 uint32_t rules_count(const struct rules *r)
+{
+    return r->n;
+}
+
+uint32_t rules_ranks(const struct rules *r)
 {
     return r->n;
 }

@@ -281,6 +281,8 @@ static int on_hello(struct detect_client *c, const struct msg *m, mono_ms now)
 
     if (rc != 0)
         return rc;
+    if ((c->hello.members != 0) != c->limits.walks)
+        return -EPROTO;
     c->state = DETECT_READY;
     c->served = now;
     c->trouble[0] = '\0';

@@ -48,6 +48,7 @@ struct detect_limits {
     uint32_t members;      /* 0: 10,000 */
     uint32_t depth;        /* 0: 16 */
     bool others_open;      /* another engine opens more kinds of containers */
+    bool walks;            /* this engine is the one that opens containers; no other may say so */
 };
 enum detect_state { DETECT_DOWN, DETECT_STARTING, DETECT_READY };
 

@@ -16,6 +16,7 @@
 
 #define WORKS_MAX 8
 #define MEMBERS_HELD (UINT64_C(1) << 30) /* bytes of members at once: no further walk beyond it */
+#define HASH_BYTES (UINT64_C(16) << 20)  /* of members, in one turn of the owner's loop */
 #define WALK "walk"
 
 void detect_line_result_init(struct detect_line_result *r)
@@ -69,6 +70,7 @@ static int add_engine(struct detect_line *l, const char *name, bool clamav)
     (void)snprintf(g->name, sizeof(g->name), "%s", name);
     g->walks = strcmp(name, WALK) == 0;
     limits.others_open = clamav;
+    limits.walks = g->walks;
     if ((rc = detect_client_new(&g->client, l->release, &limits)) != 0)
         return rc;
     if (g->walks)
@@ -462,7 +464,8 @@ static void take(struct detect_line *l, size_t engine, struct detect_result *r)
         io_close(&r->fd);
         return;
     }
-    if (r->members) {
+    if (r->members) { /* the client lets no other engine say so */
+        assert(l->engine[engine].walks && w->part.step == PART_WALKING);
         walk_ended(w, r);
         return;
     }
@@ -530,13 +533,13 @@ int detect_line_next(struct detect_line *l, struct detect_line_result *r)
 /* --- the step --- */
 
 /* true: the batch is through. */
-static bool advance(struct detect_line *l, struct work *w, mono_ms now)
+static bool advance(struct detect_line *l, struct work *w, uint64_t *hash, mono_ms now)
 {
     uint32_t to;
 
     if (w->part.step == PART_WAITING)
         begin_walk(l, w, now);
-    if (w->part.step == PART_HASHING && line_part_hash(&w->part, l->release))
+    if (w->part.step == PART_HASHING && line_part_hash(&w->part, l->release, hash))
         scan_begins(w, now);
     if (w->part.step != PART_SCANNING)
         return false;
@@ -555,12 +558,13 @@ static bool advance(struct detect_line *l, struct work *w, mono_ms now)
 void detect_line_step(struct detect_line *l, mono_ms now)
 {
     struct work **at = &l->works, *w;
+    uint64_t hash = HASH_BYTES; /* all batches together */
 
     for (size_t i = 0; i < l->engines; i++)
         detect_client_step(l->engine[i].client, now);
     take_results(l);
     while ((w = *at) != NULL) {
-        if (!advance(l, w, now)) {
+        if (!advance(l, w, &hash, now)) {
             at = &w->next;
             continue;
         }

@@ -10,7 +10,7 @@
 #include "detect/line_priv.h"
 #include "detect/tree.h"
 
-#define HASH_BYTES (UINT64_C(16) << 20) /* in one turn of the owner's loop */
+#define MEMBER_COST 4096u /* what a member costs beside its bytes, in bytes hashed */
 #define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
 
 void line_part_init(struct part *p, uint32_t from, uint32_t to)
@@ -37,6 +37,7 @@ void line_part_free(struct part *p)
     free(p->lost);
     free(p->done);
     free(p->sha);
+    sha256_free(p->hash);
     unmap(p);
     line_part_init(p, 0, 0);
 }
@@ -99,19 +100,38 @@ int line_part_open(struct part *p, const struct detect_members *t, int fd)
     return rc;
 }
 
-bool line_part_hash(struct part *p, const struct release *r)
+/* Some bytes of the next member; true: its hash is there. */
+static bool hash_on(struct part *p, const struct detect_member *m, uint64_t *bytes)
+{
+    uint64_t n = m->size - p->hashed_of;
+
+    if (n > *bytes)
+        n = *bytes;
+    sha256_add(p->hash, p->map + m->offset + p->hashed_of, (size_t)n);
+    p->hashed_of += n;
+    *bytes -= n;
+    if (p->hashed_of < m->size)
+        return false;
+    sha256_end(p->hash, &p->sha[p->hashed]);
+    p->hashed_of = 0;
+    *bytes = *bytes > MEMBER_COST ? *bytes - MEMBER_COST : 0;
+    return true;
+}
+
+bool line_part_hash(struct part *p, const struct release *r, uint64_t *bytes)
 {
     uint32_t files = p->to - p->from;
-    uint64_t bytes = 0;
 
-    for (; p->hashed < p->table.count && bytes < HASH_BYTES; p->hashed++) {
+    if (p->hash == NULL && (p->hash = sha256_new()) == NULL)
+        return p->hashed == p->table.count; /* no memory now: in another turn */
+    while (p->hashed<p->table.count && * bytes> 0) {
         struct detect_member m = line_part_member(p, p->hashed);
-        struct finding *f = &p->found[files + p->hashed];
+        uint32_t unit = files + p->hashed;
 
-        sha256_of(p->map + m.offset, (size_t)m.size, &p->sha[p->hashed]);
-        bytes += m.size + 4096;
-        if (hashset_find(release_hashes(r), &p->sha[p->hashed], f) == 1)
-            p->done[files + p->hashed] = true;
+        if (!hash_on(p, &m, bytes))
+            break;
+        p->done[unit] = hashset_find(release_hashes(r), &p->sha[p->hashed], &p->found[unit]) == 1;
+        p->hashed++;
     }
     return p->hashed == p->table.count;
 }
@@ -123,14 +143,27 @@ struct range { /* the members of one file stand side by side */
     uint32_t first, n;
 };
 
+/* Their first, by halves: files ascend in the table. */
+static uint32_t first_of(const struct part *p, uint32_t file)
+{
+    uint32_t from = 0, to = p->table.count;
+
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+
+        if (line_part_member(p, middle).file < file)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
 static struct range members_of(struct part *p, uint32_t file)
 {
-    struct range r = {p, 0, 0};
+    struct range r = {p, first_of(p, file), 0};
 
-    while (r.first < p->table.count && line_part_member(p, r.first).file != file)
-        r.first++;
-    while (r.first + r.n < p->table.count && line_part_member(p, r.first + r.n).file == file)
-        r.n++;
+    r.n = first_of(p, file + 1) - r.first;
     return r;
 }
 

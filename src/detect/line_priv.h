@@ -18,10 +18,12 @@ struct part {
     const uint8_t *map;
     uint32_t units; /* files and members */
     struct finding *found;
-    bool *lost;         /* by unit */
-    bool *done;         /* by unit: known by its hash, no engine is asked */
-    struct digest *sha; /* by member */
-    uint32_t hashed;
+    bool *lost;          /* by unit */
+    bool *done;          /* by unit: known by its hash, no engine is asked */
+    struct digest *sha;  /* by member */
+    uint32_t hashed;     /* members */
+    uint64_t hashed_of;  /* bytes of the next one */
+    struct sha256 *hash; /* while it is in the middle of one */
     uint32_t sent[DETECT_LINE_ENGINES], answered[DETECT_LINE_ENGINES];
     mono_ms began;
 };
@@ -65,8 +67,8 @@ void line_part_init(struct part *p, uint32_t from, uint32_t to);
 void line_part_free(struct part *p);
 /* Without members (fd -1), or with those that the walk told: takes fd.  -EPROTO: the table lies. */
 MUST_CHECK int line_part_open(struct part *p, const struct detect_members *t, int fd);
-/* Hashes some members; true: all are. */
-bool line_part_hash(struct part *p, const struct release *r);
+/* Hashes members, at most *bytes of them, and takes off what it did; true: all are. */
+bool line_part_hash(struct part *p, const struct release *r, uint64_t *bytes);
 /* The finding and the tree of the part's i-th file. */
 MUST_CHECK int line_part_result(struct part *p, uint32_t i, struct detect_line_result *out);
 

@@ -251,14 +251,16 @@ int protocol_members_check(const struct detect_members *m, const uint8_t *map, u
 {
     struct detect_member one, above;
     uint64_t all = (uint64_t)m->count * sizeof(one);
+    uint32_t file = 0;
 
     for (uint32_t i = 0; i < m->count; i++) {
         memcpy(&one, map + (size_t)i * sizeof(one), sizeof(one));
-        if (one.file >= m->next || one.file >= files || one.parent > i || one.depth == 0 ||
-            one.depth > DETECT_DEPTH_MAX || one.name_len > DETECT_MEMBER_NAME ||
+        if (one.file < file || one.file >= m->next || one.file >= files || one.parent > i ||
+            one.depth == 0 || one.depth > DETECT_DEPTH_MAX || one.name_len > DETECT_MEMBER_NAME ||
             one.reason >= REASONS || one.zero != 0 || !inside(m, one.name_at, one.name_len) ||
             !inside(m, one.offset, one.size))
             return -EPROTO;
+        file = one.file;
         /* who counts the same bytes again and again would have us hash and scan them as often */
         all += (uint64_t)one.name_len + one.size;
         if (all > m->size)

@@ -95,7 +95,8 @@ struct detect_member {
 #define DETECT_MEMBER_NAME 255u
 #define DETECT_DEPTH_MAX 64u
 #define DETECT_MEMBER_BYTES (UINT64_C(1) << 30)
-/* Is every word of the table in bounds?  -EPROTO.  Numbers: 1 + index, so a parent is known before
+/* Is every word of the table in bounds?  -EPROTO.  Members of one file stand side by side, files in
+ * their order.  Numbers: 1 + index, so a parent is known before
  * its members, lies in the same file and is one less deep. */
 MUST_CHECK int protocol_members_check(const struct detect_members *m, const uint8_t *map,
                                       uint32_t files);

@@ -1,10 +1,12 @@
 /* What a taken-over engine child might do, on demand of the file it scans. */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -86,6 +88,67 @@ static void try_filter(void)
     (void)syscall(SYS_seccomp, 1, 0, NULL);
 }
 
+/* --- in an engine whose children have a folder: descriptor 0 names it --- */
+
+static void fill(void)
+{
+    static const char block[65536];
+    int fd = openat(0, "full", O_WRONLY | O_CREAT, 0600);
+
+    for (;;) /* until it is killed: whatever becomes free is taken */
+        (void)!write(fd, block, sizeof(block));
+}
+
+/* Folders beyond the length of any path, each closed to its owner; a file in each. */
+static void bury(void)
+{
+    char name[200];
+    int at = 0, next;
+
+    memset(name, 'd', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    for (int i = 0; i < 60; i++) {
+        if (mkdirat(at, name, 0700) != 0 || (next = openat(at, name, O_RDONLY | O_DIRECTORY)) < 0)
+            _exit(77);
+        (void)close(openat(next, "file", O_WRONLY | O_CREAT, 0));
+        if (at > 2) {
+            (void)fchmod(at, 0);
+            (void)close(at);
+        }
+        at = next;
+    }
+    for (int i = 0; i < 3000; i++) {
+        (void)snprintf(name, sizeof(name), "%d", i);
+        (void)mkdirat(at, name, 0);
+    }
+    (void)fchmod(at, 0);
+    at = openat(0, ".", O_RDONLY | O_DIRECTORY);
+    (void)fchmod(at, 0);
+}
+
+/* Dies where an earlier child has left something. */
+static void look_around(void)
+{
+    char entries[512];
+    int at = openat(0, ".", O_RDONLY | O_DIRECTORY);
+
+    if (at < 0 || syscall(SYS_getdents64, at, entries, sizeof(entries)) != 2 * 24 ||
+        syscall(SYS_getdents64, at, entries, sizeof(entries)) != 0)
+        crash();
+}
+
+/* By its path, on which Landlock has no say. */
+static void close_siblings(void)
+{
+    for (int i = 0; i < 2; i++) {
+        char path[16];
+
+        (void)snprintf(path, sizeof(path), "/tmp/%d", i);
+        if (chmod(path, 0) == 0)
+            _exit(77);
+    }
+}
+
 static const struct {
     const char *word;
     void (*run)(void);
@@ -105,6 +168,10 @@ static const struct {
     {"executable", try_executable},
     {"memory", try_other_memory},
     {"filter", try_filter},
+    {"fill", fill},
+    {"bury", bury},
+    {"look", look_around},
+    {"close", close_siblings},
 };
 
 void engine_test_hook(struct span file)

@@ -268,6 +268,23 @@ static void the_engines_own_sentence_is_passed_on(void **state)
     assert_string_equal(detect_client_trouble(r->client), "a.yar:3: bad?");
 }
 
+/* Whoever waits for its verdicts would take its members for those of the walk. */
+static void an_engine_that_claims_to_open_containers_and_should_not_is_dropped(void **state)
+{
+    struct detect_hello h = {.engine = "mock", .version = "1", .rules = 5, .members = 1};
+    struct rig *r = *state;
+    struct buf b;
+
+    attach(r);
+    buf_init(&b, 100);
+    assert_int_equal(protocol_put_hello(&b, &h), 0);
+    assert_int_equal(msg_send(r->engine, DETECT_HELLO, 0, buf_span(&b), NULL), 0);
+    buf_free(&b);
+    rig_turn(r->client);
+    assert_int_equal(detect_client_state(r->client), DETECT_DOWN);
+    assert_string_equal(detect_client_trouble(r->client), "the engine's HELLO makes no sense");
+}
+
 static void a_known_hash_needs_no_engine(void **state)
 {
     struct rig *r = *state;
@@ -321,6 +338,7 @@ int main(void)
         EACH(back_off_doubles_up_to_half_a_minute),
         EACH(an_engine_that_does_not_start_or_answer_in_time_is_dropped),
         EACH(the_engines_own_sentence_is_passed_on),
+        EACH(an_engine_that_claims_to_open_containers_and_should_not_is_dropped),
         EACH(a_known_hash_needs_no_engine),
         cmocka_unit_test(a_batch_ends_at_its_files_and_bytes),
     };

@@ -177,6 +177,27 @@ static void members_that_share_bytes_are_refused(void **state)
     assert_int_equal(protocol_members_check(&table, map, 1), 0);
 }
 
+/* What is told of a file behind another one's members would be looked at and not counted. */
+static void members_of_a_file_stand_side_by_side(void **state)
+{
+    enum { N = 3 };
+    static const uint32_t files[][N] = {{0, 0, 1}, {0, 1, 1}, {0, 1, 0}, {1, 0, 0}};
+    struct detect_member m[N];
+    struct detect_members table = {.next = 2, .count = N, .size = sizeof(m)};
+
+    (void)state;
+    for (size_t k = 0; k < ARRAY_LEN(files); k++) {
+        memset(m, 0, sizeof(m));
+        for (size_t i = 0; i < N; i++) {
+            m[i].file = files[k][i];
+            m[i].depth = 1;
+            m[i].name_at = m[i].offset = sizeof(m);
+        }
+        assert_int_equal(protocol_members_check(&table, (const uint8_t *)m, 2),
+                         k < 2 ? 0 : -EPROTO);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +206,7 @@ int main(void)
         cmocka_unit_test(a_verdict_that_contradicts_itself_is_a_lie),
         cmocka_unit_test(a_bundle_ends_where_its_bytes_end),
         cmocka_unit_test(members_that_share_bytes_are_refused),
+        cmocka_unit_test(members_of_a_file_stand_side_by_side),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
