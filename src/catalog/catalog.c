@@ -174,12 +174,13 @@ bool catalog_col_text(sqlite3_stmt *st, int i, char *out, size_t cap)
 
 /* --- opening --- */
 
-/* temp_store: what SQLite sorts must not reach a file.  The log's file is kept at close, because a
+/* locking_mode: one process has a catalog at a time, and need not lock it anew for each question.
+ * temp_store: what SQLite sorts must not reach a file.  The log's file is kept at close, because a
  * file that is unlinked leaves its bytes on the disk; catalog_scrub overwrites it. */
 int catalog_connect(struct catalog *c, struct err *e)
 {
     static const char usual[] =
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
         "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
         "PRAGMA cache_size = -65536; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;";
     const char *pragmas = c->fresh != NULL ? catalog_fresh_pragmas() : usual;

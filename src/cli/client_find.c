@@ -149,7 +149,8 @@ static int read_small(struct submit_item *it, uint64_t size)
     do {
         got = pread(it->fd, it->bytes + n, (size_t)size + 1 - n, (off_t)n);
         n += got > 0 ? (size_t)got : 0;
-    } while ((got > 0 && n <= size) || (got < 0 && errno == EINTR));
+        /* a byte too much was asked for: without it, n == size is the end */
+    } while ((got > 0 && n < size) || (got < 0 && errno == EINTR));
     if (got < 0)
         return -errno;
     if (n > size) {

@@ -88,18 +88,17 @@ static void on_fetched(struct http_result *a, void *arg);
 static int sign_act(struct submit_item *it)
 {
     const struct client *c = it->run->c;
-    struct ed25519_key *k = NULL;
+    struct ed25519_key *k = it->run->key;
     int rc;
 
     it->own.act.kind = it->own.act.scope = SCOPE_FILE;
     it->own.act.statement = c->statement;
     memcpy(it->own.act.country, c->country, sizeof(it->own.act.country));
-    if ((rc = submitter_key(&k, c->secret, &it->own.act.sub)) == 0 &&
-        (rc = submitter_sign_submit(k, &it->own.act, &it->own.sig)) == 0) {
+    submitter_rekey(k, c->secret, &it->own.act.sub);
+    if ((rc = submitter_sign_submit(k, &it->own.act, &it->own.sig)) == 0) {
         ed25519_public(k, &it->own.pub);
         it->announced = true;
     }
-    ed25519_free(k);
     return rc;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/io.h"
 #include "cli/client_submit_priv.h"
+#include "crypto/secret.h"
 
 #define WATCHES 32 /* long polls at a time; connections are left for uploads */
 
@@ -266,6 +267,7 @@ static void end(struct submit *r)
     if (r->fetched && client_shelf_tidy(r->shelf, ".tlog-proof", &e) != 0)
         client_submit_fatal(r, &e);
     client_shelf_close(r->shelf);
+    ed25519_free(r->key);
     tlog_proof_memo_done(&r->memo);
 }
 
@@ -303,7 +305,12 @@ int client_submit(struct client *c, const char *const *paths, size_t n,
     TAILQ_INIT(&r.idle);
     if (o->site_url != NULL && (rc = forced_site(&r)) != 0)
         return err_sys(e, rc, "submitting");
-    if ((rc = client_shelf_open(&r.shelf, c->receipts, e)) != 0) {
+    if ((rc = ed25519_generate(&r.key)) != 0)
+        (void)secret_err(e, SUBMITTER_SECRET);
+    else
+        rc = client_shelf_open(&r.shelf, c->receipts, e);
+    if (rc != 0) {
+        ed25519_free(r.key);
         free(r.forced.url);
         return rc;
     }

@@ -57,6 +57,7 @@ struct submit {
     struct submit_list todo, sending, keeping, accepted, watching;
     struct submit_items idle; /* of sending and watching */
     struct client_shelf *shelf;
+    struct ed25519_key *key; /* of the item that is being announced */
     struct tlog_proof_memo memo;
     uint64_t done, total;
     bool fetched; /* a final receipt took the place of a pending one */

@@ -39,14 +39,20 @@ static void pkcs8_of(uint8_t der[PKCS8_LEN], const uint8_t seed[32])
 int ed25519_from_seed(struct ed25519_key **out, const uint8_t seed[32])
 {
     struct ed25519_key *k = secret_alloc(sizeof(*k));
-    uint8_t pub[32];
 
     if (k == NULL)
         return -ENOMEM;
-    sodium_ready();
-    (void)crypto_sign_ed25519_seed_keypair(pub, k->pair, seed); /* every 32 bytes are a seed */
+    ed25519_reseed(k, seed);
     *out = k;
     return 0;
+}
+
+void ed25519_reseed(struct ed25519_key *k, const uint8_t seed[32])
+{
+    uint8_t pub[32];
+
+    sodium_ready();
+    (void)crypto_sign_ed25519_seed_keypair(pub, k->pair, seed); /* every 32 bytes are a seed */
 }
 
 int ed25519_generate(struct ed25519_key **out)

@@ -16,6 +16,8 @@ struct ed25519_key; /* a private key, in memory that is wiped on free */
 
 MUST_CHECK int ed25519_generate(struct ed25519_key **out);
 MUST_CHECK int ed25519_from_seed(struct ed25519_key **out, const uint8_t seed[32]);
+/* k becomes the key of another seed, in the memory it has: locked memory is costly to come by. */
+void ed25519_reseed(struct ed25519_key *k, const uint8_t seed[32]);
 void ed25519_seed(const struct ed25519_key *k, uint8_t out[32]); /* caller wipes */
 void ed25519_free(struct ed25519_key *k);
 void ed25519_public(const struct ed25519_key *k, struct ed25519_pub *out);

@@ -10,22 +10,37 @@
 #define SUBMIT_MAX 256 /* that of submitting: 183 with the longest words */
 static const char key_label[] = "submission-key/v1";
 
-int submitter_key(struct ed25519_key **out, const uint8_t secret[SUBMITTER_SECRET],
-                  const struct id128 *sub)
+static void seed_of(uint8_t seed[32], const uint8_t secret[SUBMITTER_SECRET],
+                    const struct id128 *sub)
 {
     uint8_t info[sizeof(key_label) - 1 + sizeof(sub->b)];
-    uint8_t *seed = secret_alloc(32);
-    int rc;
 
-    if (seed == NULL)
-        return -ENOMEM;
     memcpy(info, key_label, sizeof(key_label) - 1);
     memcpy(info + sizeof(key_label) - 1, sub->b, sizeof(sub->b));
     hkdf_sha256(span_of(secret, SUBMITTER_SECRET), span_of(NULL, 0), span_of(info, sizeof(info)),
                 seed, 32);
+}
+
+int submitter_key(struct ed25519_key **out, const uint8_t secret[SUBMITTER_SECRET],
+                  const struct id128 *sub)
+{
+    uint8_t seed[32];
+    int rc;
+
+    seed_of(seed, secret, sub);
     rc = ed25519_from_seed(out, seed);
-    secret_free(seed, 32);
+    secret_wipe(seed, sizeof(seed));
     return rc;
+}
+
+void submitter_rekey(struct ed25519_key *k, const uint8_t secret[SUBMITTER_SECRET],
+                     const struct id128 *sub)
+{
+    uint8_t seed[32];
+
+    seed_of(seed, secret, sub);
+    ed25519_reseed(k, seed);
+    secret_wipe(seed, sizeof(seed));
 }
 
 /* Without printf: an audit makes one for each submission, and formats cost it a twentieth. */

@@ -16,6 +16,9 @@
 /* The Ed25519 key of one submission: seed = HKDF-SHA-256(secret, "", "submission-key/v1" ‖ sub). */
 MUST_CHECK int submitter_key(struct ed25519_key **out, const uint8_t secret[SUBMITTER_SECRET],
                              const struct id128 *sub);
+/* The same into a key that is there: for many submissions one after the other. */
+void submitter_rekey(struct ed25519_key *k, const uint8_t secret[SUBMITTER_SECRET],
+                     const struct id128 *sub);
 
 struct submitter_act { /* what is agreed to */
     struct id128 sub;

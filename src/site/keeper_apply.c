@@ -45,6 +45,7 @@ static int apply_accept(struct keeper *k, const struct note *n)
     row.leaf = n->leaf;
     memcpy(row.sub_key, n->accept.sub_key, sizeof(row.sub_key));
     rc = catalog_submission_add(k->catalog, &row);
+    keeper_ticket_known(k, &row.sub);
     if (rc == 0 && row.kind == CATALOG_FILE)
         rc = catalog_scan_add(k->catalog, &row.ref, priority_of(k, row.account), row.accepted);
     return rc == -EEXIST ? 0 : rc;

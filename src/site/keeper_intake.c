@@ -226,7 +226,7 @@ void keeper_intake_put_begin(struct keeper *k, uint64_t id, const struct pm_put_
         keeper_refuse(k, id, PRF_TICKET, "the ticket is unknown or has ended");
     } else if (t->busy) { /* first: while it is, its upload has the ticket */
         keeper_refuse(k, id, PRF_BUSY, "this submission is being uploaded already");
-    } else if (repeated(k, id, &m->sub)) {
+    } else if (t->known && repeated(k, id, &m->sub)) {
         keeper_ticket_drop(k, t);
     } else if (m->length != UINT64_MAX && m->length > k->c->object_max) {
         keeper_refuse(k, id, PRF_TOO_LARGE, "%llu bytes; the largest object here has %llu",

@@ -39,7 +39,8 @@ struct ticket {
     size_t submitter, submitter_next; /* index in the configuration, and in the next one */
     struct digest policy;
     unix_time expires;
-    bool busy; /* an upload is under way */
+    bool busy;  /* an upload is under way */
+    bool known; /* the catalog may have its submission: else it has not, and need not be asked */
 };
 struct ticket *keeper_ticket_find(struct keeper *k, const struct id128 *sub); /* may be NULL */
 void keeper_ticket_drop(struct keeper *k, struct ticket *t);

@@ -279,6 +279,8 @@ void keeper_ticket_ask(struct keeper *k, uint64_t id, const struct pm_open *m);
 /* Another configuration is about to be taken over: tickets follow their submitter, or end. */
 void keeper_ticket_config(struct keeper *k, const struct config *c);
 void keeper_ticket_tick(struct keeper *k, unix_time now);
+/* A submission has come into the catalog, by whatever way. */
+void keeper_ticket_known(struct keeper *k, const struct id128 *sub);
 size_t keeper_ticket_count(const struct keeper *k); /* announced and not yet accepted */
 
 /* --- keeper_intake.c --- */

@@ -77,6 +77,14 @@ struct ticket *keeper_ticket_find(struct keeper *k, const struct id128 *sub)
     return NULL;
 }
 
+void keeper_ticket_known(struct keeper *k, const struct id128 *sub)
+{
+    struct ticket *t = k->tickets == NULL ? NULL : keeper_ticket_find(k, sub);
+
+    if (t != NULL)
+        t->known = true;
+}
+
 void keeper_ticket_drop(struct keeper *k, struct ticket *t)
 {
     LIST_REMOVE(t, in_row);
@@ -332,7 +340,7 @@ static void opened(struct keeper *k, uint64_t id, const struct ticket *t)
 }
 
 static void ticket_new(struct keeper *k, uint64_t id, const struct pm_open *m,
-                       const struct config_submitter *s, const struct digest *policy)
+                       const struct config_submitter *s, const struct digest *policy, bool known)
 {
     struct ticket *t = k->tickets->n >= TICKETS_MAX ? NULL : calloc(1, sizeof(*t));
 
@@ -344,6 +352,7 @@ static void ticket_new(struct keeper *k, uint64_t id, const struct pm_open *m,
     t->ticket = random_id();
     t->submitter = (size_t)(s - k->c->submitter);
     t->policy = *policy;
+    t->known = known;
     t->expires = clock_now() + TICKET_SECONDS;
     LIST_INSERT_HEAD(row_of(k->tickets, &t->open.sub), t, in_row);
     TAILQ_INSERT_TAIL(&k->tickets->oldest, t, in_age);
@@ -409,18 +418,19 @@ void keeper_ticket_ask(struct keeper *k, uint64_t id, const struct pm_open *m)
             keeper_refuse(k, id, PRF_CONFLICT, "this sub is being used for something else");
         return;
     }
-    if (catalog_submission_get(k->catalog, &m->sub, &known) == 0 && !same_submission(&known, m)) {
+    rc = catalog_submission_get(k->catalog, &m->sub, &known);
+    if (rc == 0 && !same_submission(&known, m)) {
         keeper_refuse(k, id, PRF_CONFLICT, "this sub belongs to another submission");
         return;
     }
-    ticket_new(k, id, m, s, &policy);
+    ticket_new(k, id, m, s, &policy, rc != -ENOENT);
 }
 
 /* It may have come with its country while its upload was under way. */
-static bool has_not_come(struct keeper *k, uint64_t id, const struct pm_open *m)
+static bool has_not_come(struct keeper *k, uint64_t id, const struct ticket *t)
 {
     struct catalog_submission known;
-    int rc = catalog_submission_get(k->catalog, &m->sub, &known);
+    int rc = t->known ? catalog_submission_get(k->catalog, &t->open.sub, &known) : -ENOENT;
 
     if (rc == 0)
         keeper_refuse(k, id, PRF_CONFLICT, "this submission is here already");
@@ -432,5 +442,5 @@ static bool has_not_come(struct keeper *k, uint64_t id, const struct pm_open *m)
 bool keeper_ticket_still_admitted(struct keeper *k, uint64_t id, struct ticket *t)
 {
     return admit_place(k, id, &t->open, &t->policy) && admit_consent(k, id, &t->open) &&
-           admit_once(k, id, &t->open) && has_not_come(k, id, &t->open);
+           admit_once(k, id, &t->open) && has_not_come(k, id, t);
 }
