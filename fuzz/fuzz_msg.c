@@ -12,7 +12,7 @@ static const struct msg_type types[] = {
     {2, "GIVE", MSG_A, 2, 1, 8, MSG_IN_PHASE(1)},
     {3, "ANSWER", MSG_B, 0, 4, MSG_BODY_MAX, MSG_ANY_PHASE},
 };
-static const struct msg_protocol proto = {"fuzz", 0x74657374, 7, types, ARRAY_LEN(types)};
+static const struct msg_protocol proto = {"fuzz", 0x74657374, 7, types, ARRAY_LEN(types), false};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -17,8 +17,8 @@ static const struct msg_type types[] = {
     {DETECT_VERDICT, "VERDICT", MSG_B, 0, ANSWER_HEAD, ANSWER_MAX, MSG_IN_PHASE(DETECT_SERVING)},
     {DETECT_MEMBERS, "MEMBERS", MSG_B, 1, 16, 16, MSG_IN_PHASE(DETECT_SERVING)},
 };
-const struct msg_protocol detect_protocol = {"engine", 0x656e6731 /* eng1 */, 2, types,
-                                             ARRAY_LEN(types)};
+const struct msg_protocol detect_protocol = {"engine", 0x656e6731 /* eng1 */, 2,
+                                             types,    ARRAY_LEN(types),      false};
 
 static int refuse_rest(const struct cur *c, int rc)
 {

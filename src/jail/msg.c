@@ -33,7 +33,11 @@ struct msg_chan {
     struct packet *queue[MSG_QUEUE]; /* a circle of count packets from first on */
     size_t first, count;
     int lent[MSG_FDS_MAX]; /* what the last received message brought and nobody took */
-    size_t room;           /* of in[] */
+    uint8_t *gathered;     /* MSG_GATHER_BYTES; NULL: nothing is gathered here */
+    size_t gathered_len;
+    unsigned gathered_n;
+    struct span more; /* of in[]: messages of the last packet that were not received yet */
+    size_t room;      /* of in[] */
     uint8_t in[];
 };
 
@@ -148,6 +152,8 @@ static size_t room_for(const struct msg_protocol *p, enum msg_side side)
     for (size_t i = 0; i < p->ntypes; i++)
         if ((p->types[i].from & ~side & 3) != 0 && p->types[i].max > max)
             max = p->types[i].max;
+    if (p->several && max < MSG_GATHER_BYTES - HEADER)
+        max = MSG_GATHER_BYTES - HEADER;
     return HEADER + max + 1;
 }
 
@@ -203,6 +209,7 @@ void msg_close(struct msg_chan *c)
     }
     close_all(c->lent, MSG_FDS_MAX);
     io_close(&c->fd);
+    free(c->gathered);
     free(c);
 }
 
@@ -219,7 +226,20 @@ void msg_phase(struct msg_chan *c, unsigned phase)
 
 bool msg_wants_write(const struct msg_chan *c)
 {
-    return c->count > 0 && !c->dead;
+    return (c->count > 0 || c->gathered_len > 0) && !c->dead;
+}
+
+/* Without memory for it messages go one by one, as without this call. */
+void msg_gather(struct msg_chan *c)
+{
+    assert(c->p->several);
+    if (c->gathered == NULL)
+        c->gathered = malloc(MSG_GATHER_BYTES);
+}
+
+bool msg_has_more(const struct msg_chan *c)
+{
+    return c->more.n > 0 && !c->dead;
 }
 
 size_t msg_queued(const struct msg_chan *c)
@@ -288,7 +308,7 @@ static int enqueue(struct msg_chan *c, struct span head, struct span body, const
     return 0;
 }
 
-int msg_flush(struct msg_chan *c)
+static int flush_queue(struct msg_chan *c)
 {
     int rc;
 
@@ -307,6 +327,56 @@ int msg_flush(struct msg_chan *c)
     return 0;
 }
 
+/* Behind what is queued: a packet goes out now, or waits. */
+static int send_packet(struct msg_chan *c, struct span head, struct span body, const int *fds,
+                       size_t nfds)
+{
+    int rc = flush_queue(c);
+
+    if (rc == 0)
+        rc = send_now(c->fd, head, body, fds, nfds);
+    return rc == -EAGAIN ? enqueue(c, head, body, fds, nfds) : rc;
+}
+
+static int send_gathered(struct msg_chan *c)
+{
+    int rc = c->gathered_len == 0
+                 ? 0
+                 : send_packet(c, span_of(c->gathered, c->gathered_len), span_of(NULL, 0), NULL, 0);
+
+    if (rc == 0)
+        c->gathered_len = c->gathered_n = 0;
+    return rc;
+}
+
+int msg_flush(struct msg_chan *c)
+{
+    int rc = flush_queue(c);
+
+    if (rc == 0 && (rc = send_gathered(c)) == 0 && c->count > 0)
+        rc = -EAGAIN;
+    return rc;
+}
+
+/* It joins the others, which go out first if it has no room beside them. */
+static int gather(struct msg_chan *c, struct span head, struct span body)
+{
+    int rc = c->dead ? -EPROTO : 0;
+
+    if (rc == 0 && head.n + body.n > MSG_GATHER_BYTES - c->gathered_len)
+        rc = send_gathered(c);
+    if (rc != 0)
+        return rc;
+    memcpy(c->gathered + c->gathered_len, head.p, head.n);
+    if (body.n > 0)
+        memcpy(c->gathered + c->gathered_len + head.n, body.p, body.n);
+    c->gathered_len += head.n + body.n;
+    if (++c->gathered_n < MSG_GATHER)
+        return 0;
+    rc = send_gathered(c);
+    return rc == -EAGAIN || rc == -ENOMEM ? 0 : rc; /* taken: it is tried again */
+}
+
 int msg_send(struct msg_chan *c, uint16_t type, uint64_t id, struct span body, const int *fds)
 {
     const struct msg_type *t = find(c->p, type);
@@ -317,14 +387,12 @@ int msg_send(struct msg_chan *c, uint16_t type, uint64_t id, struct span body, c
     assert(t != NULL && (t->from & c->side) != 0);
     assert((t->phases & MSG_IN_PHASE(c->phase)) != 0);
     assert(body.n >= t->min && body.n <= t->max);
-    if ((rc = msg_flush(c)) != 0 && rc != -EAGAIN)
-        return rc;
     write_header(head, c->p, t, id, body.n);
-    if (rc == 0)
-        rc = send_now(c->fd, span_of(head, HEADER), body, fds, t->nfds);
-    if (rc == -EAGAIN)
-        rc = enqueue(c, span_of(head, HEADER), body, fds, t->nfds);
-    return rc;
+    if (c->gathered != NULL && t->nfds == 0 && body.n <= MSG_GATHER_BYTES - HEADER)
+        return gather(c, span_of(head, HEADER), body);
+    if ((rc = send_gathered(c)) != 0)
+        return rc;
+    return send_packet(c, span_of(head, HEADER), body, fds, t->nfds);
 }
 
 /* --- receiving --- */
@@ -352,6 +420,23 @@ static int die(struct msg_chan *c, int *fd, size_t n, int rc)
     return rc;
 }
 
+/* The first message of what a packet holds; the rest is for the next calls.  A message with
+ * descriptors is alone in its packet, or its length is not the packet's. */
+static int take_first(struct msg_chan *c, struct span packet, size_t nfds, struct msg *out,
+                      struct err *e)
+{
+    struct span first = packet;
+
+    if (c->p->several && nfds == 0 && packet.n > HEADER) {
+        uint64_t n = get(packet.p + 8, 4);
+
+        if (n < packet.n - HEADER)
+            first.n = HEADER + (size_t)n;
+    }
+    c->more = span_of(packet.p + first.n, packet.n - first.n);
+    return msg_parse(c->p, c->side == MSG_A ? MSG_B : MSG_A, c->phase, first, nfds, out, e);
+}
+
 int msg_recv(struct msg_chan *c, struct msg *out, struct err *e)
 {
     union {
@@ -371,6 +456,12 @@ int msg_recv(struct msg_chan *c, struct msg *out, struct err *e)
     if (c->dead)
         return err_set(e, -EPROTO, "the channel of protocol \"%s\" is dead", c->p->name);
     close_all(c->lent, MSG_FDS_MAX);
+    if (c->more.n > 0) {
+        if ((rc = take_first(c, c->more, 0, out, e)) != 0)
+            return die(c, fd, 0, rc);
+        out->chan = c;
+        return 0;
+    }
     do
         n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
@@ -384,9 +475,7 @@ int msg_recv(struct msg_chan *c, struct msg *out, struct err *e)
     nfds = collect(&m, fd, ARRAY_LEN(fd));
     if ((m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
         return die(c, fd, nfds, broken(e, c->p, "too long or too many descriptors", (uint64_t)n));
-    rc = msg_parse(c->p, c->side == MSG_A ? MSG_B : MSG_A, c->phase, span_of(c->in, (size_t)n),
-                   nfds, out, e);
-    if (rc != 0)
+    if ((rc = take_first(c, span_of(c->in, (size_t)n), nfds, out, e)) != 0)
         return die(c, fd, nfds, rc);
     for (size_t i = 0; i < nfds; i++)
         c->lent[i] = out->fd[i] = fd[i];
@@ -430,7 +519,7 @@ int msg_send_wait(struct msg_chan *c, uint16_t type, uint64_t id, struct span bo
     mono_ms end = timeout < 0 ? INT64_MAX : clock_mono() + timeout;
     int rc;
 
-    while ((rc = msg_flush(c)) == -EAGAIN)
+    while ((rc = flush_queue(c)) == -EAGAIN)
         if ((rc = wait_for(c->fd, POLLOUT, end)) != 0)
             return rc;
     if (rc == 0)
@@ -438,7 +527,7 @@ int msg_send_wait(struct msg_chan *c, uint16_t type, uint64_t id, struct span bo
     while (rc == 0 && c->count > 0) {
         if ((rc = wait_for(c->fd, POLLOUT, end)) != 0)
             return rc;
-        if ((rc = msg_flush(c)) == -EAGAIN)
+        if ((rc = flush_queue(c)) == -EAGAIN)
             rc = 0;
     }
     return rc;

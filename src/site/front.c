@@ -106,7 +106,7 @@ static void take_messages(struct front *f)
     struct msg m;
     int rc = 0;
 
-    for (int i = 0; i < BATCH && f->failed == 0; i++) {
+    for (int i = 0; (i < BATCH || msg_has_more(f->keeper)) && f->failed == 0; i++) {
         if ((rc = msg_recv(f->keeper, &m, &e)) != 0)
             break;
         front_answer(f, &m);
@@ -135,10 +135,13 @@ static int watch(int epoll, int op, int fd, uint32_t events)
 
 static int turn(struct front *f, int epoll, bool *writes)
 {
-    bool want = msg_wants_write(f->keeper) || f->outbox != NULL;
     struct epoll_event ev[3];
     int rc, n;
+    bool want;
 
+    (void)!msg_flush(f->keeper); /* what the last turn has to say; a dead channel shows itself when
+                                    it is read */
+    want = msg_wants_write(f->keeper) || f->outbox != NULL;
     if (want != *writes) {
         rc = watch(epoll, EPOLL_CTL_MOD, msg_fd(f->keeper), EPOLLIN | (want ? EPOLLOUT : 0u));
         if (rc != 0)
@@ -227,6 +230,7 @@ static int open_all(struct front *f, struct err *e)
          (rc = http_server_secure(f->server, front_tls_server(f->tls), shaken, e)) != 0) ||
         (rc = http_server_listen(f->server, PART_LISTEN, e)) != 0)
         return rc;
+    msg_gather(f->keeper);
     return process_jail(f->c, CONFIG_FRONT, e);
 }
 

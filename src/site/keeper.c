@@ -219,7 +219,7 @@ static bool drain_channel(struct keeper *k, struct msg_chan *c, int what)
     struct msg m;
     int rc = 0;
 
-    for (int i = 0; i < BATCH && (rc = msg_recv(c, &m, &e)) == 0; i++)
+    for (int i = 0; (i < BATCH || msg_has_more(c)) && (rc = msg_recv(c, &m, &e)) == 0; i++)
         switch (what) {
         case EV_FRONT:
             from_front(k, &m);
@@ -362,6 +362,7 @@ static void loop(struct keeper *k)
         if (k->draining && (idle(k) || now > drain_until))
             k->quit = true;
     }
+    (void)flush_channels(k); /* what was said last */
 }
 
 /* --- opening and closing --- */
@@ -450,6 +451,7 @@ static int open_channels(struct keeper *k, struct err *e)
         (rc = ring_attach(&k->ring, PART_RING, PROTO_SLOT_BYTES, (uint32_t)k->c->ring_slots, e)) !=
             0)
         return rc;
+    msg_gather(k->front);
     if ((rc = watch(k, msg_fd(k->front), EV_FRONT, e)) != 0 ||
         (rc = watch(k, msg_fd(k->signer), EV_SIGNER, e)) != 0 ||
         (rc = watch(k, msg_fd(k->courier), EV_COURIER, e)) != 0 ||

@@ -423,7 +423,11 @@ static int settle(struct keeper *k, int rc)
 
 int keeper_group_settle(struct keeper *k)
 {
-    return k->commit.group == NULL ? 0 : settle(k, keeper_sync_wait(k->sync));
+    if (k->commit.group == NULL)
+        return 0;
+    if (k->front != NULL)
+        (void)!msg_flush(k->front); /* who was answered need not wait for the disk */
+    return settle(k, keeper_sync_wait(k->sync));
 }
 
 bool keeper_group_free(struct keeper *k)

@@ -86,16 +86,17 @@ _Static_assert(sizeof(struct pm_move) + PROTO_TAIL_MAX <= MSG_BODY_MAX &&
                    sizeof(struct pm_traced) + PROTO_TAIL_MAX <= MSG_BODY_MAX,
                "a message fits into a packet");
 
-#define PROTOCOL(word, magic, table)                                                               \
-    const struct msg_protocol proto_##word = {#word, magic, PROTO_VERSION, table, ARRAY_LEN(table)}
-PROTOCOL(front, 0x70661001, front_types);
-PROTOCOL(signer, 0x70661002, signer_types);
-PROTOCOL(courier, 0x70661003, courier_types);
-PROTOCOL(reader, 0x70661004, reader_types);
-PROTOCOL(control, 0x70661006, control_types);
-PROTOCOL(admin, 0x70661005, admin_types);
-PROTOCOL(tls, 0x70661007, tls_types);
-PROTOCOL(reload, 0x70661008, reload_types);
+#define PROTOCOL(word, magic, table, several)                                                      \
+    const struct msg_protocol proto_##word = {                                                     \
+        #word, magic, PROTO_VERSION, table, ARRAY_LEN(table), several}
+PROTOCOL(front, 0x70661001, front_types, true);
+PROTOCOL(signer, 0x70661002, signer_types, false);
+PROTOCOL(courier, 0x70661003, courier_types, false);
+PROTOCOL(reader, 0x70661004, reader_types, false);
+PROTOCOL(control, 0x70661006, control_types, false);
+PROTOCOL(admin, 0x70661005, admin_types, false);
+PROTOCOL(tls, 0x70661007, tls_types, false);
+PROTOCOL(reload, 0x70661008, reload_types, false);
 
 static const struct {
     unsigned status;

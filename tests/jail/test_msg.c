@@ -19,7 +19,7 @@ static const struct msg_type types[] = {
     {ANSWER, "ANSWER", MSG_B, 0, 4, MSG_BODY_MAX, MSG_ANY_PHASE},
     {BOTH, "BOTH", MSG_A | MSG_B, 0, 0, 0, MSG_ANY_PHASE},
 };
-static const struct msg_protocol proto = {"test", 0x74657374, 7, types, ARRAY_LEN(types)};
+static const struct msg_protocol proto = {"test", 0x74657374, 7, types, ARRAY_LEN(types), false};
 
 /* ASK, id 0x0102030405060708, body "hi": written by hand from the layout in msg.h */
 static const uint8_t good[] = {'t', 'e', 's', 't', 0, 7, 0, 1, 0, 0, 0, 2,   0,
