@@ -70,7 +70,9 @@ static void a_life_is_whole_after_every_crash(void **state)
  * memory only, and the next power cut takes it. */
 static bool live_with_a_failed_sync(unsigned k)
 {
-    struct crash_plan p = plan(17);
+    struct crash_plan p = getenv("SOAK_ROUNDS") != NULL
+                              ? (struct crash_plan){.every = 3, .seeds = 4, .seed = 77}
+                              : plan(17);
     unsigned next;
     bool failed;
 
@@ -83,7 +85,7 @@ static bool live_with_a_failed_sync(unsigned k)
         (void)!try_to_live();
     }
     p.from = calls_steps(); /* the points before are those of a life without failures */
-    p.first = k;
+    p.first = k;            /* with each other moments are looked at */
     next = s.next > 0 ? s.next : 1;
     stores_close(&s);
     failed = calls_failed();
@@ -177,7 +179,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-int main(void)
+/* ./test-site-crash [NAME]: of one test alone */
+int main(int argc, char **argv)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -186,5 +189,7 @@ int main(void)
         T(a_crash_in_the_recovery_loses_nothing),
     };
 
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,7 +179,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-int main(void)
+/* ./test-site-torture [NAME]: of one test alone */
+int main(int argc, char **argv)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -191,5 +192,7 @@ int main(void)
     };
 
     memory_of_sqlite();
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
