@@ -1,7 +1,5 @@
 /* Syncs that fail, and power cuts: whatever of the catalog is found afterwards is one state that it
  * was in, never a mixture of two. */
-#include "faultfs/scratch.h"
-
 #include <errno.h>
 #include <string.h>
 
@@ -10,7 +8,6 @@
 
 #define ROWS 60 /* some pages */
 
-static char dir[SCRATCH];
 static struct crash_tally tally;
 
 static void path_of(const char *folder, char out[200])
@@ -78,7 +75,7 @@ static void live(bool start_again)
     struct catalog *c = NULL;
     char path[200];
 
-    path_of(dir, path);
+    path_of(crash_dir, path);
     for (unsigned value = 1; value < 8; value++) {
         int rc;
 
@@ -105,14 +102,13 @@ static bool fail_one(unsigned k, bool start_again)
     const struct crash_plan p = {.every = every, .first = k * 7, .seeds = 1, .seed = k};
     bool failed;
 
-    calls_watch(dir);
+    calls_watch(crash_dir);
     calls_fail(k, 1U << CALL_SYNC, EIO, 1);
     live(start_again);
     failed = calls_failed();
     calls_fail(0, 0, 0, 0);
     crash_enumerate(calls_take(), &p, check, NULL, &tally);
-    scratch_remove(dir);
-    scratch_make(dir);
+    crash_afresh();
     return failed;
 }
 
@@ -151,7 +147,7 @@ static int fill(void)
     char path[200];
     int rc;
 
-    path_of(dir, path);
+    path_of(crash_dir, path);
     if ((rc = catalog_open_fresh(&c, path, NULL)) != 0)
         return rc;
     for (unsigned value = 1; value < 4 && rc == 0; value++)
@@ -167,14 +163,14 @@ static void a_fresh_catalog_is_whole_on_the_disk_when_it_is_ready(void **state)
     const struct crash_plan all = {.every = 1, .seeds = 4}, some = {.every = 9, .seeds = 1};
     unsigned k, failed = 0;
 
-    calls_watch(dir);
+    calls_watch(crash_dir);
     assert_int_equal(fill(), 0);
     crash_enumerate(calls_take(), &all, check_ready, NULL, &tally);
     assert_true(tally.points > 20);
     for (k = 1;; k++) { /* no failure on the way is passed over */
-        scratch_remove(dir);
-        scratch_make(dir);
-        calls_watch(dir);
+        scratch_remove(crash_dir);
+        scratch_make(crash_dir);
+        calls_watch(crash_dir);
         calls_fail(k, 1U << CALL_SYNC | 1U << CALL_WRITE, EIO, 1);
         failed += fill() != 0;
         if (!calls_failed())
@@ -189,22 +185,12 @@ static void a_fresh_catalog_is_whole_on_the_disk_when_it_is_ready(void **state)
 static int set_up(void **state)
 {
     memset(&tally, 0, sizeof(tally));
-    scratch_make(dir);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    if (crash_where()[0] != '\0')
-        print_error("%s\n", crash_where());
-    calls_watch(NULL);
-    scratch_remove(dir);
-    return 0;
+    return crash_set_up(state);
 }
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, crash_tear_down)
     const struct CMUnitTest tests[] = {
         T(a_sync_that_failed_is_not_believed_when_tried_again),
         T(what_a_failed_sync_left_in_memory_is_not_believed_after_a_restart),

@@ -1,7 +1,5 @@
 /* Power cuts while a client sends: a receipt that came back as kept is there, whole; the state can
  * be read and says nothing untrue, so that a run goes on without anybody's hands. */
-#include "faultfs/scratch.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +16,6 @@
 
 enum { NOTED = 1, KEPT };
 
-static char dir[SCRATCH];
 static struct crash_tally tally;
 
 static struct id128 sub_of(unsigned n)
@@ -194,10 +191,10 @@ static bool live(void)
     struct client_state *s;
     char path[200];
 
-    (void)snprintf(path, sizeof(path), "%s/state", dir);
+    (void)snprintf(path, sizeof(path), "%s/state", crash_dir);
     if (client_state_open(&s, path, NULL) != 0)
         return false;
-    (void)snprintf(path, sizeof(path), "%s/receipts", dir);
+    (void)snprintf(path, sizeof(path), "%s/receipts", crash_dir);
     if (io_mkdirs_synced(AT_FDCWD, path) == 0 && client_shelf_open(&shelf, path, NULL) == 0) {
         send_some(shelf, s, 1, 2, SHELF_ALONE);   /* synced one by one */
         send_some(shelf, s, 10, 9, SHELF_PACKED); /* in a pack */
@@ -218,7 +215,7 @@ static void what_was_kept_is_there_after_every_crash(void **state)
     const struct crash_plan p = {.every = soak ? 1 : 2, .seeds = soak ? 20 : 3, .seed = 11};
 
     (void)state;
-    calls_watch(dir);
+    calls_watch(crash_dir);
     assert_true(live());
     crash_enumerate(calls_take(), &p, check, NULL, &tally);
     print_message("%zu moments, %zu crash points\n", tally.moments, tally.points);
@@ -232,38 +229,20 @@ static void a_failed_sync_keeps_no_receipt(void **state)
 
     (void)state;
     for (bool failed = true; failed; k++) {
-        calls_watch(dir);
+        calls_watch(crash_dir);
         calls_fail(k, 1U << CALL_SYNC, EIO, 1);
         (void)live();
         failed = calls_failed();
         calls_fail(0, 0, 0, 0);
         crash_enumerate(calls_take(), &p, check, NULL, &tally);
-        scratch_remove(dir);
-        scratch_make(dir);
+        crash_afresh();
     }
     assert_true(k > 8);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    scratch_make(dir);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    if (crash_where()[0] != '\0')
-        print_error("%s\n", crash_where());
-    calls_watch(NULL);
-    scratch_remove(dir);
-    return 0;
-}
-
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, crash_set_up, crash_tear_down)
     const struct CMUnitTest tests[] = {
         T(what_was_kept_is_there_after_every_crash),
         T(a_failed_sync_keeps_no_receipt),

@@ -18,15 +18,38 @@ static const struct way {
     {"torn at 512, names at random", {DISK_SOME, DISK_SOME, 512, false, 0}},
     {"torn at 4096, names in order", {DISK_SOME, DISK_PREFIX, 4096, false, 0}},
     {"all in order up to a moment", {DISK_PREFIX, DISK_PREFIX, 4096, false, 0}},
+    {"only the newest bytes are kept", {DISK_LATE, DISK_ALL, 512, false, 0}},
 };
 #define FIXED 5
-#define SEEDED 3
+#define SEEDED 4
 
 static char where[200];
 
-const char *crash_where(void)
+char crash_dir[SCRATCH];
+
+int crash_set_up(void **state)
 {
-    return where;
+    (void)state;
+    scratch_make(crash_dir);
+    return 0;
+}
+
+int crash_tear_down(void **state)
+{
+    (void)state;
+    if (where[0] != '\0')
+        print_error("%s\n", where);
+    where[0] = '\0';
+    calls_fail(0, 0, 0, 0);
+    calls_watch(NULL);
+    scratch_remove(crash_dir);
+    return 0;
+}
+
+void crash_afresh(void)
+{
+    scratch_remove(crash_dir);
+    scratch_make(crash_dir);
 }
 
 struct marks {

@@ -8,6 +8,7 @@
 #define TESTS_FAULTFS_CRASH_H
 
 #include "calls.h"
+#include "scratch.h"
 
 /* The folder is the check's: it may go on writing.  marks: all of them up to the crash.  Fails the
  * cmocka test itself. */
@@ -26,7 +27,14 @@ struct crash_tally {
 /* Frees t.  The counts are added to *tally. */
 void crash_enumerate(struct calls_trace *t, const struct crash_plan *plan, crash_check *check,
                      void *arg, struct crash_tally *tally);
-/* Which point is being looked at, for messages; "" outside. */
-const char *crash_where(void);
+
+/* --- the set-up of such a test --- */
+
+/* An empty folder, to be watched; the tear-down removes it, ends the watching, and says at which
+ * point a test failed.  crash_afresh: it is empty again. */
+extern char crash_dir[SCRATCH];
+int crash_set_up(void **state);
+int crash_tear_down(void **state);
+void crash_afresh(void);
 
 #endif

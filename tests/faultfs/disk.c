@@ -495,13 +495,15 @@ size_t disk_pending(const struct disk *d)
 
 /* --- the cut --- */
 
-/* The moment up to which changes are kept in order. */
+/* The moment up to which, or from which on, changes are kept in order. */
 static uint64_t cut_moment(const struct disk *d, const struct disk_cut *how, enum disk_keep k)
 {
     uint64_t first = d->clock + 1;
 
     if (k == DISK_ALL)
         return d->clock;
+    if (k == DISK_LATE)
+        return d->clock - mix(how->seed) % 4;
     if (k != DISK_PREFIX)
         return 0;
     for (size_t i = 0; i < d->n_pending; i++)
@@ -542,15 +544,17 @@ static void cut_names(const struct disk *d, const struct disk_cut *how, struct n
 }
 
 /* A sector stops changing at the first of its writes that is not kept. */
-static void keep_sectors(const struct disk_cut *how, disk_node f, const struct change *c,
-                         struct bytes *b, uint8_t *frozen, uint8_t *wrote)
+static void keep_sectors(const struct disk_cut *how, uint64_t moment, disk_node f,
+                         const struct change *c, struct bytes *b, uint8_t *frozen, uint8_t *wrote)
 {
     for (uint64_t s = c->at / how->sector; s <= (c->at + c->n - 1) / how->sector; s++) {
         uint64_t from = s * how->sector, to = from + how->sector;
 
         if (frozen[s])
             continue;
-        if (how->bytes == DISK_SOME && mix(how->seed ^ (uint64_t)f << 44 ^ s << 16 ^ c->when) % 2) {
+        if ((how->bytes == DISK_SOME &&
+             mix(how->seed ^ (uint64_t)f << 44 ^ s << 16 ^ c->when) % 2) ||
+            (how->bytes == DISK_LATE && c->when < moment)) {
             frozen[s] = 1;
             continue;
         }
@@ -594,10 +598,10 @@ static void cut_bytes(const struct disk *d, const struct disk_cut *how, disk_nod
     for (const struct change *c = x->first; c != NULL; c = c->next) {
         bool some = how->bytes == DISK_SOME;
 
-        if (!some && c->when > moment)
+        if (how->bytes != DISK_SOME && how->bytes != DISK_LATE && c->when > moment)
             break;
         if (c->kind == WRITE) {
-            keep_sectors(how, f, c, out, frozen, wrote);
+            keep_sectors(how, moment, f, c, out, frozen, wrote);
         } else if (c->kind == RESERVE) {
             if (!some)
                 apply(out, c);

@@ -73,6 +73,7 @@ enum disk_keep {
     DISK_ALL,    /* everything: the processes died, the machine did not */
     DISK_SOME,   /* each sector, length and name as seed decides */
     DISK_PREFIX, /* all changes up to a moment that seed decides: in order */
+    DISK_LATE,   /* of bytes: only the newest one to four changes, as seed decides */
 };
 struct disk_cut {
     enum disk_keep bytes; /* of files, with their lengths */

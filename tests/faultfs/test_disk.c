@@ -327,6 +327,35 @@ static void a_prefix_keeps_everything_up_to_a_moment(void **state)
     }
 }
 
+static void the_newest_may_be_kept_and_the_older_lost(void **state)
+{
+    uint8_t b[8 * 512], zeros[sizeof(b)] = {0};
+    unsigned seen = 0;
+    disk_node f;
+
+    (void)state;
+    f = file("a", zeros, sizeof(zeros));
+    keep(f);
+    keep(DISK_ROOT);
+    for (unsigned i = 0; i < 8; i++)
+        disk_write(d, f, "1", 1, i * 512);
+    disk_write(d, f, "2", 1, 1); /* of the first sector again */
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        unsigned n = 0;
+
+        cut(DISK_LATE, DISK_ALL, seed);
+        assert_int_equal(found("a", b, sizeof(b)), sizeof(b));
+        assert_true(b[0] == 0 && b[1] == 0); /* not the second of its writes without the first */
+        for (unsigned i = 1; i < 8; i++) {
+            assert_true(n == 0 || b[i * 512] == '1');
+            n += b[i * 512] == '1';
+        }
+        assert_true(n < 4);
+        seen |= 1U << n;
+    }
+    assert_int_equal(seen, 0xf);
+}
+
 static void a_folder_not_synced_takes_its_files_along(void **state)
 {
     disk_node folder;
@@ -403,6 +432,7 @@ int main(void)
         T(a_sector_is_as_it_was_at_some_moment),
         T(a_length_is_kept_on_its_own),
         T(a_prefix_keeps_everything_up_to_a_moment),
+        T(the_newest_may_be_kept_and_the_older_lost),
         T(a_folder_not_synced_takes_its_files_along),
         T(a_sync_that_failed_leaves_what_no_later_one_keeps),
         T(rubbish_is_only_where_nobody_wrote_or_reserved),

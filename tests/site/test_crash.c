@@ -1,7 +1,5 @@
 /* Power fails after any system call of a site's stores, and anything not synced is lost, torn or
  * reordered: what was acknowledged is there, proved; what was signed is never signed otherwise. */
-#include "faultfs/scratch.h"
-
 #include <errno.h>
 #include <string.h>
 
@@ -9,7 +7,6 @@
 #include "faultfs/crash.h"
 #include "stores.h"
 
-static char dir[SCRATCH];
 static struct stores s;
 static struct crash_tally tally;
 
@@ -55,10 +52,10 @@ static void a_life_is_whole_after_every_crash(void **state)
 {
     struct crash_plan p = plan(7);
 
-    good(stores_found(&s, dir));
+    good(stores_found(&s, crash_dir));
     stores_close(&s);
-    calls_watch(dir); /* what was opened before is not seen */
-    good(stores_open(&s, dir));
+    calls_watch(crash_dir); /* what was opened before is not seen */
+    good(stores_open(&s, crash_dir));
     s.next = 1;
     good(try_to_live());
     stores_close(&s);
@@ -76,11 +73,11 @@ static bool live_with_a_failed_sync(unsigned k)
     unsigned next;
     bool failed;
 
-    good(stores_found(&s, dir));
+    good(stores_found(&s, crash_dir));
     stores_close(&s);
-    calls_watch(dir);
+    calls_watch(crash_dir);
     calls_fail(k, 1U << CALL_SYNC, EIO, 1);
-    if (stores_open(&s, dir) == 0) {
+    if (stores_open(&s, crash_dir) == 0) {
         s.next = 1;
         (void)!try_to_live();
     }
@@ -90,15 +87,14 @@ static bool live_with_a_failed_sync(unsigned k)
     stores_close(&s);
     failed = calls_failed();
     calls_fail(0, 0, 0, 0);
-    good(stores_open(&s, dir));
+    good(stores_open(&s, crash_dir));
     s.next = next;
     good(stores_accept(&s, 2));
     good(stores_publish(&s));
     good(stores_accept(&s, 1));
     crash_enumerate(calls_take(), &p, stores_check, NULL, &tally);
     stores_close(&s);
-    scratch_remove(dir);
-    scratch_make(dir);
+    crash_afresh();
     return failed;
 }
 
@@ -151,10 +147,10 @@ static void a_crash_in_the_recovery_loses_nothing(void **state)
 
     if (getenv("SOAK_ROUNDS") != NULL)
         p = (struct crash_plan){.every = 9, .seeds = 2, .seed = 5};
-    good(stores_found(&s, dir));
+    good(stores_found(&s, crash_dir));
     stores_close(&s);
-    calls_watch(dir);
-    good(stores_open(&s, dir));
+    calls_watch(crash_dir);
+    good(stores_open(&s, crash_dir));
     s.next = 1;
     good(try_to_live());
     stores_close(&s);
@@ -166,23 +162,13 @@ static void a_crash_in_the_recovery_loses_nothing(void **state)
 static int set_up(void **state)
 {
     log_open("test", LOG_ERROR_, -1);
-    scratch_make(dir);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    if (crash_where()[0] != '\0')
-        print_error("%s\n", crash_where());
-    calls_watch(NULL);
-    scratch_remove(dir);
-    return 0;
+    return crash_set_up(state);
 }
 
 /* ./test-site-crash [NAME]: of one test alone */
 int main(int argc, char **argv)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, crash_tear_down)
     const struct CMUnitTest tests[] = {
         T(a_life_is_whole_after_every_crash),
         T(a_failed_sync_and_then_a_crash_lose_nothing),

@@ -1,7 +1,5 @@
 /* Power cuts of a vault from its founding on, with an index that is lost each time: what says
  * whether the last record is whole is then the vault alone. */
-#include "faultfs/scratch.h"
-
 #include <errno.h>
 #include <string.h>
 
@@ -10,7 +8,6 @@
 
 enum { STORED = 1, DESTROYED, TURNED };
 
-static char dir[SCRATCH];
 static struct crash_tally tally;
 static uint8_t bytes[300000];
 
@@ -89,8 +86,8 @@ static void from_the_founding_on_nothing_acknowledged_is_lost(void **state)
 
     if (getenv("SOAK_ROUNDS") != NULL)
         p = (struct crash_plan){.every = 1, .seeds = 20, .seed = 1000};
-    calls_watch(dir);
-    at(&f, dir);
+    calls_watch(crash_dir);
+    at(&f, crash_dir);
     assert_int_equal(fixture_open(&f), 0);
     assert_int_equal(open_first_epoch(&f), 0);
     for (unsigned n = 1; n < 7; n++)
@@ -105,26 +102,11 @@ static void from_the_founding_on_nothing_acknowledged_is_lost(void **state)
     assert_true(tally.points > 200);
 }
 
-static int set_up(void **state)
-{
-    scratch_make(dir);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    if (crash_where()[0] != '\0')
-        print_error("%s\n", crash_where());
-    calls_watch(NULL);
-    scratch_remove(dir);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(from_the_founding_on_nothing_acknowledged_is_lost, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(from_the_founding_on_nothing_acknowledged_is_lost,
+                                        crash_set_up, crash_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
