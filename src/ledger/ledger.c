@@ -17,6 +17,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "crypto/sha256.h"
+#include "ledger/folds_priv.h"
 #include "ledger/slots_priv.h"
 #include "ledger/tlog_tiles_priv.h"
 
@@ -41,6 +42,7 @@ struct ledger {
     uint64_t size;
     struct digest edge[LEVELS][FULL];
     struct buf bundle;
+    struct folds folds; /* of tiles that proofs have asked for */
 
     /* files written since the last flush; above the limit the whole file system is synced */
     size_t pending;
@@ -582,7 +584,7 @@ static int edge_subtree(void *arg, unsigned level, uint64_t index, struct digest
     if (first / FULL != tiles / FULL &&
         (rc = tlog_tiles_hashes(l->ahead, row, first / FULL, &h, &width, a->e)) != 0)
         return rc;
-    core_fold(&note_crypto, &h[first % FULL], (size_t)1 << up, out);
+    folds_root(&l->folds, row, first / FULL, h, first % FULL, up, out);
     return 0;
 }
 

@@ -19,6 +19,7 @@
 #include "site/keeper_priv.h"
 #include "site/move_stream.h"
 
+#define PIECE 16384u     /* bytes */
 #define UPLOADS_MAX 4096 /* each holds a buffer of 64 KiB until its group is settled */
 
 struct upload {
@@ -249,12 +250,35 @@ static bool no_room(const struct keeper *k)
     return keeper_disk_free(k) < k->c->reserve / 2;
 }
 
-static int append_block(void *arg, const void *copy, size_t n)
+static int object_block(void *arg, const void *copy, size_t n)
 {
     struct upload *u = arg;
 
-    return u->object != NULL ? keeper_receive_object_data(u->object, u->put, copy, n)
-                             : vault_put_append(u->put, copy, n);
+    return keeper_receive_object_data(u->object, u->put, copy, n);
+}
+
+/* A file's bytes are copied once, to where they are hashed and encrypted; in pieces that the
+ * processor still has at hand then. */
+static int take_slot(struct keeper *k, struct upload *u, uint32_t slot, uint32_t len)
+{
+    uint32_t at = 0;
+    int rc = 0;
+
+    if (u->object != NULL)
+        return ring_each(k->ring, slot, len, object_block, u);
+    while (at < len && rc == 0) {
+        uint32_t n = len - at < PIECE ? len - at : PIECE;
+        uint8_t *into;
+        size_t room;
+
+        if ((rc = vault_put_room(u->put, &into, &room)) != 0)
+            return rc;
+        n = n < room ? n : (uint32_t)room;
+        if ((rc = ring_read(k->ring, slot, at, into, n)) == 0)
+            rc = vault_put_came(u->put, n);
+        at += n;
+    }
+    return rc;
 }
 
 void keeper_intake_put_data(struct keeper *k, uint64_t id, const struct pm_put_data *m)
@@ -268,7 +292,7 @@ void keeper_intake_put_data(struct keeper *k, uint64_t id, const struct pm_put_d
         rc = u->got > k->c->object_max + (u->object != NULL ? MOVE_HEAD_MAX + (u->got >> 10) : 0)
                  ? -E2BIG
              : no_room(k) ? -ENOSPC
-                          : ring_each(k->ring, m->slot, m->len, append_block, u);
+                          : take_slot(k, u, m->slot, m->len);
     }
     keeper_answer(k, FK_SLOT_FREE, id, &answer, sizeof(answer), span_of(NULL, 0), NULL);
     if (rc != 0)

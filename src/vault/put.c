@@ -201,6 +201,29 @@ int vault_put_append(struct vault_put *p, const void *data, size_t n)
     return p->failed;
 }
 
+int vault_put_room(struct vault_put *p, uint8_t **into, size_t *n)
+{
+    if (p->finished)
+        return -EINVAL;
+    if (p->failed == 0 && p->fill == VAULT_CHUNK)
+        p->failed = chunk_out(p, p->buf, VAULT_CHUNK, false);
+    *into = p->buf + p->fill;
+    *n = VAULT_CHUNK - p->fill;
+    return p->failed;
+}
+
+int vault_put_came(struct vault_put *p, size_t n)
+{
+    if (p->finished || n > VAULT_CHUNK - p->fill)
+        return -EINVAL;
+    if (p->failed != 0)
+        return p->failed;
+    sha256_add(p->hash, p->buf + p->fill, n);
+    p->size += n;
+    p->fill += n;
+    return 0;
+}
+
 int vault_put_finish(struct vault_put *p, struct digest *sha256, uint64_t *size)
 {
     if (p->finished)

@@ -163,6 +163,9 @@ uint64_t vault_behind(const struct vault *v);
 MUST_CHECK int vault_put_begin(struct vault_put **out, struct vault *v);
 /* Hashes and encrypts; whole chunks go to the segment.  After a failure only abort remains. */
 MUST_CHECK int vault_put_append(struct vault_put *p, const void *data, size_t n);
+/* The same without a copy: writes at *into, at most *n bytes (more than 0), and says how many. */
+MUST_CHECK int vault_put_room(struct vault_put *p, uint8_t **into, size_t *n);
+MUST_CHECK int vault_put_came(struct vault_put *p, size_t n);
 /* The content is complete: its hash and size.  Not durable yet. */
 MUST_CHECK int vault_put_finish(struct vault_put *p, struct digest *sha256, uint64_t *size);
 /* The space is given back later; NULL is fine. */

@@ -239,7 +239,7 @@ static void proofs_and_leaves_need_no_flush(void **state)
     for (uint64_t size = 1; size <= 1025; size += size < 250 ? 83 : 17) {
         assert_int_equal(append_to(l, size), 0);
         util_mth(0, size, &root);
-        for (uint64_t i = size > 20 ? size - 20 : 0; i < size; i++) {
+        for (uint64_t i = 0; i < size; i += i + 20 < size ? size / 3 + 1 : 1) {
             util_leaf_hash(i, &leaf);
             assert_int_equal(ledger_inclusion(l, i, size, path, &n, NULL), 0);
             assert_int_equal(core_inclusion(&note_crypto, i, size, &leaf, path, n, &root), 0);

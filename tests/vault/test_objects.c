@@ -58,6 +58,50 @@ static void the_hash_is_that_of_the_plaintext(void **state)
     vault_put_abort(p);
 }
 
+/* Written at the place that the put gives: the same object as appended. */
+static void a_put_can_be_written_in_place(void **state)
+{
+    static const size_t sizes[] = {0,     1, 16384, VAULT_CHUNK - 1, VAULT_CHUNK, VAULT_CHUNK + 1,
+                                   300000};
+    struct fixture *f = *state;
+    uint8_t *p = malloc(300000);
+    struct vault_group *g;
+    struct digest d, want;
+    struct vault_put *put;
+    bool again;
+
+    assert_non_null(p);
+    for (unsigned i = 0; i < ARRAY_LEN(sizes); i++) {
+        uint64_t size;
+        uint8_t *into;
+        size_t room;
+
+        fixture_bytes(p, sizes[i], 900 + i);
+        assert_int_equal(vault_put_begin(&put, f->v), 0);
+        for (size_t at = 0, n; at < sizes[i]; at += n) {
+            assert_int_equal(vault_put_room(put, &into, &room), 0);
+            assert_true(room > 0);
+            n = sizes[i] - at < 9999 ? sizes[i] - at : 9999;
+            n = n < room ? n : room;
+            memcpy(into, p + at, n);
+            if (at == 0)
+                assert_int_equal(vault_put_came(put, room + 1), -EINVAL);
+            assert_int_equal(vault_put_came(put, n), 0);
+        }
+        assert_int_equal(vault_put_finish(put, &d, &size), 0);
+        assert_int_equal(size, sizes[i]);
+        sha256_of(p, sizes[i], &want);
+        assert_memory_equal(&d, &want, sizeof(d));
+        assert_int_equal(vault_put_room(put, &into, &room), -EINVAL);
+        assert_int_equal(vault_put_came(put, 0), -EINVAL);
+        assert_int_equal(vault_group_begin(&g, f->v), 0);
+        assert_int_equal(fixture_join(g, 900 + i, put, &again), 0);
+        assert_int_equal(vault_group_commit(g, NULL, NULL, NULL), 0);
+        assert_int_equal(fixture_check(f, 900 + i, p, sizes[i]), 0);
+    }
+    free(p);
+}
+
 static void puts_in_flight_interleave(void **state)
 {
     enum { N = 12, SIZE = 300000, STEP = 7001 };
@@ -547,6 +591,7 @@ int main(void)
         T(objects_of_every_awkward_size_come_back),
         T(the_hash_is_that_of_the_plaintext),
         T(puts_in_flight_interleave),
+        T(a_put_can_be_written_in_place),
         T(the_same_bytes_are_kept_once_with_a_slot_each),
         T(the_same_bytes_twice_in_one_group_are_kept_once),
         T(a_turn_keeps_the_live_and_finds_the_same_bytes),
