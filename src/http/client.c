@@ -31,6 +31,7 @@ struct transfer {
     uint64_t at;           /* of the body, read so far */
     uint64_t body_len;
     CURLcode set;    /* the first option that could not be set */
+    uint64_t taken;  /* bytes of the answer given to call.take */
     bool head_whole; /* of the final answer: its empty line has come */
     struct http_result result;
 };
@@ -79,10 +80,30 @@ static int on_timer(CURLM *multi, long ms, void *arg)
     return 0;
 }
 
+static int give(struct transfer *t, const char *p, size_t n)
+{
+    int rc;
+
+    if (n > t->result.body.max - t->taken)
+        return -E2BIG;
+    t->taken += n;
+    if ((rc = t->call.take(p, n, t->call.take_arg)) != 0 && rc != -E2BIG)
+        (void)err_set(&t->result.err, rc, "%s: the receiver refused the answer", t->name);
+    return rc;
+}
+
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
     struct transfer *t = arg;
+    long status = 0;
 
+    if (t->call.take != NULL) {
+        (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+        if (status == 200) {
+            t->result.rc = give(t, p, size * n);
+            return t->result.rc == 0 ? size * n : 0;
+        }
+    }
     t->result.rc = buf_put(&t->result.body, p, size * n);
     return t->result.rc == 0 ? size * n : 0;
 }

@@ -55,6 +55,11 @@ struct http_call {
                             the word, then sends anyway (RFC 9110 section 10.1.1) */
     uint32_t total_ms;   /* 0: the client's */
     uint64_t max_answer; /* 0: the client's */
+    /* If set, the body of an answer 200 goes here as it comes, not into result.body; max_answer
+     * holds for it too.  Other than 0 ends the call with that as its rc.  Must not call into the
+     * client. */
+    int (*take)(const void *p, size_t n, void *take_arg);
+    void *take_arg;
     /* Called exactly once, from step/run/do/free (free: -ECANCELED).  May start new calls. */
     void (*done)(struct http_result *a, void *arg);
     /* Called now and then with the body bytes sent so far; may be NULL.  Must not call into the
