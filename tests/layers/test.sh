@@ -67,6 +67,8 @@ src/people/a.c|#include "ledger/note_priv.h"|private to ledger
 tests/people/a.c|#include "ledger/note_priv.h"|private to ledger
 src/ledger/a.c|#include "note.h"|only include root
 src/ledger/a.c|#include "../base/buf.h"|names no room
+src/detect/a.c|#include "updates/tuf_updater.h"|to the right
+src/updates/a.c|#include "claims/audit.h"|a floor above
 src/kitchen/a.c|int x;|not a room
 engines/yara/a.c|#include "ledger/note.h"|engines use base
 engines/yara/a.c|#include "detect/verdict.h"|engines use base
