@@ -8,8 +8,9 @@
  * leaves of SIZE bytes durably to a new log in FOLDER with batches of 256 and a checkpoint each
  * second, and exits 0 when all are in a published checkpoint.
  *
- * The floors: the SHA-256 of these leaves and their nodes alone; and a file that is written and
- * synced as often with as many bytes. */
+ * The floors: the SHA-256 of these leaves and their nodes alone; a file that is written and synced
+ * as often with as many bytes; and the same with the two files that the format wants for each 256
+ * leaves, which is what the kernel takes of anybody who stores them so. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -98,12 +99,29 @@ static struct cost hashes(void)
     return measure_since(&begin);
 }
 
-static struct cost disk(void)
+static void file_or_die(int dir, const char *kind, size_t number, const void *p, size_t n)
+{
+    char name[32];
+    int fd;
+
+    (void)snprintf(name, sizeof(name), "%s-%06zu", kind, number);
+    fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0 || io_write_all(fd, p, n) != 0)
+        measure_die("a file of the floor", NULL);
+    io_close(&fd);
+}
+
+/* tiles: a bundle and a tile for each group, too. */
+static struct cost disk(bool tiles)
 {
     struct cost begin, c;
-    char path[4096];
-    int fd;
+    char path[4096], folder_path[4096];
+    int fd, dir = -1;
     off_t at = 0;
+
+    if (tiles && (mkdir(path_of(folder_path, "floor-tiles"), 0700) != 0 ||
+                  (dir = open(folder_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0))
+        measure_die(folder_path, NULL);
 
     fd = open(path_of(path, "floor"), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 || posix_fallocate(fd, 0, (off_t)(count * LEAF)) != 0 || io_sync_fd(fd) != 0)
@@ -115,9 +133,14 @@ static struct cost disk(void)
         if (io_pwrite_all(fd, leaves + i * LEAF, n, at) != 0 || io_datasync_fd(fd) != 0)
             measure_die("the floor's file", NULL);
         at += (off_t)n;
+        if (tiles) {
+            file_or_die(dir, "bundle", i / GROUP, leaves + i * LEAF, n);
+            file_or_die(dir, "tile", i / GROUP, leaves + i * LEAF, n / LEAF * 32);
+        }
     }
     c = measure_since(&begin);
     io_close(&fd);
+    io_close(&dir);
     return c;
 }
 
@@ -138,6 +161,7 @@ int main(int argc, char **argv)
     struct bench vs = {.name = "ledger-append", .unit = "leaves", .by_cpu = true, .bar = 10};
     struct bench hash = {.name = "ledger-append-hash", .unit = "leaves", .by_cpu = true};
     struct bench sync = {.name = "ledger-append-disk", .unit = "leaves"};
+    struct bench calls = {.name = "ledger-append-calls", .unit = "leaves", .by_cpu = true};
     const char *program = getenv("BENCH_TESSERA");
     size_t rounds = measure_rounds(5);
     struct site s;
@@ -149,18 +173,20 @@ int main(int argc, char **argv)
     folder = argv[1];
     vs.no_peer = program == NULL || program[0] == '\0';
     make_leaves();
-    vs.work = hash.work = sync.work = (double)count;
+    vs.work = hash.work = sync.work = calls.work = (double)count;
     for (size_t i = 0; i < rounds; i++) {
-        vs.ours[i] = hash.ours[i] = sync.ours[i] = ours(&s);
+        vs.ours[i] = hash.ours[i] = sync.ours[i] = calls.ours[i] = ours(&s);
         hash.peer[i] = hashes();
-        sync.peer[i] = disk();
+        sync.peer[i] = disk(false);
+        calls.peer[i] = disk(true);
         if (!vs.no_peer)
             vs.peer[i] = tessera(program);
     }
-    vs.n = hash.n = sync.n = rounds;
+    vs.n = hash.n = sync.n = calls.n = rounds;
     measure_print(&vs);
     measure_print(&hash);
     measure_print(&sync);
+    measure_print(&calls);
     measure_say(vs.name, "%zu groups of %d leaves of %d bytes, %zu checkpoints in the last round",
                 s.groups, GROUP, LEAF, s.publications);
     if (vs.no_peer)
@@ -168,6 +194,7 @@ int main(int argc, char **argv)
     measure_say(hash.name, "peer: SHA-256 of these leaves and nodes in memory, nothing stored");
     measure_say(sync.name, "peer: the leaves' bytes to one preallocated file, as many fdatasync; "
                            "ours writes them twice (journal and tiles), and 1/256 for its proofs");
+    measure_say(calls.name, "peer: the same, and the two files of each 256 leaves, unsynced");
     free(leaves);
     return 0;
 }

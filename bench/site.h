@@ -24,7 +24,7 @@ struct site {
     struct note_signer log;
     struct signer *signer;
     uint64_t published;
-    double publish_due; /* wall clock of measure_now */
+    mono_ms publish_due;
     size_t publications, groups;
     int apply_failed;
     site_note_fn *note; /* NULL: notes are nobody's */

@@ -19,7 +19,7 @@ expect() { # FILE NAME...: one well-formed line for each name
     done
 }
 "$bin/bench-ledger-append" "$tmp" 2000 >"$tmp/append"
-expect "$tmp/append" ledger-append ledger-append-hash ledger-append-disk
+expect "$tmp/append" ledger-append ledger-append-hash ledger-append-disk ledger-append-calls
 "$bin/bench-ledger-append-http" "$tmp" 2000 >"$tmp/http"
 expect "$tmp/http" ledger-append-http ledger-append-http-wall
 "$bin/bench-ledger-check" "$tmp/ledger" 2000 >"$tmp/check"

@@ -124,6 +124,20 @@ int buf_put_u64(struct buf *b, uint64_t v)
     return put_be(b, v, 8);
 }
 
+int buf_put_sized(struct buf *b, struct span s)
+{
+    int rc = s.n > UINT16_MAX ? -E2BIG : buf_reserve(b, 2 + s.n);
+
+    if (rc != 0)
+        return rc;
+    b->data[b->len++] = (uint8_t)(s.n >> 8);
+    b->data[b->len++] = (uint8_t)s.n;
+    if (s.n > 0)
+        memcpy(b->data + b->len, s.p, s.n);
+    b->len += s.n;
+    return 0;
+}
+
 const char *buf_str(struct buf *b)
 {
     assert(b->len <= b->max && b->len < SIZE_MAX);

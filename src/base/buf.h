@@ -25,6 +25,8 @@ MUST_CHECK int buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3)
 MUST_CHECK int buf_put_u16(struct buf *b, uint16_t v); /* big-endian, as all below */
 MUST_CHECK int buf_put_u32(struct buf *b, uint32_t v);
 MUST_CHECK int buf_put_u64(struct buf *b, uint64_t v);
+/* A u16 of its length, then the bytes; -E2BIG above 65,535, too. */
+MUST_CHECK int buf_put_sized(struct buf *b, struct span s);
 /* NUL-terminates (the NUL is not counted in len) and lends the text; NULL if out of memory. */
 const char *buf_str(struct buf *b);
 /* Hands the bytes over (free(3) them); the buffer is empty afterwards. */

@@ -7,6 +7,9 @@
 #include <stdint.h>
 
 #define MUST_CHECK __attribute__((warn_unused_result))
+/* Not cleared at each call although the compiler clears all others (-ftrivial-auto-var-init): for
+ * the buffer of a hot path that is written before it is read. */
+#define NOT_CLEARED __attribute__((uninitialized))
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

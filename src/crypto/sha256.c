@@ -113,7 +113,7 @@ void sha256_free(struct sha256 *h)
 
 void sha256_leaf(const void *p, size_t n, struct digest *out)
 {
-    uint8_t small[1 + LEAF_GATHERED];
+    uint8_t small[1 + LEAF_GATHERED] NOT_CLEARED;
     struct span part[2];
 
     small[0] = 0x00;
@@ -130,7 +130,7 @@ void sha256_leaf(const void *p, size_t n, struct digest *out)
 
 void sha256_node(const struct digest *l, const struct digest *r, struct digest *out)
 {
-    uint8_t pair[1 + 32 + 32];
+    uint8_t pair[1 + 32 + 32] NOT_CLEARED;
 
     pair[0] = 0x01;
     memcpy(pair + 1, l->b, 32);

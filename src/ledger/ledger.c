@@ -246,8 +246,7 @@ int ledger_append(struct ledger *l, const struct span *leaves, size_t n, struct 
             return err_set(e, -E2BIG, "a leaf of %zu bytes; the most is %d", leaves[i].n,
                            CORE_LEAF_MAX);
     for (size_t i = 0; i < n; i++) {
-        if ((rc = buf_put_u16(&l->bundle, (uint16_t)leaves[i].n)) != 0 ||
-            (rc = buf_put(&l->bundle, leaves[i].p, leaves[i].n)) != 0)
+        if ((rc = buf_put_sized(&l->bundle, leaves[i])) != 0)
             return stop(l, err_sys(e, rc, "appending to \"%s\"", l->dir));
         sha256_leaf(leaves[i].p, leaves[i].n, &l->edge[0][l->size % FULL]);
         if (++l->size % FULL == 0 && (rc = close_bundle(l, e)) != 0)
@@ -369,8 +368,7 @@ static int load_bundle(struct ledger *l, struct err *e)
         if (!digest_eq(&own, &l->edge[0][i]))
             return err_set(e, -EBADMSG, "\"%s\": leaf %" PRIu64 " is not what its hash says",
                            l->dir, n / FULL * FULL + i);
-        if ((rc = buf_put_u16(&l->bundle, (uint16_t)leaf[i].n)) != 0 ||
-            (rc = buf_put(&l->bundle, leaf[i].p, leaf[i].n)) != 0)
+        if ((rc = buf_put_sized(&l->bundle, leaf[i])) != 0)
             return err_sys(e, rc, "reading \"%s\"", l->dir);
     }
     return 0;

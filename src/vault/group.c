@@ -16,18 +16,53 @@
 
 #define ZERO_AHEAD (UINT64_C(1) << 20)
 #define SMALL_GROUP (UINT64_C(256) << 10)
+#define KEPT_ROOM ((size_t)512 << 10) /* of one section, and of the record */
 
 /* The space of aborted puts becomes objects without slots in the group that is begun next. */
 static void take_waste(struct vault_group *g)
 {
     struct vault *v = g->v;
+    struct buf *objects = &v->waste.sec[RECORD_OBJECTS];
 
     (void)pthread_mutex_lock(&v->lock);
-    g->d = v->waste;
-    vault_record_draft_init(&v->waste);
+    if (buf_put(&g->d.sec[RECORD_OBJECTS], objects->data, objects->len) == 0) {
+        g->d.n[RECORD_OBJECTS] = v->waste.n[RECORD_OBJECTS];
+        buf_reset(objects);
+        v->waste.n[RECORD_OBJECTS] = 0;
+    }
     (void)pthread_mutex_unlock(&v->lock);
     g->n_waste = g->d.n[RECORD_OBJECTS];
     g->waste = g->d.sec[RECORD_OBJECTS].len;
+}
+
+/* Groups are alike: the next one takes over the room that this one needed, unless it was much. */
+static void keep_room(struct buf *b)
+{
+    if (b->cap > KEPT_ROOM)
+        buf_free(b);
+    else
+        buf_reset(b);
+}
+
+static void take_room(struct vault_group *g)
+{
+    g->d = g->v->room.d;
+    g->record = g->v->room.record;
+    vault_record_draft_init(&g->v->room.d);
+    buf_init(&g->v->room.record, RECORD_MAX + RECORD_ALIGN);
+}
+
+static void give_room_back(struct vault_group *g)
+{
+    vault_record_draft_free(&g->v->room.d);
+    buf_free(&g->v->room.record);
+    for (int i = 0; i < RECORD_SECTIONS; i++) {
+        keep_room(&g->d.sec[i]);
+        g->d.n[i] = 0;
+    }
+    keep_room(&g->record);
+    g->v->room.d = g->d;
+    g->v->room.record = g->record;
 }
 
 static void give_waste_back(struct vault_group *g)
@@ -62,7 +97,7 @@ int vault_group_begin(struct vault_group **out, struct vault *v)
     g->oldest = v->oldest;
     g->retired = v->retired;
     buf_init(&g->tmp, (size_t)RECORD_EXTENTS_MAX * RECORD_EXTENT);
-    buf_init(&g->record, RECORD_MAX + RECORD_ALIGN);
+    take_room(g);
     take_waste(g);
     v->group = g;
     *out = g;
@@ -96,9 +131,8 @@ static void group_free(struct vault_group *g)
     for (size_t i = 0; i < g->n_notes; i++)
         plain_free(g->note[i].text);
     free(g->note);
-    vault_record_draft_free(&g->d);
+    give_room_back(g);
     buf_free(&g->tmp);
-    buf_free(&g->record);
     free(g->slot);
     free(g->put);
     free(g);
@@ -476,9 +510,8 @@ static void publish(struct vault_group *g, vault_group_fn *fn, void *arg)
     for (size_t i = 0; i < g->n_puts; i++)
         vault_put_recycle(g->put[i]);
     v->group = NULL;
-    rc = v->index_late ? -EAGAIN : vault_record_parse(buf_span(&g->record), &r);
-    if (rc == 0)
-        rc = vault_replay_apply(v, &r);
+    vault_record_own(&g->d, &g->head, g->record.data, &r);
+    rc = v->index_late ? -EAGAIN : vault_replay_apply(v, &r);
     v->index_late = rc != 0;
     if (rc == 0 && fn != NULL)
         rc = vault_replay_deliver(v, &r, g, fn, arg);

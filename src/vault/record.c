@@ -233,6 +233,21 @@ int vault_record_parse(struct span p, struct record *out)
     return 0;
 }
 
+void vault_record_own(const struct record_draft *d, const struct record_head *h, const uint8_t *p,
+                      struct record *out)
+{
+    size_t at = RECORD_HEAD;
+
+    out->head = *h;
+    out->base = p;
+    for (int s = 0; s < RECORD_SECTIONS; s++) {
+        at += 4 + 4; /* entries, bytes */
+        out->sec[s].n = d->n[s];
+        out->sec[s].c = cur_of(span_of(p + at, d->sec[s].len));
+        at += d->sec[s].len;
+    }
+}
+
 /* --- building --- */
 
 void vault_record_draft_init(struct record_draft *d)
@@ -330,14 +345,9 @@ int vault_record_add_id(struct record_draft *d, enum record_section s, const str
 
 int vault_record_add_leaf(struct record_draft *d, struct span leaf)
 {
-    struct buf *b = &d->sec[RECORD_LEAVES];
     int rc = entry_room(d, RECORD_LEAVES, 2 + leaf.n);
 
-    if (rc != 0)
-        return rc;
-    if (buf_put_u16(b, (uint16_t)leaf.n) || buf_put(b, leaf.p, leaf.n))
-        return -ENOMEM;
-    return 0;
+    return rc != 0 ? rc : buf_put_sized(&d->sec[RECORD_LEAVES], leaf);
 }
 
 int vault_record_add_note(struct record_draft *d, const struct record_note *n)

@@ -420,6 +420,8 @@ int vault_open(struct vault **out, const struct vault_config *c, struct vault_re
         v->cfg.segment_size = VAULT_SEGMENT_DEFAULT;
     (void)pthread_mutex_init(&v->lock, NULL);
     vault_record_draft_init(&v->waste);
+    vault_record_draft_init(&v->room.d);
+    buf_init(&v->room.record, RECORD_MAX + RECORD_ALIGN);
     o.v = v;
     rc = open_store(&o, e);
     free(o.no);
@@ -449,6 +451,8 @@ void vault_close(struct vault *v)
     vault_put_free_spares(v);
     vault_segment_close_all(v);
     vault_record_draft_free(&v->waste);
+    vault_record_draft_free(&v->room.d);
+    buf_free(&v->room.record);
     (void)pthread_mutex_destroy(&v->lock);
     free(v);
 }

@@ -54,6 +54,10 @@ struct vault {
     int missed;             /* why the last commit was not handed on; 0: it was */
     struct slot_memo *memo; /* while groups are delivered, which change no slot; NULL else */
     struct vault_group *group;
+    struct { /* of the last group, emptied */
+        struct record_draft d;
+        struct buf record;
+    } room;
 
     pthread_mutex_t lock;
     /* guarded: */

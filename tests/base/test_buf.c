@@ -111,6 +111,31 @@ static void integers_are_big_endian_both_ways(void **state)
     buf_free(&b);
 }
 
+static void sized_bytes_are_put_whole_or_not_at_all(void **state)
+{
+    static uint8_t big[UINT16_MAX + 1];
+    struct buf b;
+
+    buf_init(&b, 7);
+    assert_int_equal(buf_put_sized(&b, span_str("abc")), 0);
+    assert_int_equal(buf_put_sized(&b, span_of(NULL, 0)), 0);
+    assert_memory_equal(b.data, "\0\3abc\0\0", 7);
+    assert_int_equal(buf_put_sized(&b, span_of(NULL, 0)), -E2BIG);
+    assert_int_equal(b.len, 7);
+    buf_free(&b);
+    buf_init(&b, 3 * sizeof(big));
+    assert_int_equal(buf_put_sized(&b, span_of(big, sizeof(big))), -E2BIG);
+    assert_int_equal(b.len, 0);
+    assert_int_equal(buf_put_sized(&b, span_of(big, UINT16_MAX)), 0);
+    assert_int_equal(b.len, 2 + UINT16_MAX);
+    assert_memory_equal(b.data, "\xff\xff", 2);
+    reallocs_left = 0;
+    assert_int_equal(buf_put_sized(&b, span_of(big, UINT16_MAX)), -ENOMEM);
+    reallocs_left = -1;
+    assert_int_equal(b.len, 2 + UINT16_MAX);
+    buf_free(&b);
+}
+
 static void a_failed_read_does_not_advance(void **state)
 {
     struct cur c = cur_of(span_str("abc"));
@@ -176,6 +201,7 @@ int main(void)
         cmocka_unit_test(without_memory_the_buffer_stays_as_it_was),
         cmocka_unit_test(formatted_text_counts_against_the_maximum),
         cmocka_unit_test(integers_are_big_endian_both_ways),
+        cmocka_unit_test(sized_bytes_are_put_whole_or_not_at_all),
         cmocka_unit_test(a_failed_read_does_not_advance),
         cmocka_unit_test(lines_end_in_a_line_feed_or_are_refused),
         cmocka_unit_test(detached_bytes_belong_to_the_caller),
