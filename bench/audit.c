@@ -22,6 +22,7 @@
 #include "base/io.h"
 #include "betray/history.h"
 #include "claims/audit.h"
+#include "crypto/secret.h"
 #include "crypto/sha256.h"
 #include "events/leaf.h"
 #include "ledger/tlog_tiles.h"
@@ -125,6 +126,35 @@ static struct cost hashes(void)
         core_range_root(&note_crypto, &r, &h);
     }
     return measure_since(&begin);
+}
+
+/* Signature checks and nothing else: one thread, other keys, as long as a submitter's message is.
+ * The cost of so many. */
+static struct cost bare_checks(uint64_t n)
+{
+    enum { DIFFERENT = 2000, LONG = 300 };
+    static struct ed25519_pub pub[DIFFERENT];
+    static struct ed25519_sig sig[DIFFERENT];
+    static uint8_t text[DIFFERENT][LONG];
+    struct cost begin, c;
+    double each;
+
+    for (size_t i = 0; i < DIFFERENT && pub[i].b[0] + pub[i].b[1] + pub[i].b[2] == 0; i++) {
+        struct ed25519_key *key;
+
+        random_bytes(text[i], LONG);
+        if (ed25519_generate(&key) != 0 || ed25519_sign(key, text[i], LONG, &sig[i]) != 0)
+            measure_die("key", NULL);
+        ed25519_public(key, &pub[i]);
+        ed25519_free(key);
+    }
+    begin = measure_now();
+    for (size_t i = 0; i < DIFFERENT; i++)
+        if (__real_ed25519_verify(&pub[i], text[i], LONG, &sig[i]) != 0)
+            measure_die("a good signature does not verify", NULL);
+    c = measure_since(&begin);
+    each = (double)n / DIFFERENT;
+    return (struct cost){c.wall * each, c.cpu * each};
 }
 
 struct seen {
@@ -233,7 +263,7 @@ static void make(const char *dir, unsigned submissions)
         measure_die(dir, NULL);
 }
 
-enum { FULL, TABLES, LIMIT, RESUMED, BENCHES };
+enum { FULL, TABLES, LIMIT, BARE, RESUMED, BENCHES };
 
 static void print(struct bench *b, const struct seen *last, const struct seen *resumed)
 {
@@ -247,6 +277,10 @@ static void print(struct bench *b, const struct seen *last, const struct seen *r
                 (unsigned long long)last->signatures, last->verify, last->cost.cpu,
                 100 * last->verify / last->cost.cpu,
                 1e6 * last->verify / (double)(last->signatures > 0 ? last->signatures : 1));
+    measure_say(
+        b[BARE].name,
+        "peer: libsodium's verification alone, as often; the last audit got %.2f of the cores",
+        last->cost.cpu / last->cost.wall);
     measure_say(b[TABLES].name,
                 "ours with every signature check answered yes at once (the linker's "
                 "--wrap); the peer hashes with one thread, ours too");
@@ -270,6 +304,7 @@ int main(int argc, char **argv)
         [FULL] = {.name = "audit", .unit = "leaves", .by_cpu = true, .bar = 0.25},
         [TABLES] = {.name = "audit-tables", .unit = "leaves", .by_cpu = true, .bar = 0.25},
         [LIMIT] = {.name = "audit-limit", .unit = "leaves", .by_cpu = true},
+        [BARE] = {.name = "audit-signatures", .unit = "leaves", .by_cpu = true},
         [RESUMED] = {.name = "audit-resumed", .unit = "leaves", .by_cpu = true, .bar = 0.25}};
     char zrh[4096], mow[4096], trust[4096], early[SITES][4200];
     const char *dirs[SITES] = {zrh, mow}, *views[SITES] = {early[0], early[1]};
@@ -307,7 +342,8 @@ int main(int argc, char **argv)
         run(&resumed, t, dirs, key, buf_span(&state), NULL);
         skip = true;
         run(&tables, t, dirs, key, nothing, NULL);
-        b[FULL].ours[i] = b[LIMIT].ours[i] = full.cost;
+        b[FULL].ours[i] = b[LIMIT].ours[i] = b[BARE].ours[i] = full.cost;
+        b[BARE].peer[i] = bare_checks(full.signatures);
         b[TABLES].ours[i] = tables.cost;
         b[RESUMED].ours[i] = resumed.cost;
         b[LIMIT].peer[i].cpu += full.verify;

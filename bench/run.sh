@@ -130,7 +130,8 @@ if wanted start; then
     n=$(scaled 1000000)
     objects() { "$bin/bench-start" make "$1" "$n"; }
     made "site-$n" objects
-    measure start "$bin/bench-start" run "$data/site-$n" "$n" "$work"
+    measure start "$bin/bench-start" start "$data/site-$n" "$n"
+    measure rebuild "$bin/bench-start" rebuild "$data/site-$n" "$n"
 fi
 
 echo

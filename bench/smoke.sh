@@ -31,10 +31,12 @@ if "$bin/bench-ledger-check" "$tmp/ledger" 2000 >"$tmp/out" 2>&1; then
     exit 1
 fi
 "$bin/bench-audit" "$tmp/history" 20 >"$tmp/audit"
-expect "$tmp/audit" audit audit-resumed audit-tables audit-limit audit-memory
+expect "$tmp/audit" audit audit-resumed audit-tables audit-limit audit-signatures audit-memory
 "$bin/bench-start" make "$tmp/site" 500
-"$bin/bench-start" run "$tmp/site" 500 "$tmp" >"$tmp/start"
-expect "$tmp/start" start rebuild
+"$bin/bench-start" start "$tmp/site" 500 >"$tmp/start"
+expect "$tmp/start" start start-clean
+"$bin/bench-start" rebuild "$tmp/site" 500 >"$tmp/rebuild"
+expect "$tmp/rebuild" rebuild
 "$bin/bench-tls" "$tmp/authority.pem" 50 >"$tmp/tls"
 expect "$tmp/tls" tls-put tls-get tls-handshake
 mkdir "$tmp/corpus"

@@ -1,6 +1,6 @@
 /* bench-start make FOLDER OBJECTS: a site with so many objects of 300 bytes, closed in order.
- * bench-start run FOLDER OBJECTS WORK: how long its stores take to open after a death, and to be
- * made anew from the journal.
+ * bench-start start FOLDER OBJECTS: how long its stores take to open after a death, and after an
+ * end. bench-start rebuild FOLDER OBJECTS: and to be made anew from the journal.
  *
  * start: a child opens the site, commits some groups and ends without closing anything, as after
  * kill -9; then this process opens it as a keeper does: store, keys, catalog, ledger, vault (which
@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -190,29 +191,42 @@ static void die_at_work(const char *dir)
         measure_die("the process that dies at work", NULL);
 }
 
-static void start(const char *dir, struct bench *b)
+static struct cost opened(const char *dir, struct vault_report *r)
 {
-    struct vault_report r;
-    struct cost begin;
+    struct cost begin = measure_now(), c;
     struct site s;
 
-    for (b->n = 0; b->n < measure_rounds(3); b->n++) {
-        uint64_t leaves;
+    site_open(&s, dir, apply_note, r);
+    c = measure_since(&begin);
+    if (r->damaged != 0 || ledger_size(s.ledger) != vault_ledger_size(s.vault))
+        measure_die("the site did not open whole", NULL);
+    if (ledger_flush(s.ledger, NULL) != 0) /* a site publishes within a second */
+        measure_die("flush", NULL);
+    site_close(&s);
+    return c;
+}
 
+static void start(const char *dir, struct bench *dead, struct bench *clean)
+{
+    struct vault_report r, calm;
+    struct rusage used;
+
+    for (; dead->n < measure_rounds(3); dead->n++, clean->n++) {
         die_at_work(dir);
-        begin = measure_now();
-        site_open(&s, dir, apply_note, &r);
-        b->ours[b->n] = measure_since(&begin);
-        b->peer[b->n] = (struct cost){1, 1};
-        leaves = ledger_size(s.ledger);
-        if (r.clean || r.damaged != 0 || leaves != vault_ledger_size(s.vault))
-            measure_die("the site did not open as after a death", NULL);
-        site_close(&s);
+        dead->ours[dead->n] = opened(dir, &r);
+        clean->ours[clean->n] = opened(dir, &calm);
+        if (r.clean || !calm.clean)
+            measure_die("the site did not open as after a death, and then as after an end", NULL);
+        dead->peer[dead->n] = clean->peer[clean->n] = (struct cost){1, 1};
     }
-    measure_print(b);
-    measure_say(b->name, "%llu groups, %llu leaves; %.1f MB of the journal scanned",
+    measure_print(dead);
+    measure_print(clean);
+    measure_say(dead->name, "%llu groups, %llu leaves; %.1f MB of the journal scanned",
                 (unsigned long long)r.seq, (unsigned long long)r.ledger_size,
                 (double)r.scanned / 1e6);
+    measure_say(clean->name, "%.1f MB of the journal scanned", (double)calm.scanned / 1e6);
+    if (getrusage(RUSAGE_SELF, &used) == 0)
+        measure_say(dead->name, "%.1f MB resident at most", (double)used.ru_maxrss / 1024);
 }
 
 static struct cost read_segments(const char *dir, uint64_t *bytes)
@@ -279,6 +293,7 @@ int main(int argc, char **argv)
 {
     size_t objects = argc > 3 ? (size_t)strtoul(argv[3], NULL, 10) : 0;
     struct bench s = {.name = "start", .unit = "starts", .work = 1, .bar = 1};
+    struct bench c = {.name = "start-clean", .unit = "starts", .work = 1, .bar = 1};
     struct bench r = {.name = "rebuild", .unit = "objects", .by_cpu = true, .bar = 0.5};
 
     r.work = (double)objects;
@@ -286,11 +301,14 @@ int main(int argc, char **argv)
         make(argv[2], objects);
         return 0;
     }
-    if (argc == 5 && strcmp(argv[1], "run") == 0 && objects > 0) {
-        start(argv[2], &s);
+    if (argc == 4 && strcmp(argv[1], "start") == 0 && objects > 0) {
+        start(argv[2], &s, &c);
+        return 0;
+    }
+    if (argc == 4 && strcmp(argv[1], "rebuild") == 0 && objects > 0) {
         rebuild(argv[2], &r);
         return 0;
     }
-    (void)fprintf(stderr, "usage: bench-start make FOLDER OBJECTS | run FOLDER OBJECTS WORK\n");
+    (void)fprintf(stderr, "usage: bench-start make|start|rebuild FOLDER OBJECTS\n");
     return 2;
 }
