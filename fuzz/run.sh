@@ -14,7 +14,7 @@ CC=clang tests/setup.sh $dir -Dtests=false -Dfuzzers=true -Db_sanitize=address,u
     -Db_lundef=false || exit 3
 ninja --quiet -C $dir >$dir/build.log 2>&1 || { tail -n 40 $dir/build.log; exit 3; }
 
-read -r -d '' -a names <<<"${FUZZ_ONLY:-$(sed -n "s/^ *'\([a-z0-9_]*\)',$/\1/p" fuzz/meson.build)}"
+read -r -d '' -a names <<<"${FUZZ_ONLY:-$(sed -n "s/^ *'\([a-z0-9_]*\)'\(: '[^']*'\)*,$/\1/p" fuzz/meson.build)}"
 [ ${#names[@]} -gt 0 ] || { echo "fuzz: the table in fuzz/meson.build has no target"; exit 3; }
 for name in "${names[@]}"; do
     [ -x "$dir/fuzz/fuzz_$name" ] || { echo "fuzz: there is no target \"$name\""; exit 2; }

@@ -1,7 +1,10 @@
 /* Files that want to break scanners: cut, changed, glued together, bombs, headers of everything
  * with noise behind.  For each: one result, the engines live on, and the next good file gets its
- * verdict within five seconds.  $SOAK_ROUNDS (200) files; the seed is told and can be given in
- * $HOSTILE_SEED.  Arguments: walk, yara, clamav. */
+ * verdict within five seconds.  Where the kernel lets root watch (watch.h), it is seen from outside
+ * that no process of the engines does anything that is not its work.  $HOSTILE_CORPUS: folders of
+ * more files to begin from, colons between (what ends in .uu is decoded).  $HOSTILE_KEEP: a folder
+ * for what killed a child, took all its time or made ClamAV complain.  $SOAK_ROUNDS (200) files;
+ * the seed is told and can be given in $HOSTILE_SEED.  Arguments: walk, yara, clamav. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,9 +16,11 @@
 
 #include "line_rig.h"
 #include "boxes.h"
+#include "jail/jail.h"
+#include "watch.h"
 
 #define SAMPLES "/usr/share/clamav-testfiles"
-#define SEEDS_MAX 160
+#define SEEDS_MAX 8192
 #define FILE_MAX_ ((size_t)4 << 20)
 #define BATCH 16
 
@@ -24,6 +29,7 @@ static struct line_rig rig;
 static struct buf seed[SEEDS_MAX];
 static size_t seeds;
 static uint64_t state_;
+static struct watch *watch; /* NULL: nobody watches */
 
 static uint64_t number(const char *name, uint64_t otherwise)
 {
@@ -54,6 +60,69 @@ static struct buf *new_seed(void)
     return &seed[seeds++];
 }
 
+/* One line of uuencode: its first byte is the number of bytes. */
+static void uu_line(struct buf *out, struct span line)
+{
+    size_t n = line.n > 0 ? (line.p[0] - 32u) & 63u : 0;
+
+    for (size_t at = 1; n > 0 && at + 4 <= line.n; at += 4) {
+        uint32_t v = 0;
+
+        for (size_t i = 0; i < 4; i++)
+            v = v << 6 | ((line.p[at + i] - 32u) & 63u);
+        for (size_t i = 0; i < 3 && n > 0; i++, n--)
+            (void)!buf_putc(out, (int)(v >> (16 - 8 * i) & 255));
+    }
+}
+
+static void uu_decode(struct buf *b)
+{
+    struct cur c = cur_of(buf_span(b));
+    struct span line;
+    struct buf out;
+    bool inside = false;
+
+    buf_init(&out, FILE_MAX_);
+    while (cur_line(&c, &line) == 0) {
+        if (inside && span_is(line, "end"))
+            break;
+        if (inside)
+            uu_line(&out, line);
+        inside |= line.n > 6 && memcmp(line.p, "begin ", 6) == 0;
+    }
+    buf_free(b);
+    *b = out;
+}
+
+static int take_seed(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    size_t n = strlen(path);
+    struct buf *b;
+
+    (void)at;
+    if (type != FTW_F || st->st_size == 0 || st->st_size > (off_t)FILE_MAX_ || seeds == SEEDS_MAX)
+        return 0;
+    b = new_seed();
+    if (io_read_file(AT_FDCWD, path, b) != 0) {
+        buf_free(b);
+        seeds--;
+        return 0;
+    }
+    if (n > 3 && strcmp(path + n - 3, ".uu") == 0)
+        uu_decode(b);
+    return 0;
+}
+
+static void take_corpus(void)
+{
+    const char *list = getenv("HOSTILE_CORPUS");
+    char *copy = list == NULL ? NULL : strdup(list), *rest = copy, *folder;
+
+    while (rest != NULL && (folder = strsep(&rest, ":")) != NULL)
+        (void)nftw(folder, take_seed, 16, FTW_PHYS);
+    free(copy);
+}
+
 static void make_seeds(void)
 {
     static uint8_t noise[5000];
@@ -78,6 +147,8 @@ static void make_seeds(void)
     }
     box(new_seed(), "zip", "zeros", span_of(zeros, sizeof(zeros)));
     box(new_seed(), "xz", "zeros", span_of(zeros, sizeof(zeros)));
+    take_corpus();
+    print_message("%zu files to begin from\n", seeds);
 }
 
 /* --- making one --- */
@@ -175,6 +246,13 @@ static void keep(const struct buf *file, enum verdict_reason why, uint64_t numbe
     assert_int_equal(io_replace_file(AT_FDCWD, path, file->data, file->len, 0644), 0);
 }
 
+static void turn(void)
+{
+    line_rig_turn(&rig);
+    if (watch != NULL)
+        watch_turn(watch);
+}
+
 static void submit(struct buf *files, unsigned n)
 {
     struct detect_batch *b = NULL;
@@ -187,7 +265,34 @@ static void submit(struct buf *files, unsigned n)
             memcpy(where, files[i].data, files[i].len);
     }
     while (detect_line_submit(rig.line, b) == -EAGAIN)
-        line_rig_turn(&rig);
+        turn();
+}
+
+static void next(struct detect_line_result *r)
+{
+    mono_ms until = clock_mono() + 120000;
+
+    while (detect_line_next(rig.line, r) == 0) {
+        turn();
+        if (clock_mono() > until)
+            fail_msg("no result: %s", detect_line_trouble(rig.line));
+    }
+}
+
+static void nobody_has_escaped(void)
+{
+    struct watch_counts n;
+
+    if (watch == NULL)
+        return;
+    n = watch_end(watch);
+    print_message("watched: %llu calls of %llu children, %u refused, %u escapes, %u reports lost\n",
+                  n.calls, n.children, n.refused, n.escapes, n.lost);
+    if (n.escapes > 0)
+        fail_msg("%u escapes, the first: %s", n.escapes, n.first);
+    assert_int_equal(n.refused, 0);
+    assert_int_equal(n.lost, 0);
+    assert_true(n.children > 0 && n.calls > n.children);
 }
 
 static void nothing_is_lost_and_the_next_file_is_unaffected(void **state)
@@ -211,7 +316,7 @@ static void nothing_is_lost_and_the_next_file_is_unaffected(void **state)
             hostile(&file[n]);
         submit(file, n);
         for (unsigned i = 0; i < n; i++) {
-            line_rig_next(&rig, &r);
+            next(&r);
             assert_int_equal(r.cookie, i); /* each once, in order */
             assert_false(r.lost);
             count[r.finding.verdict]++;
@@ -228,6 +333,7 @@ static void nothing_is_lost_and_the_next_file_is_unaffected(void **state)
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(rig.proc[i].pid, pid[i]); /* no engine had to be started again */
     assert_int_equal(detect_line_counts(rig.line).engines_lost, 0);
+    nobody_has_escaped();
     print_message("%u malicious, %u incomplete, %u clean;", count[VERDICT_MALICIOUS],
                   count[VERDICT_INCOMPLETE], count[VERDICT_CLEAN]);
     for (unsigned i = 1; i < REASONS; i++)
@@ -242,6 +348,8 @@ static int set_up(void **state)
     static const struct detect_limits limits = {
         .file_ms = 10000, .member_bytes = 16 << 20, .members = 1000, .depth = 12};
 
+    struct err e = ERR_INIT;
+
     (void)state;
     state_ = number("HOSTILE_SEED", (uint64_t)clock_mono());
     print_message("HOSTILE_SEED=%llu\n", (unsigned long long)state_);
@@ -250,12 +358,17 @@ static int set_up(void **state)
     line_rig_marker(&rig);
     line_rig_start(&rig, &limits);
     make_seeds();
+    if (jail_is_sanitized() || watch_open(&watch, &e) != 0)
+        print_message("not watched: %s\n", err_text(&e));
+    for (size_t i = 0; i < 3 && watch != NULL; i++)
+        watch_engine(watch, rig.proc[i].pid, strcmp(rig.names[i], "clamav") == 0);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
+    watch_close(watch);
     line_rig_stop(&rig);
     rig_remove(rig.folder);
     for (size_t i = 0; i < seeds; i++)

@@ -186,12 +186,93 @@ static void new_rules_come_while_it_runs_and_bad_ones_change_nothing(void **stat
     audit_free(a);
 }
 
+/* Processes of the engine whose executable ends so: its warden outside, and the server. */
+static size_t engine_processes(const char *name, pid_t *out, size_t max)
+{
+    pid_t all[64];
+    size_t n = rig_processes(r, RIG_ZRH, all, ARRAY_LEN(all)), k = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        char path[32], exe[512];
+        ssize_t len;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/exe", all[i]);
+        len = readlink(path, exe, sizeof(exe) - 1);
+        exe[len > 0 ? len : 0] = '\0';
+        if (strlen(exe) >= strlen(name) && strcmp(exe + strlen(exe) - strlen(name), name) == 0 &&
+            k < max)
+            out[k++] = all[i];
+    }
+    return k;
+}
+
+static void wait_until_out(size_t files)
+{
+    struct pm_admin ask = {.what = ADMIN_STATUS};
+    char text[1024], want[48];
+
+    (void)snprintf(want, sizeof(want), "at the engine %zu\n", files);
+    for (int i = 0; i < 1200; i++) {
+        assert_int_equal(rig_admin(r, RIG_ZRH, &ask, NULL, NULL, text), 0);
+        if (strstr(text, want) != NULL)
+            return;
+        (void)usleep(50000);
+    }
+    fail_msg("the files did not go to the engine: %s", text);
+}
+
+/* SIGKILL while it has the files: each is scanned again, and has one verdict in the ledger. */
+static void an_engine_killed_with_files_in_hand_costs_no_verdict_and_gives_none_twice(void **state)
+{
+    static const char *const engines[] = {"glarus-engine-walk", "glarus-engine-yara",
+                                          "glarus-engine-clamav"};
+    enum { FILES = 3 };
+    uint64_t before = rig_metric(r, RIG_ZRH, "site_scans_total"), scans = 0;
+    struct rig_state st;
+    struct audit *a;
+
+    (void)state;
+    for (size_t k = 0; k < ARRAY_LEN(engines); k++) {
+        struct rig_sub sub[FILES];
+        pid_t pid[8];
+        size_t n = engine_processes(engines[k], pid, ARRAY_LEN(pid));
+        char text[64];
+
+        if (n == 0)
+            continue; /* the sanitizers' run has not all */
+        for (size_t i = 0; i < n; i++)
+            assert_int_equal(kill(pid[i], SIGSTOP), 0);
+        for (size_t i = 0; i < FILES; i++) {
+            (void)snprintf(text, sizeof(text), "killed %s %zu", engines[k], i);
+            rig_sub_new(r, &sub[i], "CH");
+            rig_submit(r, RIG_ZRH, &sub[i], span_str(text), "text", NULL);
+        }
+        wait_until_out(FILES);
+        for (size_t i = 0; i < n; i++)
+            assert_int_equal(kill(pid[i], SIGKILL), 0);
+        for (size_t i = 0; i < FILES; i++) {
+            rig_await(r, RIG_ZRH, &sub[i], "scanned", &st);
+            assert_string_equal(st.verdict, "clean");
+            rig_sub_free(&sub[i]);
+        }
+        assert_int_not_equal(engine_processes(engines[k], pid, ARRAY_LEN(pid)), 0);
+        scans += FILES;
+    }
+    assert_true(scans >= FILES);
+    rig_settle(r, RIG_ZRH);
+    assert_int_equal(rig_metric(r, RIG_ZRH, "site_scans_total"), before + scans);
+    a = rig_audit(r);
+    rig_proved(a, "detect.explained", 44 + 2 + 3 + scans, 0);
+    audit_free(a);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_test_file_is_malicious_with_what_it_held),
         cmocka_unit_test(the_same_bytes_are_not_scanned_again),
         cmocka_unit_test(new_rules_come_while_it_runs_and_bad_ones_change_nothing),
+        cmocka_unit_test(an_engine_killed_with_files_in_hand_costs_no_verdict_and_gives_none_twice),
     };
 
     rig_args(argc, argv);
