@@ -3,7 +3,9 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <iconv.h>
 #include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -525,6 +527,18 @@ bool formats_open(struct walk *w, struct span content, uint32_t parent, uint32_t
 
 /* --- warming up --- */
 
+/* An lha archive says in which of 65,536 code pages its names are, and glibc loads a module for
+ * each it knows.  They stay open: a module that nobody has open is unloaded.  About 50 ms, 7 MB. */
+static void load_code_pages(void)
+{
+    char name[16];
+
+    for (unsigned i = 0; i < 65536; i++) {
+        (void)snprintf(name, sizeof(name), "CP%u", i);
+        (void)!iconv_open("UTF-8", name);
+    }
+}
+
 void formats_warm_up(void)
 {
     static const char sample[] = "a sample that is no archive";
@@ -536,6 +550,7 @@ void formats_warm_up(void)
     tzset();
     (void)mktime(&tm);
     (void)setlocale(LC_CTYPE, "C.UTF-8");
+    load_code_pages();
     if (a != NULL) {
         (void)archive_read_support_format_all(a);
         (void)archive_read_support_filter_all(a);

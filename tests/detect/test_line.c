@@ -233,6 +233,68 @@ static void what_an_archive_calls_no_file_is_not_passed_over(void **state)
     rig_remove(h.folder);
 }
 
+static uint16_t crc16_of(const char *p, size_t n) /* of lha: x^16 + x^15 + x^2 + 1, reflected */
+{
+    uint16_t c = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        c ^= (uint8_t)p[i];
+        for (int k = 0; k < 8; k++)
+            c = (uint16_t)((c & 1) != 0 ? c >> 1 ^ 0xa001 : c >> 1);
+    }
+    return c;
+}
+
+/* An lha archive of one stored file, whose name is in the code page it says (header of level 2). */
+static size_t lha(uint8_t out[128], uint32_t code_page, const char *content)
+{
+    size_t n = strlen(content), head = 26 + 5 + 7 + 7;
+    uint16_t crc = crc16_of(content, n);
+    uint8_t *p = out;
+
+    memset(out, 0, 128);
+    p[0] = (uint8_t)head;
+    memcpy(p + 2, "-lh0-", 5);
+    p[7] = p[11] = (uint8_t)n;
+    p[19] = 0x20;
+    p[20] = 2;
+    p[21] = (uint8_t)crc;
+    p[22] = (uint8_t)(crc >> 8);
+    p[23] = 'M';
+    p[24] = 5; /* the next extension: size; kind, data: the header's CRC, to be filled in */
+    p[29] = 7;
+    p[31] = 0x46;
+    for (size_t i = 0; i < 4; i++)
+        p[32 + i] = (uint8_t)(code_page >> 8 * i);
+    p[36] = 7;
+    memcpy(p + 38, "\1name", 5);
+    crc = crc16_of((const char *)p, head);
+    p[27] = (uint8_t)crc;
+    p[28] = (uint8_t)(crc >> 8);
+    memcpy(p + head, content, n);
+    return head + n + 1; /* a zero: no more files */
+}
+
+/* Who reads the name loads that code page's module, and cannot from inside a jail. */
+static void names_in_any_code_page_are_read(void **state)
+{
+    static const uint32_t pages[] = {932, 936, 437, 1251, 949, 65001, 12345, 99999999, 0xffffffff};
+    struct detect_line_result r;
+    uint8_t file[128];
+
+    (void)state;
+    detect_line_result_init(&r);
+    for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
+        size_t n = lha(file, pages[i], "harmless");
+
+        line_rig_scan(&rig, span_of(file, n), &r);
+        if (r.finding.reason == REASON_CRASH || (i < 6 && r.members != 1))
+            fail_msg("code page %u: %s(%s), %u members", pages[i], verdict_word(r.finding.verdict),
+                     verdict_reason_word(r.finding.reason), r.members);
+    }
+    detect_line_result_done(&r);
+}
+
 static bool a_member_is_bad(const struct detect_line_result *r)
 {
     struct tree_member m;
@@ -907,6 +969,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_stands_behind_the_end_is_looked_at),
         cmocka_unit_test(what_an_archive_calls_no_file_is_not_passed_over),
         cmocka_unit_test(every_tree_of_an_image_is_looked_at),
+        cmocka_unit_test(names_in_any_code_page_are_read),
         cmocka_unit_test(an_encrypted_member_is_incomplete_unless_its_password_is_known),
         cmocka_unit_test(deeper_than_the_budget_is_incomplete),
         cmocka_unit_test(more_members_than_the_budget_are_incomplete),
