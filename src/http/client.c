@@ -88,7 +88,7 @@ static int give(struct transfer *t, const char *p, size_t n)
         return -E2BIG;
     t->taken += n;
     if ((rc = t->call.take(p, n, t->call.take_arg)) != 0 && rc != -E2BIG)
-        (void)err_set(&t->result.err, rc, "%s: the receiver refused the answer", t->name);
+        (void)err_sys(&t->result.err, rc, "%s: keeping the answer", t->name);
     return rc;
 }
 

@@ -15,7 +15,7 @@
 #include "updates/tuf_updater.h"
 
 #define REPO_KEYS 16
-#define REPO_FILES 400
+#define REPO_FILES 1100
 #define REPO_SAFE "2999-01-01T00:00:00Z"
 #define REPO_PAST "2001-01-01T00:00:00Z"
 #define REPO_URL "http://repo.example/metadata/"

@@ -167,12 +167,14 @@ static int refuse(const void *p, size_t n, void *arg)
 
 static void what_the_sink_says_is_returned(void **state)
 {
+    struct err e = ERR_INIT;
     char url[100];
 
     (void)state;
     web_start(&web, answer, NULL);
     (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/ok", web.port);
-    assert_int_equal(fetch.get(fetch.ctx, url, 100, refuse, NULL, NULL), -ENOSPC);
+    assert_int_equal(fetch.get(fetch.ctx, url, 100, refuse, NULL, &e), -ENOSPC);
+    assert_non_null(strstr(err_text(&e), "No space left"));
     web_stop(&web);
 }
 

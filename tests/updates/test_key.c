@@ -11,7 +11,9 @@
 #include "crypto/sha256.h"
 #include "updates/tuf_key.h"
 
-#define MESSAGE "the message"
+#include "../crypto/vectors_pubkey.h"
+
+#define SAID "the message"
 
 static struct ed25519_key *pair(int i)
 {
@@ -49,7 +51,7 @@ static void sign(char hex[129], int i)
     struct ed25519_key *k = pair(i);
     struct ed25519_sig s;
 
-    assert_int_equal(ed25519_sign(k, MESSAGE, strlen(MESSAGE), &s), 0);
+    assert_int_equal(ed25519_sign(k, SAID, strlen(SAID), &s), 0);
     ed25519_free(k);
     text_hex(hex, s.b, 64);
 }
@@ -97,7 +99,7 @@ static int count(const struct listed *l, size_t n, size_t *usable)
     if (usable != NULL)
         *usable = tuf_keys_usable(k);
     for (s.threshold = 1; s.threshold <= 8; s.threshold++)
-        if (tuf_signers_verify(&s, k, span_str(MESSAGE), sigs, n_sigs, "x", NULL) == 0)
+        if (tuf_signers_verify(&s, k, span_str(SAID), sigs, n_sigs, "x", NULL) == 0)
             met = (int)s.threshold;
     tuf_keys_free(k);
     json_decref(o);
@@ -186,6 +188,72 @@ static void keys_taken_away_are_noticed_by_what_they_are(void **state)
     buf_free(&keys);
 }
 
+/* A key of openssl's, listed as keytype and scheme say; 1 if its signature counts. */
+static int pem_counts(const char *keytype, const char *scheme, const char *pem, const char *sig)
+{
+    struct buf canonical, json;
+    char id[65];
+    const char *keyids[] = {id};
+    struct tuf_signers s = {keyids, 1, 1};
+    struct tuf_signature one = {id, sig};
+    struct tuf_keys *k;
+    struct digest d;
+    json_t *o;
+    int rc;
+
+    buf_init(&canonical, 10000);
+    buf_init(&json, 10000);
+    assert_int_equal(
+        buf_printf(&canonical,
+                   "{\"keytype\":\"%s\",\"keyval\":{\"public\":\"%s\"},\"scheme\":\"%s\"}", keytype,
+                   pem, scheme),
+        0);
+    sha256_of(canonical.data, canonical.len, &d);
+    text_digest(id, &d);
+    assert_int_equal(buf_printf(&json, "{\"%s\":", id), 0);
+    for (size_t i = 0; i < canonical.len; i++) /* a line feed is raw in canonical JSON alone */
+        assert_int_equal(canonical.data[i] == '\n' ? buf_puts(&json, "\\n")
+                                                   : buf_putc(&json, canonical.data[i]),
+                         0);
+    assert_int_equal(buf_putc(&json, '}'), 0);
+    assert_non_null(o = json_loads(buf_str(&json), 0, NULL));
+    assert_int_equal(tuf_keys_parse(&k, o, NULL), 0);
+    rc = tuf_signers_verify(&s, k, span_str(MESSAGE), &one, 1, "x", NULL);
+    tuf_keys_free(k);
+    json_decref(o);
+    buf_free(&canonical);
+    buf_free(&json);
+    return rc == 0;
+}
+
+static void keys_in_pem_count_by_keytype_and_scheme(void **state)
+{
+    static const struct {
+        const char *keytype, *scheme, *pem, *sig;
+        int counts;
+    } rows[] = {
+        {"ecdsa", "ecdsa-sha2-nistp256", PEM_P256, SIG_P256, 1},
+        {"ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", PEM_P256, SIG_P256, 1},
+        {"rsa", "rsassa-pss-sha256", PEM_RSA, SIG_RSA32, 1},
+        {"rsa", "rsassa-pss-sha256", PEM_RSA, SIG_RSAMAX, 1},
+        {"rsa", "rsassa-pss-sha256", PEM_RSA, SIG_RSAV15, 0},
+        {"rsa", "rsassa-pkcs1v15-sha256", PEM_RSA, SIG_RSAV15, 0},
+        {"rsa", "ecdsa-sha2-nistp256", PEM_P256, SIG_P256, 0},
+        {"ecdsa", "rsassa-pss-sha256", PEM_RSA, SIG_RSA32, 0},
+        {"ecdsa", "ecdsa-sha2-nistp384", PEM_P256, SIG_P256, 0},
+        {"ecdsa", "ecdsa-sha2-nistp256", PEM_P384, SIG_P256, 0},
+        {"ecdsa", "ecdsa-sha2-nistp256", "04abcd", SIG_P256, 0},
+        {"ed25519", "ed25519", PEM_P256, SIG_P256, 0},
+        {"ecdsa", "ecdsa-sha2-nistp256", PEM_P256, SIG_P256 "00", 0},
+        {"ecdsa", "ecdsa-sha2-nistp256", PEM_P256, "", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (pem_counts(rows[i].keytype, rows[i].scheme, rows[i].pem, rows[i].sig) != rows[i].counts)
+            fail_msg("row %zu", i);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +262,7 @@ int main(void)
         cmocka_unit_test(a_key_whose_keyid_is_not_its_hash_is_of_no_use),
         cmocka_unit_test(a_scheme_of_tomorrow_does_not_shut_us_out),
         cmocka_unit_test(a_signature_that_is_no_hexadecimal_only_does_not_count),
+        cmocka_unit_test(keys_in_pem_count_by_keytype_and_scheme),
         cmocka_unit_test(keys_taken_away_are_noticed_by_what_they_are),
     };
 

@@ -103,6 +103,17 @@ static void a_chain_of_roots_is_followed_link_by_link(void **state)
     assert_string_equal(stored(), "6 1 1 1");
 }
 
+static void so_many_roots_in_one_update_and_no_more(void **state)
+{
+    (void)state;
+    for (int i = 0; i < TUF_MAX_ROOTS + 5; i++)
+        repo_root(&r);
+    assert_int_equal(repo_refresh(&r, NULL), 0);
+    assert_int_equal(repo_stored(&r, "root.json"), 1 + TUF_MAX_ROOTS);
+    must_refresh();
+    assert_int_equal(repo_stored(&r, "root.json"), 1 + TUF_MAX_ROOTS + 5);
+}
+
 static void an_expired_root_between_others_is_no_failure(void **state)
 {
     (void)state;
@@ -731,6 +742,7 @@ int main(void)
         TEST(without_consistent_snapshots_names_have_no_version),
         TEST(what_is_stored_is_what_was_received),
         TEST(a_chain_of_roots_is_followed_link_by_link),
+        TEST(so_many_roots_in_one_update_and_no_more),
         TEST(an_expired_root_between_others_is_no_failure),
         TEST(fields_of_tomorrow_are_signed_and_read_over),
         TEST(hashes_and_lengths_that_are_right_are_accepted),
