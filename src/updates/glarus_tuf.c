@@ -130,6 +130,8 @@ static int run(const struct request *r, int n, char **words, struct err *e)
     bool init = strcmp(command, "init") == 0, get = strcmp(command, "download") == 0;
     int rc;
 
+    if (n == 0)
+        return err_set(e, -EINVAL, "needs init, refresh or download; see glarus-tuf --help");
     if (!init && !get && strcmp(command, "refresh") != 0)
         return err_set(e, -EINVAL, "\"%s\" is not init, refresh or download; see glarus-tuf --help",
                        command);

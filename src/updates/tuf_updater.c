@@ -37,10 +37,13 @@ static int to_buf(const void *p, size_t n, void *arg)
 static int fetch(struct tuf_updater *u, const char *role, int64_t version, uint64_t max,
                  struct buf *b, struct err *e)
 {
+    char number[24] = ""; /* for messages */
     struct buf url;
     const char *text;
     int rc;
 
+    if (version != 0)
+        (void)snprintf(number, sizeof(number), " %" PRId64, version);
     buf_init(b, (size_t)max);
     buf_init(&url, strlen(u->url) + 4 * TUF_BIN_NAME_SIZE);
     rc = buf_puts(&url, u->url);
@@ -55,7 +58,7 @@ static int fetch(struct tuf_updater *u, const char *role, int64_t version, uint6
     if (rc != 0)
         (void)err_sys(e, rc, "%.80s", role);
     else if ((rc = u->fetch.get(u->fetch.ctx, text, max, to_buf, b, e)) != 0)
-        (void)err_prefix(e, "%.80s.json%s", role, version != 0 ? " of that version" : "");
+        (void)err_prefix(e, "%.80s%s", role, number);
     buf_free(&url);
     return rc;
 }
