@@ -89,6 +89,7 @@ static void keys_of_another_kind_or_size_are_refused(void **state)
         {PUBKEY_ECDSA_P256_SHA256, PEM_ED},
         {PUBKEY_RSA_PSS_SHA256, PEM_P256},
         {PUBKEY_RSA_PSS_SHA256, PEM_RSA1024},
+        {PUBKEY_RSA_PSS_SHA256, PEM_RSAPSS},
         {PUBKEY_RSA_PSS_SHA256, ""},
         {PUBKEY_RSA_PSS_SHA256, "-----BEGIN PUBLIC KEY-----\n"},
         {PUBKEY_RSA_PSS_SHA256, " " PEM_RSA},

@@ -38,6 +38,17 @@
     "-----BEGIN PUBLIC KEY-----\n"                                                                 \
     "MCowBQYDK2VwAyEAUwN8IstXUajvM/eKCxYgQFTmvhco7PL2/tVRgiXSwN8=\n"                               \
     "-----END PUBLIC KEY-----\n"
+/* openssl genpkey -algorithm RSA-PSS: the same numbers under another name (id-RSASSA-PSS) */
+#define PEM_RSAPSS                                                                                 \
+    "-----BEGIN PUBLIC KEY-----\n"                                                                 \
+    "MIIBIDALBgkqhkiG9w0BAQoDggEPADCCAQoCggEBAKAt5xL+oAF4lY7A+1djdnqY\n"                           \
+    "YfNkBhUjbxh/1BHObefWF3105v6aiMHvj8PLry568onUUr1mJyGtuGcUNeC8XGOA\n"                           \
+    "MTH0wpc+WPpNu47/Mfo0zTQbWkXcB3LAKs1guBvZG4d4ACoaJ1Z7hZKX3g0ggySb\n"                           \
+    "QXI/wYFVRAMivwcnb6MPA3zKjKo4rmFpRILQTnl+HZAXnpopI3OWISPAJQSvF4/U\n"                           \
+    "ICEaG6t9g4eq9IkywE4uZARDHyWJH2jNc+jYwB/UwnsPpgxkTf30z/oGzA3ZCbuX\n"                           \
+    "fbAXQ4R7dRsmXM68PQKTsnI/t03bbMWJ1DahGQA12pwiDXGZvOVfB8bRpuf6U8cC\n"                           \
+    "AwEAAQ==\n"                                                                                   \
+    "-----END PUBLIC KEY-----\n"
 #define SIG_P256                                                                                   \
     "3045022100adfe49008bdda173ffb86de8da87939b2c198e4a2ef67dcd6bdba32d47b5adab02203473196cda"     \
     "96f4d3de5f8d95e9b06880b9ff78e382520ede613d1a0e121c4c2c"
