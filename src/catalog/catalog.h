@@ -28,7 +28,7 @@ void catalog_close(struct catalog *c); /* rolls back an open batch; NULL is fine
  * faster, and worth nothing before catalog_ready.  Until then there is neither log nor sync, all
  * batches are one, a batch that is rolled back spoils it, and what asks by anything but identifiers
  * is slow.  After a failure, a kill or a power cut: remove the file.  catalog_ready sorts its
- * indexes (in memory, about 60 bytes a row), makes it durable and opens it for use; -EINVAL: it is
+ * indexes (in memory, about 100 bytes a row), makes it durable and opens it for use; -EINVAL: it is
  * spoilt. */
 MUST_CHECK int catalog_open_fresh(struct catalog **out, const char *path, struct err *e);
 MUST_CHECK int catalog_ready(struct catalog *c, struct err *e);
