@@ -455,6 +455,40 @@ static void a_rebuild_delivers_everything_that_lives(void **state)
     assert_int_equal(tail.leaves, 1);
 }
 
+static void an_index_that_lags_gets_what_it_lacks_and_no_more(void **state)
+{
+    struct fixture *f = *state;
+    struct vault_index *old;
+    struct id128 ref;
+    struct vault_slot_row row;
+    uint64_t seq;
+
+    assert_int_equal(fixture_store(f, 1, "one", 3, NULL), 0);
+    assert_int_equal(fixture_store(f, 2, "two", 3, NULL), 0);
+    old = f->index;
+    f->index = NULL;
+    fixture_close(f);
+    assert_int_equal(fixture_open(f), 0); /* with another */
+    assert_int_equal(fixture_store(f, 3, "three", 5, NULL), 0);
+    assert_int_equal(fixture_destroy(f, 1), 0);
+    assert_int_equal(fixture_turn(f), 0);
+    assert_int_equal(fixture_store(f, 4, "four", 4, NULL), 0);
+    seq = vault_seq(f->v);
+    fixture_close(f);
+
+    fixture_id(&ref, 2); /* would come back if its group were applied again */
+    assert_int_equal(old->ops->find_slot(old, &ref, &row), 0);
+    assert_int_equal(old->ops->drop_slot(old, &ref), 0);
+    f->index = old;
+    assert_int_equal(fixture_open(f), 0);
+    assert_int_equal(old->ops->applied(old, &seq), 0);
+    assert_int_equal(seq, vault_seq(f->v));
+    assert_int_equal(fixture_check(f, 1, "one", 3), -ENOENT);
+    assert_int_equal(fixture_check(f, 2, "two", 3), -ENOENT);
+    assert_int_equal(fixture_check(f, 3, "three", 5), 0);
+    assert_int_equal(fixture_check(f, 4, "four", 4), 0);
+}
+
 static int seal_inside(void *arg, const struct vault_group_view *g)
 {
     struct fixture *f = arg;
@@ -520,6 +554,7 @@ static void what_is_out_of_order_is_refused(void **state)
 static void aborted_and_doubled_bytes_are_reclaimed(void **state)
 {
     struct fixture *f = *state;
+    struct vault_group *g;
     struct vault_put *p;
     uint8_t *b = malloc(200000);
     uint64_t bytes;
@@ -533,6 +568,8 @@ static void aborted_and_doubled_bytes_are_reclaimed(void **state)
     assert_int_equal(vault_put_begin(&p, f->v), 0);
     assert_int_equal(vault_put_append(p, b, 100000), 0); /* one chunk is out */
     vault_put_abort(p);
+    assert_int_equal(vault_group_begin(&g, f->v), 0); /* would have said so */
+    vault_group_abort(g);
     assert_int_equal(fixture_store(f, 3, "x", 1, NULL), 0);
     assert_int_equal(vault_reclaim(f->v, 100, &bytes, &f->e), 0);
     assert_int_equal(bytes, (200000 + 4 * 16) + (65536 + 16));
@@ -599,6 +636,7 @@ int main(void)
         T(a_commit_shows_what_a_replay_would),
         T(a_checkpoint_does_not_pass_a_chunk_that_is_not_durable),
         T(a_rebuild_delivers_everything_that_lives),
+        T(an_index_that_lags_gets_what_it_lacks_and_no_more),
         T(the_committer_sees_its_group_and_may_seal),
         T(what_is_out_of_order_is_refused),
         T(aborted_and_doubled_bytes_are_reclaimed),
