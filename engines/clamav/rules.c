@@ -202,9 +202,14 @@ static int set_up(struct rules *r, const struct detect_rules *m)
         {CL_ENGINE_MAX_RECURSION, m->depth + 1},
         {CL_ENGINE_MAX_FILES, m->members},
         {CL_ENGINE_MAX_SCANTIME, 0}, /* the server's clock kills */
-        {CL_ENGINE_MAX_EMBEDDEDPE, 100 * MIB},
-        {CL_ENGINE_MAX_HTMLNORMALIZE, 100 * MIB},
-        {CL_ENGINE_MAX_SCRIPTNORMALIZE, 100 * MIB},
+        /* beyond these it looks less closely, and says nothing of it: they are no limits here */
+        {CL_ENGINE_MAX_EMBEDDEDPE, DETECT_FILE_BYTES - 1},
+        {CL_ENGINE_MAX_HTMLNORMALIZE, DETECT_FILE_BYTES - 1},
+        {CL_ENGINE_MAX_HTMLNOTAGS, DETECT_FILE_BYTES - 1},
+        {CL_ENGINE_MAX_SCRIPTNORMALIZE, DETECT_FILE_BYTES - 1},
+        {CL_ENGINE_MAX_ZIPTYPERCG, DETECT_FILE_BYTES - 1},
+        {CL_ENGINE_PCRE_MAX_FILESIZE, DETECT_FILE_BYTES - 1},
+        {CL_ENGINE_MAX_PARTITIONS, m->members},
         {CL_ENGINE_DISABLE_CACHE, 1},
         {CL_ENGINE_DISABLE_PE_CERTS, 1}, /* a signature makes nothing trusted here */
         {CL_ENGINE_KEEPTMP, 0},

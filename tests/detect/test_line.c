@@ -682,6 +682,43 @@ static void what_a_child_leaves_is_gone_before_the_next(void **state)
     stop(&h);
 }
 
+/* ClamAV has limits beyond which it looks less closely and says nothing: text without its tags is
+ * looked at in HTML up to 8 MiB, unless it is told otherwise. */
+static void a_large_page_is_looked_at_like_a_small_one(void **state)
+{
+    struct line_rig h = {.names = {"clamav"}, .paths = {clamav}, .n = 1};
+    struct detect_limits wide = limits;
+    struct detect_line_result r;
+    char text[128], hex[65];
+
+    (void)state;
+    wide.member_bytes = 64 << 20;
+    line_rig_marker(&h);
+    text_hex(hex, (const uint8_t *)h.marker, 32);
+    /* 3: normalized HTML; between the halves stands less than the tags that part them */
+    (void)snprintf(text, sizeof(text), "Page.Marker:3:*:%.32s{0-2}%s\n", hex, hex + 32);
+    rig_rule(h.folder, "page.ndb", text);
+    line_rig_start(&h, &wide);
+    detect_line_result_init(&r);
+    for (size_t mib = 1; mib < 20; mib += 10) {
+        struct buf b;
+
+        buf_init(&b, BOX_MAX);
+        assert_int_equal(buf_puts(&b, "<html><body>"), 0);
+        while (b.len < mib << 20)
+            assert_int_equal(buf_puts(&b, "<p>a line of a page like any other</p>\n"), 0);
+        assert_int_equal(buf_printf(&b, "%.16s<b></b>%s</body></html>", h.marker, h.marker + 16),
+                         0);
+        line_rig_scan(&h, buf_span(&b), &r);
+        if (!named(&r, "Page.Marker"))
+            fail_msg("%zu MiB: %s(%s)", mib, verdict_word(r.finding.verdict),
+                     verdict_reason_word(r.finding.reason));
+        buf_free(&b);
+    }
+    detect_line_result_done(&r);
+    stop(&h);
+}
+
 /* Several signatures with one name: there are more signatures than ranks. */
 static void a_rank_beyond_the_names_is_a_lie(void **state)
 {
@@ -980,6 +1017,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_member_that_fills_the_room_is_incomplete),
         cmocka_unit_test(who_fills_his_room_takes_none_of_anothers),
         cmocka_unit_test(what_a_child_leaves_is_gone_before_the_next),
+        cmocka_unit_test(a_large_page_is_looked_at_like_a_small_one),
         cmocka_unit_test(a_rank_beyond_the_names_is_a_lie),
         cmocka_unit_test(crash_time_and_memory_are_incomplete_and_the_next_is_unaffected),
         cmocka_unit_test(a_batch_whose_members_do_not_fit_at_once_is_walked_in_parts),
