@@ -125,6 +125,36 @@ void site_commit(struct site *s, struct vault_group *g)
     s->groups++;
 }
 
+static void *sync_group(void *arg)
+{
+    struct site *s = arg;
+
+    s->way.rc = vault_group_sync(s->way.group);
+    return NULL;
+}
+
+void site_set_out(struct site *s, struct vault_group *g)
+{
+    struct err e = ERR_INIT;
+
+    hold(vault_group_write(g, &e), "group", &e);
+    s->way.group = g;
+    hold(-pthread_create(&s->way.thread, NULL, sync_group, s), "thread", &e);
+}
+
+void site_settle(struct site *s)
+{
+    struct err e = ERR_INIT;
+
+    if (s->way.group == NULL)
+        return;
+    hold(-pthread_join(s->way.thread, NULL), "thread", &e);
+    hold(vault_group_settle(s->way.group, s->way.rc, apply, s, &e), "group", &e);
+    hold(s->apply_failed, "ledger or catalog", &e);
+    s->way.group = NULL;
+    s->groups++;
+}
+
 void site_publish(struct site *s, bool now)
 {
     struct digest root, path[CORE_PROOF_MAX];

@@ -4,6 +4,8 @@
 #ifndef BENCH_SITE_H
 #define BENCH_SITE_H
 
+#include <pthread.h>
+
 #include "catalog/catalog.h"
 #include "measure.h"
 #include "ledger/ledger.h"
@@ -27,6 +29,11 @@ struct site {
     mono_ms publish_due;
     size_t publications, groups;
     int apply_failed;
+    struct { /* the group on its way; NULL: none */
+        struct vault_group *group;
+        pthread_t thread;
+        int rc;
+    } way;
     site_note_fn *note; /* NULL: notes are nobody's */
 };
 
@@ -38,6 +45,9 @@ void site_open(struct site *s, const char *dir, site_note_fn *note, struct vault
 void site_close(struct site *s);
 /* Commits and lets ledger and catalog follow, as the keeper does. */
 void site_commit(struct site *s, struct vault_group *g);
+/* The same in two steps: a thread syncs meanwhile, and puts go on.  One group at a time. */
+void site_set_out(struct site *s, struct vault_group *g);
+void site_settle(struct site *s); /* nothing if none is on its way */
 /* Once a second (or now), unless it was only opened: flush, sign what extends the last signed,
  * publish. */
 void site_publish(struct site *s, bool now);
