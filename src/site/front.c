@@ -133,6 +133,14 @@ static int watch(int epoll, int op, int fd, uint32_t events)
     return epoll_ctl(epoll, op, fd, &ev) == 0 ? 0 : -errno;
 }
 
+static bool happened(const struct epoll_event *ev, int n, int fd)
+{
+    for (int i = 0; i < n; i++)
+        if (ev[i].data.fd == fd)
+            return true;
+    return false;
+}
+
 static int turn(struct front *f, int epoll, bool *writes)
 {
     struct epoll_event ev[3];
@@ -153,12 +161,13 @@ static int turn(struct front *f, int epoll, bool *writes)
     if (want && msg_flush(f->keeper) != 0)
         rc = 0; /* a dead channel shows itself when it is read */
     outbox_send(f);
-    take_messages(f);
+    if (happened(ev, n, msg_fd(f->keeper)))
+        take_messages(f);
     if (f->wait != NULL)
         front_upload_pressure(f, clock_mono());
-    for (int i = 0; f->tls != NULL && i < n; i++)
-        if (ev[i].data.fd == front_tls_fd(f->tls) && (rc = front_tls_reload(f->tls, NULL)) != 0)
-            return rc;
+    if (f->tls != NULL && happened(ev, n, front_tls_fd(f->tls)) &&
+        (rc = front_tls_reload(f->tls, NULL)) != 0)
+        return rc;
     return http_server_run(f->server);
 }
 
