@@ -15,7 +15,7 @@
 #include "base/io.h"
 #include "catalog/catalog_priv.h"
 
-#define LOG_PAGES 16000 /* of the log before they are moved into the catalog: 64 MiB */
+#define LOG_PAGES 4000 /* of the log before they are moved into the catalog */
 
 static int write_again(int fd)
 {
