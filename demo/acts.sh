@@ -393,10 +393,14 @@ act_4() {
     [ ! -w /dev/shm ] || tmp=/dev/shm
     TMPDIR=$tmp "$GLARUS" betray "${args[@]}" --json >"$VAR/betray.json" || stop "a cheat did not end as docs/betray.md says"
     cheats
-    n=$(grep -c '"cheat":' "$VAR/betray.json")
+    n=$(grep -c '"played":true' "$VAR/betray.json")
     caught=$(grep -c '"caught":true' "$VAR/betray.json")
-    held "all $n cheats were played and ended as docs/betray.md says: caught $caught/$n, each other with its reason" \
-        test "$(grep -c '"played":true' "$VAR/betray.json")/$(cheats | wc -l)" = "$n/$n"
+    held "$n cheats were played and ended as docs/betray.md says: caught $caught/$n, each other with its reason" \
+        test "$(cheats | wc -l)" = "$n"
+    # these sites have no release of rules yet: what is played on releases waits for one
+    held "no other cheat was left out than those about releases of rules" \
+        test -z "$(sed -nE 's/.*"cheat":"([^"]*)".*"played":false.*/\1/p' "$VAR/betray.json" |
+            grep -vE '^(rules-.*|lone-override)$')"
 }
 
 # --- the end: what anybody can check ---

@@ -1,12 +1,10 @@
 /* The timeline, in hours after 2026-01-05T08:00Z:
- *    0  both sites open: register 1, policy 1, statement, epoch 1, rules
+ *    0  both sites open: register 1, policy 1, statement, epoch 1, release 1 of the rules
  *    1  register 2: a key revoked, a duty ended, a person more
- *    2  policy 2, valid from 4: Canada belongs to zone CH from 5, the old files by 29
- *    3  submissions of six countries, for one hour; each batch is scanned in the next
- *    6  Canada moves (opened at mow1, received at zrh1 ten minutes later, closed after twenty)
- *    7  one more file of Canada, at zrh1; withdrawals
- *    8  inventories
- *   24  epoch 2 opens, epoch 1 is destroyed
+ *    2  release 2 of the rules; policy 2, valid from 4: Canada belongs to zone CH from 5, the old
+ * files by 29 3  submissions of six countries, for one hour; each batch is scanned in the next 6
+ * Canada moves (opened at mow1, received at zrh1 ten minutes later, closed after twenty) 7  one
+ * more file of Canada, at zrh1; withdrawals 8  inventories 24  epoch 2 opens, epoch 1 is destroyed
  *   25  the last inventory
  * With `submissions` 0 everything but the genesis leaves and epochs stays out. */
 #include "betray/history.h"
@@ -54,7 +52,6 @@ struct writer {
     const struct history_spec *spec;
     struct submission *sub;
     size_t subs;
-    struct digest release;
     uint8_t move_salt[32];
 };
 
@@ -147,11 +144,7 @@ static int genesis(struct writer *w, int site, struct err *e)
         (rc = history_statement_leaf(&w->h, site, START, e)) != 0 ||
         (rc = epoch(w, site, START, LK_EPOCH_OPENED, 1, e)) != 0)
         return rc;
-    leaf_begin(&b, LK_RULES_LOADED, START, site_names[site]);
-    leaf_set_digest(&b, LF_RELEASE, &w->release);
-    leaf_set_text(&b, LF_ENGINE, "yara");
-    leaf_set_int(&b, LF_RULES, 42);
-    if ((rc = add(w, site, &b, e)) != 0)
+    if ((rc = history_rules_leaves(&w->h, site, 0, START, e)) != 0)
         return rc;
     return publish(w, site, START + 30);
 }
@@ -163,7 +156,8 @@ static int documents_two(struct writer *w, struct err *e)
     for (int site = 0; site < HISTORY_SITES && rc == 0; site++)
         if ((rc = history_register_leaves(&w->h, site, 1, START + HOUR, e)) == 0 &&
             (rc = publish(w, site, START + HOUR + 30)) == 0 &&
-            (rc = history_policy_leaf(&w->h, site, 1, START + 2 * HOUR, e)) == 0)
+            (rc = history_policy_leaf(&w->h, site, 1, START + 2 * HOUR, e)) == 0 &&
+            (rc = history_rules_leaves(&w->h, site, 1, START + 2 * HOUR, e)) == 0)
             rc = publish(w, site, START + 2 * HOUR + 30);
     return rc;
 }
@@ -239,7 +233,7 @@ static int scanned(struct writer *w, int site, const struct submission *s, unix_
     leaf_set_id(&b, LF_REF, &s->ref);
     leaf_set_text(&b, LF_WORKER_SITE, site_names[site]);
     leaf_set_text(&b, LF_ENGINE, "yara");
-    leaf_set_digest(&b, LF_RELEASE, &w->release);
+    leaf_set_digest(&b, LF_RELEASE, &w->h.release[1].tree);
     leaf_set_word(&b, LF_VERDICT, bad ? LW_VERDICT_MALICIOUS : LW_VERDICT_CLEAN);
     leaf_set_word(&b, LF_REASON, LW_REASON_NONE);
     leaf_set_int(&b, LF_HITS, bad ? 1 : 0);
@@ -711,7 +705,6 @@ static int make(const char *dir, const struct history_spec *s, bool empty, struc
         return err_sys(e, -ENOMEM, "making a history");
     if ((rc = history_begin(&w.h, s->seed, e)) != 0 || (rc = folders(dir, e)) != 0)
         goto out;
-    history_random(&w.h, "rules", 0, &w.release);
     history_random(&w.h, "move salt", 0, &salt);
     memcpy(w.move_salt, salt.b, sizeof(w.move_salt));
     if (empty)

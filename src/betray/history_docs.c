@@ -1,9 +1,9 @@
 /* The cast of a generated history, its documents, its trust file and its keys.
  *
  * Persons: 0 registrar and statements, 1 registrar and mover, 2 the policies' author, 3 and 4
- * approve policies (4 is a mover too), 5 could and has two keys, 6 could until their key was
- * revoked (register 2), 7 could until they retired (register 2), 8 is the operator, 9 came with
- * register 2. */
+ * approve policies and releases of the rules (4 is a mover too), 5 could and has two keys, 6 could
+ * until their key was revoked (register 2), 7 could until they retired (register 2), 8 is the
+ * operator and the rules' author, 9 came with register 2. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,9 +28,10 @@ static const struct {
     unsigned person;
     const char *role;
 } duties[] = {
-    {0, "registrar"}, {0, "statement"}, {1, "registrar"}, {1, "mover"},  {2, "policy"},
-    {3, "policy"},    {4, "policy"},    {4, "mover"},     {5, "policy"}, {6, "policy"},
-    {7, "policy"},    {8, "operator"},  {9, "operator"},
+    {0, "registrar"}, {0, "statement"}, {1, "registrar"}, {1, "mover"},   {2, "policy"},
+    {3, "policy"},    {4, "policy"},    {4, "mover"},     {5, "policy"},  {6, "policy"},
+    {7, "policy"},    {8, "operator"},  {9, "operator"},  {3, "release"}, {4, "release"},
+    {5, "release"},   {6, "release"},   {7, "release"},   {8, "author"},  {8, "release"},
 };
 
 /* ------------------------------------------------------------------ the register */
@@ -86,6 +87,9 @@ static int register_yaml(const struct history *h, bool second, const struct dige
                     "  policy: {role: policy, persons: 2}\n"
                     "  statement: {role: statement, persons: 1}\n"
                     "  move: {role: mover, persons: 2}\n"
+                    "  change: {role: author, persons: 1}\n"
+                    "  release: {role: release, persons: 2}\n"
+                    "  override: {role: release, persons: 2}\n"
                     "organizations:\n  - {id: \"%s\", kind: vendor}\n"
                     "  - {id: \"%s\", kind: partner}\npersons:\n",
                     second ? 2 : 1, hex, org[0], org[1]);
@@ -179,9 +183,8 @@ static int sign_with(struct dsse *d, struct ed25519_key *const *keys, const int 
     return rc;
 }
 
-/* Wraps yaml; signers ends with -1. */
-static int wrap(enum document k, const struct buf *yaml, struct ed25519_key *const *keys,
-                const int *signers, struct buf *out)
+int history_wrap(enum document k, const struct buf *yaml, struct ed25519_key *const *keys,
+                 const int *signers, struct buf *out)
 {
     struct dsse *d = NULL;
     int rc = dsse_new(&d, document_type(k), buf_span(yaml));
@@ -202,8 +205,8 @@ static int make_register(struct history *h, int k, struct err *e)
     buf_init(&yaml, DSSE_MAX_PAYLOAD);
     dsse_digest(buf_span(&h->register_env[0]), &previous);
     if ((rc = register_yaml(h, k == 1, &previous, &yaml)) == 0 &&
-        (rc = wrap(DOCUMENT_REGISTER, &yaml, k == 0 ? h->root : h->person_key,
-                   k == 0 ? by_roots : by_registrars, &h->register_env[k])) == 0)
+        (rc = history_wrap(DOCUMENT_REGISTER, &yaml, k == 0 ? h->root : h->person_key,
+                           k == 0 ? by_roots : by_registrars, &h->register_env[k])) == 0)
         rc = register_parse(&h->people[k], "register", buf_span(&yaml), e);
     buf_free(&yaml);
     return rc;
@@ -217,7 +220,7 @@ static int make_policy(struct history *h, int k)
 
     buf_init(&yaml, DSSE_MAX_PAYLOAD);
     if ((rc = policy_yaml(h, k == 1, &h->policy[0], &yaml)) == 0)
-        rc = wrap(DOCUMENT_POLICY, &yaml, h->person_key, by, &h->policy_env[k]);
+        rc = history_wrap(DOCUMENT_POLICY, &yaml, h->person_key, by, &h->policy_env[k]);
     dsse_digest(buf_span(&h->policy_env[k]), &h->policy[k]);
     buf_free(&yaml);
     return rc;
@@ -231,11 +234,11 @@ static int make_rest(struct history *h)
 
     buf_init(&yaml, DSSE_MAX_PAYLOAD);
     if ((rc = statement_yaml(&yaml)) == 0)
-        rc = wrap(DOCUMENT_STATEMENT, &yaml, h->person_key, by_zero, &h->statement_env);
+        rc = history_wrap(DOCUMENT_STATEMENT, &yaml, h->person_key, by_zero, &h->statement_env);
     dsse_digest(buf_span(&h->statement_env), &h->statement);
     buf_reset(&yaml);
     if (rc == 0 && (rc = move_yaml(h, &yaml)) == 0)
-        rc = wrap(DOCUMENT_MOVE, &yaml, h->person_key, by_movers, &h->move_env);
+        rc = history_wrap(DOCUMENT_MOVE, &yaml, h->person_key, by_movers, &h->move_env);
     buf_free(&yaml);
     return rc;
 }
@@ -290,9 +293,9 @@ int history_begin(struct history *h, unsigned seed, struct err *e)
         tale_init(&h->tale[i], sites[i]);
     if ((rc = make_keys(h, e)) != 0 || (rc = make_register(h, 0, e)) != 0 ||
         (rc = make_register(h, 1, e)) != 0 || (rc = make_policy(h, 0)) != 0 ||
-        (rc = make_policy(h, 1)) != 0)
+        (rc = make_policy(h, 1)) != 0 || (rc = make_rest(h)) != 0)
         return rc;
-    return make_rest(h);
+    return history_rules_begin(h);
 }
 
 void history_end(struct history *h)
@@ -304,6 +307,7 @@ void history_end(struct history *h)
     }
     buf_free(&h->statement_env);
     buf_free(&h->move_env);
+    history_rules_end(h);
     for (int i = 0; i < HISTORY_SITES; i++) {
         tale_free(&h->tale[i]);
         ed25519_free(h->log_key[i]);

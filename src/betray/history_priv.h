@@ -23,7 +23,17 @@ struct history {
     struct buf register_env[2], policy_env[2], statement_env, move_env;
     struct people *people[2];
     struct digest policy[2], statement; /* envelopes */
+    struct history_release {
+        struct id128 change;
+        struct digest tree, report, doc; /* doc: of release_env */
+        struct buf report_text, change_env, release_env;
+    } release[2];
+    struct buf override_env;
 };
+
+/* Wraps yaml in an envelope of document k; signers are numbers of keys and end with -1. */
+MUST_CHECK int history_wrap(enum document k, const struct buf *yaml,
+                            struct ed25519_key *const *keys, const int *signers, struct buf *out);
 
 void history_random(const struct history *h, const char *what, uint64_t n, struct digest *out);
 MUST_CHECK int history_key(const struct history *h, const char *what, uint64_t n,
@@ -39,6 +49,11 @@ MUST_CHECK int history_policy_leaf(struct history *h, int site, int k, unix_time
 MUST_CHECK int history_statement_leaf(struct history *h, int site, unix_time t, struct err *e);
 MUST_CHECK int history_move_document(struct history *h, int site, struct digest *doc,
                                      struct err *e);
+/* The rules (history_rules.c): two releases, the second with two entries of an allow list more. */
+MUST_CHECK int history_rules_begin(struct history *h);
+void history_rules_end(struct history *h);
+/* Release k (0 or 1): what leads to it, itself, and that engines loaded it. */
+MUST_CHECK int history_rules_leaves(struct history *h, int site, int k, unix_time t, struct err *e);
 /* trust.yaml and keys/. */
 MUST_CHECK int history_write_keys(const struct history *h, const char *dir, struct err *e);
 

@@ -355,6 +355,9 @@ static void free_site(struct site *s)
     free(s->epochs.v);
     free(s->removed.v);
     free(s->releases.v);
+    free(s->proposals.v);
+    free(s->rules.v);
+    free(s->loaded.v);
 }
 
 void audit_free(struct audit *a)

@@ -108,6 +108,27 @@ struct release {
     char engine[33];
     uint32_t leaf;
 };
+struct loaded { /* rules.loaded, once there is a release */
+    struct digest tree;
+    char engine[33];
+    uint32_t leaf;
+};
+/* rules_four_eyes.c: what was proposed and what passed the tests; releases as their leaves say. */
+struct proposal {
+    struct id128 change;
+    struct digest tree, base;
+    struct id128 author; /* of the document */
+    bool first;          /* has no base */
+    bool sound;          /* the document was read and is its author's */
+    bool passed;         /* gates.passed names it and its tree */
+    struct digest report;
+};
+struct rules_rel {
+    struct digest doc, tree;
+    uint64_t serial, allows;
+    bool withdrawn; /* detect_neutral.c: an override took it back */
+    uint32_t leaf;
+};
 struct inventory {
     uint16_t country; /* COUNTRY_COUNT: the whole site */
     uint32_t leaf, at_size, when;
@@ -189,6 +210,12 @@ struct site {
     uint64_t removed_leaf;     /* the first leaf of `removed` */
     /* detect_explained.c */
     VEC(struct release) releases;
+    /* rules_four_eyes.c; detect_neutral.c counts overrides in them */
+    VEC(struct proposal) proposals;
+    VEC(struct rules_rel) rules;
+    uint64_t allowed; /* detect_neutral.c: entries allowed since the newest release */
+    /* rules_unbroken.c */
+    VEC(struct loaded) loaded;
 };
 
 /* Leaves to look at again when everything has been read. */
@@ -215,6 +242,9 @@ enum claim_id {
     CLAIM_RELOCATION,
     CLAIM_ERASURE,
     CLAIM_EXPLAINED,
+    CLAIM_FOUR_EYES,
+    CLAIM_UNBROKEN,
+    CLAIM_NEUTRAL,
     CLAIMS
 };
 
@@ -263,7 +293,8 @@ struct claim {
 extern const struct claim *const claims_table[CLAIMS];
 extern const struct claim claims_ledger_append_only, claims_ledger_time, claims_people_register,
     claims_policy_uniform, claims_residency_placement, claims_intake_consent,
-    claims_residency_relocation, claims_vault_erasure, claims_detect_explained;
+    claims_residency_relocation, claims_vault_erasure, claims_detect_explained,
+    claims_rules_four_eyes, claims_rules_unbroken, claims_detect_neutral;
 #define READS(kind) (1ULL << LK_##kind)
 
 /* ---- saying what was found: the first BROKEN stays, BROKEN goes before UNKNOWN.  First in the

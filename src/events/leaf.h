@@ -70,6 +70,10 @@ enum leaf_list {
     LL_ATTESTATION,
     LL_VERDICT,
     LL_REASON,
+    LL_MODE,
+    LL_URGENT,
+    LL_OVERRIDE,
+    LL_ASKER,
     LEAF_LISTS
 };
 enum leaf_word_closed { LW_CLOSED_SUCCESSOR, LW_CLOSED_END };
@@ -80,7 +84,8 @@ enum leaf_word_role {
     LW_ROLE_MOVER,
     LW_ROLE_RELEASE,
     LW_ROLE_OPERATOR,
-    LW_ROLE_AUDITOR
+    LW_ROLE_AUDITOR,
+    LW_ROLE_AUTHOR
 };
 enum leaf_word_submission { LW_SUBMISSION_FILE, LW_SUBMISSION_STATISTIC, LW_SUBMISSION_LOOKUP };
 enum leaf_word_erase { LW_ERASE_WITHDRAWN, LW_ERASE_SUBJECT, LW_ERASE_RETENTION, LW_ERASE_POLICY };
@@ -102,6 +107,17 @@ enum leaf_word_reason {
     LW_REASON_DAMAGED,
     LW_REASON_ENGINE,
     LW_REASON_CRASH
+};
+enum leaf_word_mode { LW_MODE_DETECT, LW_MODE_ENFORCE };
+enum leaf_word_urgent { LW_URGENT_NO, LW_URGENT_YES };
+enum leaf_word_override { LW_OVERRIDE_ALLOW, LW_OVERRIDE_WITHDRAW, LW_OVERRIDE_VERDICT };
+enum leaf_word_asker {
+    LW_ASKER_VENDOR,
+    LW_ASKER_OWNER,
+    LW_ASKER_PARTNER,
+    LW_ASKER_RESEARCHER,
+    LW_ASKER_GOVERNMENT,
+    LW_ASKER_COURT
 };
 /* A set of scopes is a mask of 1 << LW_SUBMISSION_*; 1..7. */
 #define LEAF_SCOPE_BIT(submission) (1U << (submission))

@@ -10,8 +10,12 @@ enum document {
     DOCUMENT_POLICY,
     DOCUMENT_STATEMENT,
     DOCUMENT_MOVE,
+    DOCUMENT_CHANGE,   /* of the rules: proposed by its author (rules/document.h) */
+    DOCUMENT_RELEASE,  /* of the rules */
+    DOCUMENT_OVERRIDE, /* an entry of an allow list, a rule withdrawn, a verdict changed */
 };
-#define DOCUMENTS 4
+#define DOCUMENTS 7
+#define DOCUMENTS_ALWAYS 4 /* the first so many every register says how to approve */
 const char *document_word(enum document k); /* "register", … as under "approvals" */
 const char *document_type(enum document k); /* "application/x.register.v1+yaml", … */
 

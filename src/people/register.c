@@ -14,7 +14,7 @@
 #include "base/text.h"
 
 static const char *const role_words[REGISTER_ROLES] = {
-    "registrar", "policy", "statement", "mover", "release", "operator", "auditor",
+    "registrar", "policy", "statement", "mover", "release", "operator", "auditor", "author",
 };
 static const char *const org_words[] = {"vendor", "partner", "government", "auditor"};
 
@@ -72,7 +72,11 @@ static int read_rule(const struct yaml_node *approvals, enum document k, struct 
     size_t role;
     int rc;
 
-    if ((rc = yaml_need(approvals, document_word(k), &rule, e)) != 0)
+    if (k < DOCUMENTS_ALWAYS)
+        rc = yaml_need(approvals, document_word(k), &rule, e);
+    else
+        rc = yaml_may(approvals, document_word(k), &rule, e);
+    if (rc != 0 || rule == NULL)
         return rc;
     if (yaml_type(rule) != YAML_MAP_)
         return yaml_err(e, rule, "this must be {role: …, persons: …}");

@@ -37,8 +37,9 @@ enum register_role {
     ROLE_RELEASE,
     ROLE_OPERATOR,
     ROLE_AUDITOR,
+    ROLE_AUTHOR, /* of rules */
 };
-#define REGISTER_ROLES 7
+#define REGISTER_ROLES 8
 /* "registrar", … as in the document and in the leaves role.granted and role.ended */
 const char *register_role_word(enum register_role r);
 /* 0 or -EBADMSG */
@@ -66,7 +67,8 @@ struct register_person {
     size_t n_duties;
     int line, column;
 };
-struct register_rule { /* k distinct persons who hold the role */
+struct register_rule { /* k distinct persons who hold the role; persons 0: the register says nothing
+                        * of that kind, which then cannot be approved */
     enum register_role role;
     unsigned persons;
 };

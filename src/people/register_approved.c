@@ -162,6 +162,11 @@ int register_approved(const struct people *in_force, enum document k, const stru
         *out = a;
     if ((rc = right_type(env, k, e)) != 0)
         return rc;
+    if (a.needed == 0) /* nobody would be enough */
+        return err_set(e, -EPERM,
+                       "the register in force does not say who approves a %s; publish one with "
+                       "\"%s\" under \"approvals\"",
+                       document_word(k), document_word(k));
     if (author != NULL && register_find(in_force, author) == NULL)
         return err_set(e, -EPERM, "the author, person %s, is not in the register in force",
                        register_short(author).text);

@@ -40,9 +40,11 @@ int register_text(const struct people *p, unix_time t, struct buf *out)
     rc = buf_printf(out, "register %llu at %s: %zu person%s\n", (unsigned long long)p->chain.serial,
                     when, p->n_persons, p->n_persons == 1 ? "" : "s");
     for (int k = 0; rc == 0 && k < DOCUMENTS; k++)
-        rc = buf_printf(out, "a %s needs %u person%s with role %s\n",
-                        document_word((enum document)k), p->rule[k].persons,
-                        p->rule[k].persons == 1 ? "" : "s", register_role_word(p->rule[k].role));
+        if (p->rule[k].persons > 0)
+            rc =
+                buf_printf(out, "a %s needs %u person%s with role %s\n",
+                           document_word((enum document)k), p->rule[k].persons,
+                           p->rule[k].persons == 1 ? "" : "s", register_role_word(p->rule[k].role));
     for (size_t i = 0; rc == 0 && i < p->n_persons; i++)
         rc = person_text(&p->person[i], t, out);
     return rc;

@@ -56,7 +56,7 @@ static void expect(const struct audit *a, const char *claim, enum audit_verdict 
 }
 
 /* By arithmetic from the timeline of history.c.  A site's register leaves: serial 1 says 9 persons,
- * 10 keys and 12 duties, serial 2 a person, a key, a duty, a revocation and an end. */
+ * 10 keys and 19 duties, serial 2 a person, a key, a duty, a revocation and two ends. */
 static void a_true_history_is_proved_with_the_right_numbers(void **state)
 {
     unsigned subs = 6 * spec.submissions + 1, copies = subs + spec.submissions;
@@ -65,20 +65,25 @@ static void a_true_history_is_proved_with_the_right_numbers(void **state)
         enum audit_basis basis;
         uint64_t n;
     } rows[] = {
-        {"people.register", AUDIT_MATH, 2 * ((1 + 9 + 10 + 12) + (1 + 5))},
+        {"people.register", AUDIT_MATH, 2 * ((1 + 9 + 10 + 19) + (1 + 6))},
         {"policy.uniform", AUDIT_MATH, 2 * 2},
         {"residency.placement", AUDIT_STATED, subs},
         {"intake.consent", AUDIT_COUNTERSIGNED, subs},
         {"residency.relocation", AUDIT_STATED, 1},
         {"vault.erasure", AUDIT_STATED, 6 * spec.withdrawn},
         {"detect.explained", AUDIT_STATED, copies},
+        {"rules.four-eyes", AUDIT_MATH, 2 * 2},
+        {"rules.unbroken", AUDIT_COUNTERSIGNED, 2 * 2},
+        {"detect.neutral", AUDIT_COUNTERSIGNED, 2 * 1},
     };
     struct audit *a = scene_audit(scene, NULL);
     uint64_t leaves = audit_ledger(a, 0).size + audit_ledger(a, 1).size;
-    /* genesis 5 a site beside the register; policy 2; accepted, placed, scanned; move opened,
-     * received, closed, the removed ones, slots, inventory; four leaves a withdrawal and slots at
-     * two sites; inventories of six countries and the site, twice the latter; two epoch leaves */
-    uint64_t count = 2 * (38 + 5 + 1) + subs + 2 * copies + (3 + spec.submissions + 2) +
+    /* genesis 4 a site beside the register and the rules; policy 2; a release is proposed, passed,
+     * released, served and loaded, the second has an override before; accepted, placed, scanned;
+     * move opened, received, closed, the removed ones, slots, inventory; four leaves a withdrawal
+     * and slots at two sites; inventories of six countries and the site, twice the latter; two
+     * epoch leaves */
+    uint64_t count = 2 * (46 + 4 + 1 + 5 + 6) + subs + 2 * copies + (3 + spec.submissions + 2) +
                      (4 * 6 * spec.withdrawn + 2) + 2 * (6 + 1 + 1) + 2 * 2;
 
     (void)state;

@@ -94,6 +94,26 @@ static const struct {
     {ZRH, LK_SCAN_DONE, 0, LF_REASON, "time", "detect.explained", "without a reason"},
     {ZRH, LK_SCAN_DONE, 0, LF_HITS, "5", "detect.explained", "disagree"},
     {ZRH, LK_SCAN_DONE, 0, LF_WORKER_SITE, "mow1", "detect.explained", "outside zone CH"},
+
+    {ZRH, LK_CHANGE_PROPOSED, 0, LF_TREE, DIG, "rules.four-eyes", "its author signed"},
+    {ZRH, LK_CHANGE_PROPOSED, 1, LF_BASE, DIG, "rules.four-eyes", "its author signed"},
+    {ZRH, LK_CHANGE_PROPOSED, 1, LF_CHANGE, ID, "rules.four-eyes", "its author signed"},
+    {ZRH, LK_GATES_PASSED, 0, LF_TREE, DIG, "rules.four-eyes", "nobody proposed"},
+    {ZRH, LK_GATES_PASSED, 0, LF_CHANGE, ID, "rules.four-eyes", "nobody proposed"},
+    {ZRH, LK_GATES_PASSED, 0, LF_REPORT, DIG, "rules.four-eyes", "another report"},
+    {ZRH, LK_RELEASE_PUBLISHED, 0, LF_TREE, DIG, "rules.four-eyes", "its approvers signed"},
+    {ZRH, LK_RELEASE_PUBLISHED, 0, LF_REPORT, DIG, "rules.four-eyes", "its approvers signed"},
+    {ZRH, LK_RELEASE_PUBLISHED, 0, LF_CHANGE, ID, "rules.four-eyes", "its approvers signed"},
+    {ZRH, LK_RELEASE_PUBLISHED, 0, LF_MODE, "detect", "rules.four-eyes", "its approvers signed"},
+    {ZRH, LK_RELEASE_PUBLISHED, 0, LF_URGENT, "yes", "rules.four-eyes", "its approvers signed"},
+    {ZRH, LK_RELEASE_PUBLISHED, 1, LF_ALLOWS, "1", "rules.four-eyes", "its approvers signed"},
+    {ZRH, LK_RELEASE_PUBLISHED, 1, LF_SERIAL, "3", "rules.unbroken", "release 3 follows"},
+    {ZRH, LK_RELEASE_PUBLISHED, 1, LF_PREV, DIG, "rules.unbroken", "another release as the one"},
+    {ZRH, LK_REPOSITORY_PUBLISHED, 0, LF_SERIAL, "2", "rules.unbroken", "not the newest"},
+    {ZRH, LK_RULES_LOADED, 0, LF_RELEASE, DIG, "rules.unbroken", "no release of this ledger"},
+    {ZRH, LK_OVERRIDE_MADE, 0, LF_COUNT, "1", "detect.neutral", "its approvers signed"},
+    {ZRH, LK_OVERRIDE_MADE, 0, LF_GROUND, "verdict", "detect.neutral", "its approvers signed"},
+    {ZRH, LK_OVERRIDE_MADE, 0, LF_ASKER, "court", "detect.neutral", "its approvers signed"},
 };
 
 static size_t place(const struct tale *t, enum leaf_kind kind, size_t k)

@@ -189,6 +189,11 @@ static void the_words_named_in_the_header_are_those_of_the_lists(void **state)
     assert_string_equal(leaf_word_text(LL_ATTESTATION, LW_ATTESTATION_CUSTODIAN), "custodian");
     assert_string_equal(leaf_word_text(LL_VERDICT, LW_VERDICT_INCOMPLETE), "incomplete");
     assert_string_equal(leaf_word_text(LL_REASON, LW_REASON_CRASH), "crash");
+    assert_string_equal(leaf_word_text(LL_ROLE, LW_ROLE_AUTHOR), "author");
+    assert_string_equal(leaf_word_text(LL_MODE, LW_MODE_ENFORCE), "enforce");
+    assert_string_equal(leaf_word_text(LL_URGENT, LW_URGENT_YES), "yes");
+    assert_string_equal(leaf_word_text(LL_OVERRIDE, LW_OVERRIDE_VERDICT), "verdict");
+    assert_string_equal(leaf_word_text(LL_ASKER, LW_ASKER_COURT), "court");
     assert_string_equal(leaf_word_text(LL_SCOPES, leaf_scopes_word(1)), "file");
     assert_string_equal(leaf_word_text(LL_SCOPES, leaf_scopes_word(5)), "file,lookup");
     assert_string_equal(leaf_word_text(LL_SCOPES, leaf_scopes_word(7)), "file,lookup,statistic");

@@ -137,8 +137,9 @@ static inline void model_write(const struct model *m, struct buf *b)
     model_put(b, "format: register/v1\nserial: %d\nprevious: %s\napprovals:\n", m->serial,
               previous);
     for (int k = 0; k < DOCUMENTS; k++)
-        model_put(b, "  %s: {role: %s, persons: %d}\n", document_word((enum document)k),
-                  register_role_word(m->rule[k].role), m->rule[k].persons);
+        if (m->rule[k].persons > 0)
+            model_put(b, "  %s: {role: %s, persons: %d}\n", document_word((enum document)k),
+                      register_role_word(m->rule[k].role), m->rule[k].persons);
     model_put(b, "organizations:\n");
     for (int i = 0; i < m->n_orgs; i++)
         model_put(b, "  - {id: a%031x, kind: %s}\n", (unsigned)m->orgs[i],

@@ -103,6 +103,43 @@ static void who_counts_is_who_held_role_and_key_then(void **state)
     register_free(p);
 }
 
+/* A register of before there were rules: nobody is not enough, however few are asked for. */
+static void what_the_register_does_not_speak_of_cannot_be_approved(void **state)
+{
+    struct model m = register_of_the_cases();
+    struct people *p = model_people(&m);
+    static const enum document kinds[] = {DOCUMENT_CHANGE, DOCUMENT_RELEASE, DOCUMENT_OVERRIDE};
+    const int keys[] = {1, 2, 3, 0};
+
+    (void)state;
+    assert_int_equal(register_workable(p, model_day(15), NULL), 0);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        struct err e = ERR_INIT;
+        struct dsse *env = model_signed(kinds[i], keys);
+
+        assert_int_equal(register_approved(p, kinds[i], env, model_day(1), NULL, NULL, &e), -EPERM);
+        assert_non_null(strstr(err_text(&e), "does not say who approves a"));
+        dsse_free(env);
+    }
+    register_free(p);
+    m.rule[DOCUMENT_RELEASE].role = ROLE_POLICY;
+    m.rule[DOCUMENT_RELEASE].persons = 2;
+    p = model_people(&m);
+    {
+        const int two[] = {1, 5, 0}, one[] = {1, 0};
+        struct dsse *env = model_signed(DOCUMENT_RELEASE, two);
+
+        assert_int_equal(
+            register_approved(p, DOCUMENT_RELEASE, env, model_day(59), NULL, NULL, NULL), 0);
+        dsse_free(env);
+        env = model_signed(DOCUMENT_RELEASE, one);
+        assert_int_equal(
+            register_approved(p, DOCUMENT_RELEASE, env, model_day(59), NULL, NULL, NULL), -EPERM);
+        dsse_free(env);
+    }
+    register_free(p);
+}
+
 static void the_refusal_names_every_signature_that_does_not_count(void **state)
 {
     struct model m = register_of_the_cases();
@@ -275,6 +312,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_counts_is_who_held_role_and_key_then),
+        cmocka_unit_test(what_the_register_does_not_speak_of_cannot_be_approved),
         cmocka_unit_test(the_refusal_names_every_signature_that_does_not_count),
         cmocka_unit_test(those_counted_are_named_in_order),
         cmocka_unit_test(a_document_of_another_kind_is_not_approved),

@@ -1,0 +1,81 @@
+/* The documents of the rules (the first byte says which): what is accepted is written and read
+ * again as the same. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules/approval.h"
+#include "rules/change.h"
+#include "rules/override.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* 0, or refused with a place. */
+static int refused(int rc, const struct err *e)
+{
+    if (rc != 0 && strncmp(e->text, "d:", 2) != 0)
+        abort();
+    return rc;
+}
+
+static void same(const void *a, const void *b, size_t n)
+{
+    if (memcmp(a, b, n) != 0)
+        abort();
+}
+
+static void change(struct span text, struct buf *out)
+{
+    struct rules_change c, again;
+    struct err e = ERR_INIT;
+
+    if (refused(change_parse(&c, "d", text, &e), &e) != 0)
+        return;
+    if (change_write(&c, out) != 0 || change_parse(&again, "d", buf_span(out), NULL) != 0)
+        abort();
+    same(&c.tree, &again.tree, sizeof(c.tree));
+    same(&c.base, &again.base, sizeof(c.base));
+    same(&c.author, &again.author, sizeof(c.author));
+}
+
+static void release(struct span text, struct buf *out)
+{
+    struct rules_release r, again;
+    struct err e = ERR_INIT;
+
+    if (refused(approval_parse(&r, "d", text, &e), &e) != 0)
+        return;
+    if (approval_write(&r, out) != 0 || approval_parse(&again, "d", buf_span(out), NULL) != 0 ||
+        r.allows != again.allows || r.mode != again.mode || r.urgent != again.urgent ||
+        r.chain.serial != again.chain.serial)
+        abort();
+    same(&r.tree, &again.tree, sizeof(r.tree));
+    same(&r.report, &again.report, sizeof(r.report));
+    same(&r.chain.previous, &again.chain.previous, sizeof(r.chain.previous));
+}
+
+static void override(struct span text, struct buf *out)
+{
+    struct rules_override o, again;
+    struct err e = ERR_INIT;
+
+    if (refused(override_parse(&o, "d", text, &e), &e) != 0)
+        return;
+    if (override_write(&o, "why", out) != 0 ||
+        override_parse(&again, "d", buf_span(out), NULL) != 0 || o.count != again.count ||
+        o.ground != again.ground || o.asker != again.asker)
+        abort();
+    same(&o.subject, &again.subject, sizeof(o.subject));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static void (*const read[])(struct span, struct buf *) = {change, release, override};
+    struct buf out;
+
+    if (size == 0)
+        return 0;
+    buf_init(&out, 16384);
+    read[data[0] % 3](span_of(data + 1, size - 1), &out);
+    buf_free(&out);
+    return 0;
+}
