@@ -6,6 +6,7 @@
 #include "rules/approval.h"
 #include "rules/change.h"
 #include "rules/override.h"
+#include "rules/report.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -67,15 +68,30 @@ static void override(struct span text, struct buf *out)
     same(&o.subject, &again.subject, sizeof(o.subject));
 }
 
+static void report(struct span text, struct buf *out)
+{
+    struct rules_report r, again;
+    struct err e = ERR_INIT;
+
+    if (refused(report_parse(&r, "d", text, &e), &e) != 0)
+        return;
+    if (report_write(&r, out) != 0 || report_parse(&again, "d", buf_span(out), NULL) != 0 ||
+        r.missed != again.missed || r.false_hits != again.false_hits || r.passed != again.passed ||
+        strcmp(r.engines, again.engines) != 0)
+        abort();
+    same(&r.tree, &again.tree, sizeof(r.tree));
+    same(&r.corpus_root, &again.corpus_root, sizeof(r.corpus_root));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const read[])(struct span, struct buf *) = {change, release, override};
+    static void (*const read[])(struct span, struct buf *) = {change, release, override, report};
     struct buf out;
 
     if (size == 0)
         return 0;
     buf_init(&out, 16384);
-    read[data[0] % 3](span_of(data + 1, size - 1), &out);
+    read[data[0] % 4](span_of(data + 1, size - 1), &out);
     buf_free(&out);
     return 0;
 }

@@ -1,0 +1,296 @@
+/* cmd_rules.c - rules tried out on this machine.  What is signed of them: cmd_rules_documents.c. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "cli/cmd_rules_priv.h"
+#include "crypto/sha256.h"
+#include "rules/corpus.h"
+
+#define PROGRAMS "/usr/libexec/glarus"
+#define SLOWER 150 /* % of the base's time */
+
+/* --- the engines to try rules with --- */
+
+struct engines {
+    struct trial_spec spec;
+};
+
+static void engines_usual(struct engines *x)
+{
+    memset(x, 0, sizeof(*x));
+    x->spec.programs = PROGRAMS;
+}
+
+static int engines_add(const struct command *c, struct engines *x, const char *name)
+{
+    if (x->spec.n == DETECT_LINE_ENGINES)
+        return cli_usage(c, "at most %d engines", DETECT_LINE_ENGINES);
+    x->spec.engines[x->spec.n++] = name;
+    return 0;
+}
+
+static void engines_done(struct engines *x)
+{
+    if (x->spec.n > 0)
+        return;
+    x->spec.engines[x->spec.n++] = "walk";
+    x->spec.engines[x->spec.n++] = "yara";
+}
+
+/* --- check --- */
+
+static const struct option check_options[] = {{"engine", required_argument, NULL, 'E'},
+                                              {"programs", required_argument, NULL, 'P'},
+                                              {"help", no_argument, NULL, 'h'},
+                                              {NULL, 0, NULL, 0}};
+
+static int rules_check_run(const struct command *c, int argc, char **argv)
+{
+    struct engines x;
+    struct trial *t = NULL;
+    struct digest tree;
+    struct err e = ERR_INIT;
+    mono_ms began = clock_mono();
+    uint64_t allows = 0;
+    char hex[65];
+    int o, rc;
+
+    engines_usual(&x);
+    while ((o = cli_getopt(c, argc, argv, "E:P:h", check_options)) != -1) {
+        if (o == 'P')
+            x.spec.programs = optarg;
+        else if ((rc = engines_add(c, &x, optarg)) != 0)
+            return rc;
+    }
+    if (optind + 1 != argc)
+        return cli_usage(c, "name one folder of rules");
+    engines_done(&x);
+    if ((rc = trial_open(&t, argv[optind], &x.spec, &e)) == 0)
+        rc = trial_allows(t, &allows, &e);
+    if (rc == 0) {
+        tree = trial_tree(t);
+        text_digest(hex, &tree);
+        (void)printf(
+            "%s: %u rules compile (%s), %llu entries of allow lists, in %lld ms\ntree %s\n",
+            argv[optind], trial_rules(t), trial_engines(t), (unsigned long long)allows,
+            (long long)(clock_mono() - began), hex);
+    }
+    trial_close(t);
+    return rc == 0 ? EXIT_HELD : cli_fail(c, &e);
+}
+
+/* --- test --- */
+
+static const struct option test_options[] = {{"hit", required_argument, NULL, 'H'},
+                                             {"clean", required_argument, NULL, 'C'},
+                                             {"base", required_argument, NULL, 'b'},
+                                             {"slower", required_argument, NULL, 's'},
+                                             {"report", required_argument, NULL, 'r'},
+                                             {"engine", required_argument, NULL, 'E'},
+                                             {"programs", required_argument, NULL, 'P'},
+                                             {"help", no_argument, NULL, 'h'},
+                                             {NULL, 0, NULL, 0}};
+
+struct testing {
+    struct corpus corpus;
+    struct engines engines;
+    const char *folder, *base, *report;
+    uint64_t slower;
+};
+
+/* A line a file; the names of the rules that hit it stand behind it. */
+static void wrong(void *arg, const struct exam_file *f, const struct finding *found)
+{
+    struct span names = buf_span(&found->names);
+    struct buf line;
+    int rc;
+
+    (void)arg;
+    buf_init(&line, 1 << 20);
+    if (!f->must)
+        rc = buf_printf(&line, "%s: hit, and must not be:", f->path);
+    else if (found->hits == 0)
+        rc = buf_printf(&line, "%s: not hit, and must be", f->path);
+    else
+        rc = buf_printf(&line, "%s: not hit by %s, but by:", f->path, f->rule);
+    for (struct cur c = cur_of(names); rc == 0 && c.n > 0;) {
+        const uint8_t *end = memchr(c.p, '\n', c.n);
+        size_t n = end != NULL ? (size_t)(end - c.p) : c.n;
+
+        if ((rc = buf_putc(&line, ' ')) == 0)
+            rc = buf_put(&line, c.p, n);
+        n += end != NULL;
+        c.p += n;
+        c.n -= n;
+    }
+    if (rc == 0 && buf_putc(&line, '\n') == 0)
+        (void)cli_put(stdout, buf_str(&line));
+    buf_free(&line);
+}
+
+static void tell(const struct rules_report *r, unsigned slower)
+{
+    char why[200], hex[65];
+    double seconds = (double)r->ms / 1000;
+
+    text_digest(hex, &r->tree);
+    (void)printf("%llu rules (%s) on %llu files, %llu bytes, in %.1f s: %.0f ms a GB, %.2f ms a "
+                 "file\n",
+                 (unsigned long long)r->rules, r->engines, (unsigned long long)(r->hit + r->clean),
+                 (unsigned long long)r->bytes, seconds,
+                 r->bytes == 0 ? 0 : (double)r->ms * 1e9 / (double)r->bytes,
+                 (double)r->ms / (double)(r->hit + r->clean));
+    (void)printf(
+        "must be hit: %llu, missed %llu; must not be hit: %llu, hit %llu, given up on %llu\n",
+        (unsigned long long)r->hit, (unsigned long long)r->missed, (unsigned long long)r->clean,
+        (unsigned long long)r->false_hits, (unsigned long long)r->unscanned);
+    if (!r->first)
+        (void)printf("the base takes %.1f s: %.2f times\n", (double)r->base_ms / 1000,
+                     (double)r->ms / (double)r->base_ms);
+    (void)printf("tree %s\n", hex);
+    if (report_passes(r, slower, why, sizeof(why)))
+        (void)printf("passed\n");
+    else
+        (void)printf("NOT passed: %s\n", why);
+}
+
+static int write_report(const char *path, const struct rules_report *r, struct err *e)
+{
+    struct buf b;
+    struct digest d;
+    char hex[65];
+    int rc;
+
+    buf_init(&b, 1 << 16);
+    if ((rc = report_write(r, &b)) == 0)
+        rc = io_replace_file(AT_FDCWD, path, b.data, b.len, 0644);
+    if (rc == 0) {
+        sha256_of(b.data, b.len, &d);
+        text_digest(hex, &d);
+        (void)printf("%s: report %s\n", path, hex);
+    }
+    buf_free(&b);
+    return rc == 0 ? 0 : err_sys(e, rc, "writing \"%s\"", path);
+}
+
+static int test(const struct command *c, struct testing *w)
+{
+    struct exam x = {.folder = w->folder,
+                     .base = w->base,
+                     .engines = &w->engines.spec,
+                     .file = w->corpus.file,
+                     .n = w->corpus.n,
+                     .slower = (unsigned)w->slower,
+                     .wrong = wrong};
+    struct rules_report r;
+    struct err e = ERR_INIT;
+    int rc = exam_run(&x, &r, &e);
+
+    if (rc == 0) {
+        tell(&r, x.slower);
+        if (w->report != NULL)
+            rc = write_report(w->report, &r, &e);
+    }
+    if (rc != 0)
+        return cli_fail(c, &e);
+    return r.passed ? EXIT_HELD : EXIT_FALSE;
+}
+
+static int rules_test_run(const struct command *c, int argc, char **argv)
+{
+    struct testing w = {.slower = SLOWER};
+    struct err e = ERR_INIT;
+    int o, rc = 0;
+
+    engines_usual(&w.engines);
+    while (rc == 0 && (o = cli_getopt(c, argc, argv, "H:C:b:s:r:E:P:h", test_options)) != -1) {
+        if (o == 'H' || o == 'C') {
+            if ((rc = corpus_add(&w.corpus, optarg, o == 'H', &e)) != 0)
+                rc = cli_fail(c, &e);
+        } else if (o == 'b') {
+            w.base = optarg;
+        } else if (o == 'r') {
+            w.report = optarg;
+        } else if (o == 'P') {
+            w.engines.spec.programs = optarg;
+        } else if (o == 'E') {
+            rc = engines_add(c, &w.engines, optarg);
+        } else if (text_u64(span_str(optarg), 1000, &w.slower) != 0 || w.slower < 100) {
+            rc = cli_usage(c, "--slower is a percentage from 100 to 1000");
+        }
+    }
+    if (rc == 0 && (optind + 1 != argc || w.corpus.n == 0))
+        rc = cli_usage(c, "name one folder of rules, and files with --hit and --clean");
+    if (rc == 0) {
+        engines_done(&w.engines);
+        w.folder = argv[optind];
+        rc = test(c, &w);
+    }
+    corpus_free(&w.corpus);
+    return rc;
+}
+
+const struct command cli_rules[] = {
+    {"rules check", "say whether a folder of rules compiles, and its digest",
+     "FOLDER [--engine NAME]... [--programs FOLDER]",
+     "  -E, --engine NAME       walk, yara or clamav, each once (default walk and yara)\n"
+     "  -P, --programs FOLDER   where the engines are (default " PROGRAMS ")\n\n"
+     "Errors name file and line.  Exit 0: they compile; 1: they do not.  As a hook of git, in\n"
+     ".git/hooks/pre-commit: exec glarus rules check rules\n\n"
+     "Example: glarus rules check rules/demo\n",
+     rules_check_run},
+    {"rules test", "test a folder of rules on files that must be hit, and on files that must not",
+     "FOLDER --hit FOLDER --clean FOLDER [--base FOLDER] [--slower PERCENT] [--report FILE]",
+     "  -H, --hit FOLDER        files that must be hit; those in a folder of it by the rule of "
+     "that\n"
+     "                          folder's name (may be repeated)\n"
+     "  -C, --clean FOLDER      files that must not be hit (may be repeated)\n"
+     "  -b, --base FOLDER       the rules before, to compare the time\n"
+     "  -s, --slower PERCENT    of the base's time that is allowed (default 150)\n"
+     "  -r, --report FILE       where the report goes: counts only, no names\n"
+     "  -E, --engine NAME       as of \"rules check\"\n"
+     "  -P, --programs FOLDER   likewise\n\n"
+     "Files that are not as they must be are listed.  Exit 0: passed; 1: not.\n\n"
+     "Example: glarus rules test rules --hit corpus/bad --clean /usr/bin --report report.yaml\n",
+     rules_test_run},
+    {"rules propose", "write the proposal of a change, to be signed by its author",
+     "FOLDER --author ID [--base FOLDER] --out FILE",
+     "  -a, --author ID     your id in the register\n"
+     "  -b, --base FOLDER   the rules of the newest release (none: there is no release yet)\n"
+     "  -o, --out FILE      the proposal\n\n"
+     "Example: glarus rules propose rules --author 01234567… --base release-7 --out change.yaml\n",
+     cmd_rules_propose},
+    {"rules release", "write what approvers sign: this tree, with this report, as the next release",
+     "--change ENVELOPE --report FILE [--previous ENVELOPE] --out FILE [--detect] [--urgent]",
+     "  -c, --change ENVELOPE     the proposal, signed by its author\n"
+     "  -r, --report FILE         of the tests of that tree, passed\n"
+     "  -p, --previous ENVELOPE   the newest release (none: this is the first)\n"
+     "  -d, --detect              findings are reported and nothing is blocked\n"
+     "  -u, --urgent              say that there was a hurry; as many must sign\n"
+     "  -o, --out FILE            the release\n\n"
+     "Example: glarus rules release --change change.yaml.dsse --report report.yaml --out r1.yaml\n",
+     cmd_rules_release},
+    {"rules override", "write a decision against the rules, to be signed",
+     "--ground WORD --asker WORD --author ID --subject DIGEST [--count N] --why TEXT --out FILE",
+     "  -g, --ground WORD      allow (entries of an allow list), withdraw (a release or rule) or\n"
+     "                         verdict (one that is changed by hand)\n"
+     "  -k, --asker WORD       vendor, owner, partner, researcher, government or court\n"
+     "  -a, --author ID        your id in the register\n"
+     "  -s, --subject DIGEST   of the lines allowed, the tree or rule withdrawn, or the file\n"
+     "  -n, --count N          how many entries, rules or files (default 1)\n"
+     "  -w, --why TEXT         what an auditor will read\n"
+     "  -o, --out FILE         the decision\n\n"
+     "Example: glarus rules override --ground withdraw --asker owner --author 01234567… \\\n"
+     "    --subject 89abcdef… --why 'hits every installer of x' --out back.yaml\n",
+     cmd_rules_override},
+    {"rules sign", "sign a proposal, a release or an override", "FILE --key KEY [--out FILE]",
+     "  -k, --key FILE   your private key (PEM)\n  -o, --out FILE   where the envelope goes\n\n"
+     "Example: glarus rules sign r1.yaml --key anna.pem && glarus rules sign r1.yaml.dsse --key "
+     "beat.pem\n",
+     cmd_rules_sign},
+    {NULL, NULL, NULL, NULL, NULL}};
