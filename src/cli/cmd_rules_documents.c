@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
+#include "cli/admin.h"
 #include "cli/cmd_rules_priv.h"
 #include "cli/document.h"
 #include "crypto/secret.h"
@@ -356,4 +357,49 @@ int cmd_rules_sign(const struct command *c, int argc, char **argv)
             kind = kind_of(argv[i]);
     return document_sign(c, argc, argv, kind < 0 ? DOCUMENT_RELEASE : documents[kind].kind,
                          kind < 0 ? good_release : documents[kind].good);
+}
+
+/* --- publishing --- */
+
+static const struct option publish_options[] = {
+    {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+
+/* The report is no envelope: people sign the release that names it. */
+static bool is_report(const char *path)
+{
+    struct rules_report r;
+    struct buf b;
+    bool is;
+
+    buf_init(&b, DSSE_MAX_BYTES);
+    is = io_read_file(AT_FDCWD, path, &b) == 0 && report_parse(&r, path, buf_span(&b), NULL) == 0;
+    buf_free(&b);
+    return is;
+}
+
+int cmd_rules_publish(const struct command *c, int argc, char **argv)
+{
+    static const enum proto_read what[] = {READ_CHANGE, READ_RELEASE, READ_OVERRIDE};
+    struct admin_ask ask = {.what = ADMIN_PUBLISH, .document = READ_REPORT};
+    const char *path = "glarusd.yaml";
+    struct config *config = NULL;
+    struct err e = ERR_INIT;
+    int o, kind, rc;
+
+    while ((o = cli_getopt(c, argc, argv, "c:h", publish_options)) != -1)
+        if (o == 'c')
+            path = optarg;
+    if (optind + 1 != argc)
+        return cli_usage(c, "name one envelope, or one report");
+    ask.file = argv[optind];
+    if (!is_report(ask.file)) {
+        if ((kind = kind_of(ask.file)) < 0)
+            return cli_usage(c, "\"%s\" is no signed change, release or override, and no report",
+                             ask.file);
+        ask.document = what[kind];
+    }
+    if ((rc = config_load(&config, path, &e)) == 0)
+        rc = admin_do(config, &ask, c->words, &e);
+    config_free(config);
+    return rc == 0 ? EXIT_HELD : cli_fail(c, &e);
 }

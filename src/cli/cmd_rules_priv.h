@@ -8,5 +8,6 @@ int cmd_rules_propose(const struct command *c, int argc, char **argv);
 int cmd_rules_release(const struct command *c, int argc, char **argv);
 int cmd_rules_override(const struct command *c, int argc, char **argv);
 int cmd_rules_sign(const struct command *c, int argc, char **argv);
+int cmd_rules_publish(const struct command *c, int argc, char **argv);
 
 #endif

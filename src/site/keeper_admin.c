@@ -321,12 +321,14 @@ static int publish(struct keeper *k, struct admin *ad, const struct pm_read_is *
                    struct span record, struct err *e)
 {
     struct note_document n = {(uint8_t)m->what, m->doc, record};
+    struct buf of_rules;
     struct act *a;
     struct publishing *p = calloc(1, sizeof(*p));
     struct digest stored;
     struct buf *note;
     int rc;
 
+    buf_init(&of_rules, 4096);
     (void)keeper_group_commit(k); /* what was admitted before stands in the ledger before */
     a = keeper_act_new();
     rc = a == NULL || p == NULL ? -ENOMEM : 0;
@@ -339,11 +341,16 @@ static int publish(struct keeper *k, struct admin *ad, const struct pm_read_is *
         rc = publish_register(k, a, &m->doc, record);
     else if (rc == 0 && m->what == READ_POLICY)
         rc = publish_policy(k, a, &m->doc, record);
-    else if (rc == 0)
+    else if (rc == 0 && m->what == READ_STATEMENT)
         rc = publish_statement(k, a, &m->doc, record);
+    else if (rc == 0) {
+        rc = keeper_rules_leaf(k, a, m->what, &m->doc, record, &of_rules, e);
+        n.record = buf_span(&of_rules);
+    }
     if (rc == 0 && ((note = keeper_act_note_new(a, NULL, 0)) == NULL ||
                     keeper_note_put_document(note, &n) != 0))
         rc = -ENOMEM;
+    buf_free(&of_rules);
     if (rc != 0) {
         free(p);
         keeper_act_free(a);
@@ -534,7 +541,7 @@ static void asked(struct keeper *k, struct admin *a, const struct pm_admin *m, i
     case ADMIN_RELOCATE:
         rc = fd < 0 ? err_set(&e, -EINVAL, "no document came with the request")
                     : document_of(a, fd, &e);
-        if (rc == 0 && m->document > READ_MOVE)
+        if (rc == 0 && (m->document >= READ_KINDS || m->document == READ_PROOF))
             rc = err_set(&e, -EINVAL, "unknown kind of document");
         if (rc == 0)
             rc = to_reader(k, a, m->what == ADMIN_RELOCATE ? READ_MOVE : m->document, &e);

@@ -116,6 +116,8 @@ static int apply_document(struct keeper *k, const struct note *n)
     char hex[65];
     int rc;
 
+    if (n->document.what >= READ_CHANGE)
+        return keeper_rules_apply(k, &n->document, n->leaf);
     text_digest(hex, &n->document.doc);
     if (n->document.what == READ_POLICY || n->document.what == READ_REGISTER) {
         const char *key = n->document.what == READ_POLICY ? "policies" : "registers";

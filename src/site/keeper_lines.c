@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "site/keeper_notes.h"
 
+#define REFUSED_MS 1000 /* until it is asked again whether rules may be loaded */
+
 static int line_new(struct keeper *k, struct scan_line *s, struct release *r, struct err *e)
 {
     const struct config *c = k->c;
@@ -88,6 +90,7 @@ void keeper_lines_rules(struct keeper *k, int fd)
     struct scan_line *s;
     struct digest now, then;
     struct err e = ERR_INIT;
+    const char *why;
 
     if (k->lines == NULL) {
         (void)close(fd);
@@ -105,6 +108,9 @@ void keeper_lines_rules(struct keeper *k, int fd)
         release_free(r);
     } else if (s->line != NULL) {
         log_warn("rules are being replaced already; send SIGHUP again when that is done");
+        release_free(r);
+    } else if (!keeper_rules_may_load(k, &now, &why)) {
+        log_error("the new rules are refused; the old ones serve on", "why", why);
         release_free(r);
     } else if (line_new(k, s, r, &e) != 0) {
         log_error("the new rules cannot be loaded; the old ones serve on", "why", err_text(&e));
@@ -154,8 +160,19 @@ static void log_rules(struct keeper *k, struct scan_line *s)
     struct leaf_builder b;
     struct buf have, *note;
     struct act *a;
+    const char *why;
     bool same;
 
+    if (s->refused != NULL && clock_mono() < s->ask_again)
+        return;
+    if (!keeper_rules_may_load(k, &release, &why)) {
+        if (s->refused == NULL)
+            log_error("nothing is scanned by the rules in the folder", "why", why);
+        s->refused = why;
+        s->ask_again = clock_mono() + REFUSED_MS;
+        return;
+    }
+    s->refused = NULL;
     buf_init(&have, 32 + CATALOG_LABEL_MAX);
     same = catalog_value_get(k->catalog, "rules.loaded", &have) == 0 &&
            have.len == 32 + strlen(label) && memcmp(have.data, release.b, 32) == 0 &&
@@ -245,6 +262,10 @@ bool keeper_lines_down(const struct keeper *k, const char **why)
 {
     const struct detect_line *l = k->lines == NULL ? NULL : k->lines->line[k->lines->now].line;
 
+    if (l != NULL && k->lines->line[k->lines->now].refused != NULL) {
+        *why = k->lines->line[k->lines->now].refused;
+        return true;
+    }
     if (l == NULL || detect_line_state(l) != DETECT_DOWN)
         return false;
     *why = detect_line_trouble(l);

@@ -18,6 +18,8 @@ struct scan_line {
     bool asked[DETECT_LINE_ENGINES];
     int fd[DETECT_LINE_ENGINES]; /* watched */
     bool logged;                 /* rules.loaded */
+    const char *refused;         /* why these rules may not be loaded; NULL: they may */
+    mono_ms ask_again;           /* whether they still may not */
 };
 
 struct lines {

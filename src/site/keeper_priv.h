@@ -402,4 +402,15 @@ bool keeper_receive_holds(const struct keeper *k, const struct id128 *sub);
 void keeper_receive_tick(struct keeper *k, mono_ms now);
 void keeper_receive_close_all(struct keeper *k);
 
+/* --- releases of the rules (keeper_rules.c) --- */
+struct note_document;
+/* The leaf for a document about the rules that the reader found sound, into a, and what its note
+ * says, into note.  -EPERM with its sentence: it does not fit what this ledger says. */
+MUST_CHECK int keeper_rules_leaf(struct keeper *k, struct act *a, uint32_t what,
+                                 const struct digest *doc, struct span record, struct buf *note,
+                                 struct err *e);
+MUST_CHECK int keeper_rules_apply(struct keeper *k, const struct note_document *n, uint64_t leaf);
+/* Once a release is published nothing else may be loaded, and no older one again. */
+bool keeper_rules_may_load(struct keeper *k, const struct digest *tree, const char **why);
+
 #endif

@@ -304,7 +304,18 @@ struct pm_carried { /* tail: the answer's body, at most PROTO_TAIL_MAX */
     char text[PROTO_TEXT];
 };
 
-enum proto_read { READ_REGISTER, READ_POLICY, READ_STATEMENT, READ_MOVE, READ_PROOF };
+enum proto_read {
+    READ_REGISTER,
+    READ_POLICY,
+    READ_STATEMENT,
+    READ_MOVE,
+    READ_PROOF,
+    READ_CHANGE, /* of the rules; these are numbers in the journal's notes */
+    READ_REPORT, /* no envelope: the text itself */
+    READ_RELEASE,
+    READ_OVERRIDE
+};
+#define READ_KINDS (READ_OVERRIDE + 1)
 /* The descriptor holds: the envelope, then (offset `register_at`, if register_len) the register in
  * force, then (offset previous_at, if previous_len) the predecessor.  READ_PROOF: a tlog-proof,
  * then (at register_at) the tlog-policy it must satisfy; the answer's tail is the leaf, if it is

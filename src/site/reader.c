@@ -4,7 +4,7 @@
  * register in force, the predecessor.  The reader keeps nothing between requests, so a document
  * that took it over could lie about itself only; the keeper compares the digests it was asked
  * about with the artifacts it stores. */
-#include "site/reader.h"
+#include "site/reader_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,16 +30,6 @@
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
 #define MEMFD_MAX (4 * DSSE_MAX_BYTES)
 #define POLICY_LATE 120 /* seconds a policy's valid_from may lie before now */
-
-/* One request while it is worked on. */
-struct reading {
-    const struct config *c;
-    const struct pm_read *ask;
-    struct span document, reg, previous; /* of the mapped memfd; reg, previous may be empty */
-    struct dsse *envelope;
-    struct people *in_force;
-    struct buf *tail;
-};
 
 /* --- the memfd --- */
 
@@ -85,8 +75,8 @@ static int split(struct reading *r, struct span all, struct err *e)
 
 /* --- envelopes --- */
 
-static int open_envelope(struct span bytes, enum document kind, const char *name, struct dsse **out,
-                         struct err *e)
+int reader_envelope(struct span bytes, enum document kind, const char *name, struct dsse **out,
+                    struct err *e)
 {
     int rc = dsse_parse(out, bytes, e);
 
@@ -112,7 +102,7 @@ static int open_known(struct span bytes, enum document kind, const struct digest
     dsse_digest(bytes, &is);
     if (!digest_eq(&is, doc))
         return err_set(e, -EPROTO, "%s is not the document of that digest", name);
-    return open_envelope(bytes, kind, name, out, e);
+    return reader_envelope(bytes, kind, name, out, e);
 }
 
 static int known_register(struct span bytes, const struct digest *doc, struct people **out,
@@ -139,8 +129,7 @@ static int known_policy(const struct reading *r, struct policy **out, struct err
     return rc;
 }
 
-/* Approvals of everything but a register's first: by the register in force. */
-static int approved(struct reading *r, enum document kind, const struct id128 *author,
+int reader_approved(struct reading *r, enum document kind, const struct id128 *author,
                     struct err *e)
 {
     int rc;
@@ -211,7 +200,7 @@ static int read_register(struct reading *r, struct err *e)
     struct people *next = NULL, *old = NULL;
     int rc;
 
-    if ((rc = open_envelope(r->document, DOCUMENT_REGISTER, "register", &r->envelope, e)) != 0)
+    if ((rc = reader_envelope(r->document, DOCUMENT_REGISTER, "register", &r->envelope, e)) != 0)
         return rc;
     rc = register_parse(&next, "register", dsse_payload(r->envelope), e);
     if (rc == 0)
@@ -243,7 +232,7 @@ static int check_policy(struct reading *r, const struct policy *next, struct err
     if (r->previous.n != 0 && (rc = known_policy(r, &old, e)) == 0)
         rc = policy_follows(old, &r->ask->previous_doc, next, e);
     policy_free(old);
-    return rc == 0 ? approved(r, DOCUMENT_POLICY, policy_author(next), e) : rc;
+    return rc == 0 ? reader_approved(r, DOCUMENT_POLICY, policy_author(next), e) : rc;
 }
 
 static int read_policy(struct reading *r, struct err *e)
@@ -254,7 +243,7 @@ static int read_policy(struct reading *r, struct err *e)
     int rc;
 
     memset(&out, 0, sizeof(out));
-    if ((rc = open_envelope(r->document, DOCUMENT_POLICY, "policy", &r->envelope, e)) != 0)
+    if ((rc = reader_envelope(r->document, DOCUMENT_POLICY, "policy", &r->envelope, e)) != 0)
         return rc;
     dsse_digest(r->document, &doc);
     if ((rc = policy_parse(&next, "policy", dsse_payload(r->envelope), e)) == 0 &&
@@ -282,10 +271,10 @@ static int read_statement(struct reading *r, struct err *e)
 
     memset(&s, 0, sizeof(s));
     memset(&out, 0, sizeof(out));
-    if ((rc = open_envelope(r->document, DOCUMENT_STATEMENT, "statement", &r->envelope, e)) != 0)
+    if ((rc = reader_envelope(r->document, DOCUMENT_STATEMENT, "statement", &r->envelope, e)) != 0)
         return rc;
     if ((rc = statement_parse(&s, "statement", dsse_payload(r->envelope), e)) == 0 &&
-        (rc = approved(r, DOCUMENT_STATEMENT, NULL, e)) == 0) {
+        (rc = reader_approved(r, DOCUMENT_STATEMENT, NULL, e)) == 0) {
         out.scopes = s.scopes;
         out.erase_within = s.erase_within;
         out.retention = s.retention;
@@ -304,14 +293,14 @@ static int read_move(struct reading *r, struct err *e)
     int rc;
 
     memset(&out, 0, sizeof(out));
-    if ((rc = open_envelope(r->document, DOCUMENT_MOVE, "move", &r->envelope, e)) != 0)
+    if ((rc = reader_envelope(r->document, DOCUMENT_MOVE, "move", &r->envelope, e)) != 0)
         return rc;
     if (r->previous.n == 0)
         return err_set(e, -EPERM, "no policy is in force at this site, so nothing can move");
     if ((rc = move_parse(&m, "move", dsse_payload(r->envelope), e)) == 0 &&
         (rc = known_policy(r, &in_force, e)) == 0 &&
         (rc = move_allowed(&m, in_force, &r->ask->previous_doc, r->ask->at, e)) == 0 &&
-        (rc = approved(r, DOCUMENT_MOVE, NULL, e)) == 0) {
+        (rc = reader_approved(r, DOCUMENT_MOVE, NULL, e)) == 0) {
         out.move = m.move;
         memcpy(out.country, m.country, sizeof(out.country));
         (void)snprintf(out.from, sizeof(out.from), "%s", m.from);
@@ -371,9 +360,15 @@ out:
 static int read_one(struct reading *r, struct err *e)
 {
     static int (*const how[])(struct reading *, struct err *) = {
-        [READ_REGISTER] = read_register,   [READ_POLICY] = read_policy,
-        [READ_STATEMENT] = read_statement, [READ_MOVE] = read_move,
+        [READ_REGISTER] = read_register,
+        [READ_POLICY] = read_policy,
+        [READ_STATEMENT] = read_statement,
+        [READ_MOVE] = read_move,
         [READ_PROOF] = read_proof,
+        [READ_CHANGE] = reader_rules_change,
+        [READ_REPORT] = reader_rules_report,
+        [READ_RELEASE] = reader_rules_release,
+        [READ_OVERRIDE] = reader_rules_override,
     };
 
     if (r->ask->what >= ARRAY_LEN(how))

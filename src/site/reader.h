@@ -6,7 +6,12 @@
  *                   u8 kind | person[16] | org[16] | voucher[16] | u8 vouched | key[32] | u8 role
  *   READ_POLICY     u8 has_previous, previous[32] | placement (residency/placement.h)
  *   READ_STATEMENT  u32 scopes | u32 erase_within | u32 retention | u8 length, language
- *   READ_MOVE       move[16] | country[2] | u8 length, from | u8 length, to | policy[32] */
+ *   READ_MOVE       move[16] | country[2] | u8 length, from | u8 length, to | policy[32]
+ *   READ_CHANGE     change[16] | author[16] | u8 first | base[32] | tree[32]
+ *   READ_REPORT     tree[32] | corpus_root[32] | u64 allows | u8 length, engines
+ *   READ_RELEASE    u64 serial | previous[32] | change[16] | author[16] | tree[32] | report[32] |
+ *                   u8 mode | u8 urgent | u64 allows
+ *   READ_OVERRIDE   u8 ground | u8 asker | u64 count | subject[32] */
 #ifndef SITE_READER_H
 #define SITE_READER_H
 
@@ -14,6 +19,9 @@
 #include "base/err.h"
 #include "people/register.h"
 #include "residency/placement.h"
+#include "rules/approval.h"
+#include "rules/change.h"
+#include "rules/override.h"
 #include "site/config.h"
 #include "site/proto.h"
 
@@ -40,6 +48,12 @@ struct read_move {
     struct digest policy;
 };
 
+struct read_report {
+    struct digest tree, corpus_root;
+    uint64_t allows;
+    char engines[33];
+};
+
 /* One PR_READ: fd is lent; *is is filled, and on success tail holds the record.  A register with
  * more than about 590 changes does not fit into an answer: -E2BIG, publish it in steps. */
 void reader_read(const struct config *c, const struct pm_read *ask, int fd, struct pm_read_is *is,
@@ -51,11 +65,19 @@ void read_register_done(struct read_register *r);
 MUST_CHECK int read_policy_decode(struct span s, struct read_policy *out);
 MUST_CHECK int read_statement_decode(struct span s, struct read_statement *out);
 MUST_CHECK int read_move_decode(struct span s, struct read_move *out);
+MUST_CHECK int read_change_decode(struct span s, struct rules_change *out);
+MUST_CHECK int read_report_decode(struct span s, struct read_report *out);
+MUST_CHECK int read_release_decode(struct span s, struct rules_release *out);
+MUST_CHECK int read_override_decode(struct span s, struct rules_override *out);
 
 /* Encoders for the reader. */
 MUST_CHECK int read_register_encode(const struct read_register *r, struct buf *out);
 MUST_CHECK int read_policy_encode(const struct read_policy *p, struct buf *out);
 MUST_CHECK int read_statement_encode(const struct read_statement *r, struct buf *out);
 MUST_CHECK int read_move_encode(const struct read_move *m, struct buf *out);
+MUST_CHECK int read_change_encode(const struct rules_change *r, struct buf *out);
+MUST_CHECK int read_report_encode(const struct read_report *r, struct buf *out);
+MUST_CHECK int read_release_encode(const struct rules_release *r, struct buf *out);
+MUST_CHECK int read_override_encode(const struct rules_override *r, struct buf *out);
 
 #endif

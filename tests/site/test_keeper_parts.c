@@ -381,6 +381,26 @@ static void a_reader_that_lies_about_a_document_publishes_nothing(void **state)
     assert_int_equal(rig_metric(r, "site_ledger_size"), size + 1);
 }
 
+static void a_reader_that_talks_nonsense_about_the_rules_publishes_nothing(void **state)
+{
+    struct keeper_rig *r = *state;
+    uint64_t size = rig_metric(r, "site_ledger_size");
+    size_t have = r->record.len;
+    char text[1024];
+
+    for (uint32_t what = READ_CHANGE; what < READ_KINDS; what++)
+        for (size_t n = 0; n < 200; n++) { /* the lengths of all records are among them */
+            r->record.len = 0;
+            for (size_t i = 0; i < n; i++)
+                assert_int_equal(buf_putc(&r->record, 0xff), 0);
+            if (rig_admin(r, ADMIN_PUBLISH, what, "about the rules", text) == 0)
+                fail_msg("kind %u, %zu bytes: %s", what, n, text);
+        }
+    r->record.len = have;
+    assert_int_equal(rig_metric(r, "site_ledger_size"), size);
+    assert_int_equal(rig_metric(r, "site_writer_stopped"), 0);
+}
+
 static void reading_nobody_asked_for_is_not_heard(void **state)
 {
     struct keeper_rig *r = *state;
@@ -391,7 +411,7 @@ static void reading_nobody_asked_for_is_not_heard(void **state)
     rig_quiet(r);
     size = rig_metric(r, "site_ledger_size");
     for (uint64_t id = 0; id < 12; id++)
-        for (uint32_t what = 0; what <= READ_PROOF + 1; what++)
+        for (uint32_t what = 0; what <= READ_KINDS; what++)
             rig_read_is(r, id, what, 0, &r->statement, buf_span(&r->record));
     sha256_of("", 0, &r->statement_lookup); /* the document that it did not send */
     rig_read_is(r, 0, READ_REGISTER, 0, &r->statement_lookup, buf_span(&r->record));
@@ -690,6 +710,7 @@ int main(void)
         T(a_witness_that_lost_its_memory_is_proved_everything_again),
         T(answers_of_the_courier_that_nobody_asked_for_are_not_heard),
         T(a_reader_that_lies_about_a_document_publishes_nothing),
+        T(a_reader_that_talks_nonsense_about_the_rules_publishes_nothing),
         T(reading_nobody_asked_for_is_not_heard),
         T(one_document_is_checked_at_a_time),
         T(an_administrator_may_ask_nonsense_and_go_in_the_middle),

@@ -1,0 +1,433 @@
+/* keeper_rules.c - releases of the rules: what a document that the reader found sound must fit in
+ * this ledger before it becomes a leaf, and which rules engines may load.  The claims
+ * rules.four-eyes, rules.unbroken and detect.neutral (claims/) ask the same of the leaves.
+ *
+ * What is known stands in the catalog, derived from the journal's notes (keeper_rules_apply):
+ *   rules.change.CHANGE     envelope's digest, record
+ *   rules.passed.CHANGE     report's digest, change, record
+ *   rules.release           the newest: envelope's digest, u64 leaf, record
+ *   rules.tree.TREE         u64 serial of its release
+ *   rules.override.LEAF     envelope's digest, record
+ *   rules.withdrawn.TREE    a release that was taken back */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "crypto/sha256.h"
+#include "site/keeper_notes.h"
+#include "site/keeper_priv.h"
+
+#define NAME 80
+
+static void by_id(char out[NAME], const char *what, const struct id128 *id)
+{
+    char hex[33];
+
+    text_id(hex, id);
+    (void)snprintf(out, NAME, "rules.%s.%s", what, hex);
+}
+
+static void by_tree(char out[NAME], const char *what, const struct digest *tree)
+{
+    char hex[65];
+
+    text_digest(hex, tree);
+    (void)snprintf(out, NAME, "rules.%s.%.40s", what, hex);
+}
+
+/* A value that begins with a digest; -ENOENT. */
+static int get(struct keeper *k, const char *name, struct digest *doc, struct buf *b)
+{
+    int rc;
+
+    buf_init(b, 4096);
+    if ((rc = catalog_value_get(k->catalog, name, b)) == 0 && b->len < 32)
+        rc = -EBADMSG;
+    if (rc == 0)
+        memcpy(doc->b, b->data, 32);
+    return rc;
+}
+
+static int get_change(struct keeper *k, const struct id128 *id, struct rules_change *out)
+{
+    struct digest doc;
+    struct buf b;
+    char name[NAME];
+    int rc;
+
+    by_id(name, "change", id);
+    if ((rc = get(k, name, &doc, &b)) == 0)
+        rc = read_change_decode(span_of(b.data + 32, b.len - 32), out);
+    buf_free(&b);
+    return rc;
+}
+
+static int get_passed(struct keeper *k, const struct id128 *id, struct digest *report,
+                      struct read_report *out)
+{
+    struct buf b;
+    char name[NAME];
+    int rc;
+
+    by_id(name, "passed", id);
+    if ((rc = get(k, name, report, &b)) == 0)
+        rc = b.len < 48 ? -EBADMSG : read_report_decode(span_of(b.data + 48, b.len - 48), out);
+    buf_free(&b);
+    return rc;
+}
+
+struct newest {
+    struct digest doc;
+    uint64_t leaf;
+    struct rules_release r;
+};
+
+static int get_newest(struct keeper *k, struct newest *out)
+{
+    struct buf b;
+    struct cur c;
+    int rc = get(k, "rules.release", &out->doc, &b);
+
+    if (rc == 0) {
+        c = cur_of(span_of(b.data + 32, b.len - 32));
+        if ((rc = cur_u64(&c, &out->leaf)) == 0)
+            rc = read_release_decode(span_of(c.p, c.n), &out->r);
+    }
+    buf_free(&b);
+    return rc;
+}
+
+/* --- into the catalog --- */
+
+static int put(struct keeper *k, const char *name, const struct digest *doc, const uint64_t *leaf,
+               struct span record)
+{
+    struct buf b;
+    int rc;
+
+    buf_init(&b, 4096);
+    rc = buf_put(&b, doc->b, 32);
+    if (rc == 0 && leaf != NULL)
+        rc = buf_put_u64(&b, *leaf);
+    if (rc == 0 && (rc = buf_put(&b, record.p, record.n)) == 0)
+        rc = catalog_value_put(k->catalog, name, buf_span(&b));
+    buf_free(&b);
+    return rc;
+}
+
+static int apply_release(struct keeper *k, const struct note_document *n, uint64_t leaf)
+{
+    struct rules_release r;
+    char name[NAME];
+    uint8_t serial[8];
+    int rc = read_release_decode(n->record, &r);
+
+    if (rc != 0 || (rc = put(k, "rules.release", &n->doc, &leaf, n->record)) != 0)
+        return rc;
+    for (int i = 0; i < 8; i++)
+        serial[i] = (uint8_t)(r.chain.serial >> (56 - 8 * i));
+    by_tree(name, "tree", &r.tree);
+    return catalog_value_put(k->catalog, name, span_of(serial, sizeof(serial)));
+}
+
+static int apply_override(struct keeper *k, const struct note_document *n, uint64_t leaf)
+{
+    struct rules_override o;
+    char name[NAME];
+    int rc = read_override_decode(n->record, &o);
+
+    if (rc != 0)
+        return rc;
+    (void)snprintf(name, sizeof(name), "rules.override.%020" PRIu64, leaf);
+    if ((rc = put(k, name, &n->doc, NULL, n->record)) != 0 || o.ground != RULES_WITHDRAW)
+        return rc;
+    by_tree(name, "withdrawn", &o.subject);
+    return catalog_value_put(k->catalog, name, span_of("1", 1));
+}
+
+int keeper_rules_apply(struct keeper *k, const struct note_document *n, uint64_t leaf)
+{
+    struct rules_change ch;
+    struct id128 change;
+    char name[NAME];
+    int rc;
+
+    switch (n->what) {
+    case READ_CHANGE:
+        if ((rc = read_change_decode(n->record, &ch)) != 0)
+            return rc;
+        by_id(name, "change", &ch.change);
+        return put(k, name, &n->doc, NULL, n->record);
+    case READ_REPORT:
+        if (n->record.n < 16)
+            return -EBADMSG;
+        memcpy(change.b, n->record.p, 16);
+        by_id(name, "passed", &change);
+        return put(k, name, &n->doc, NULL, n->record);
+    case READ_RELEASE:
+        return apply_release(k, n, leaf);
+    case READ_OVERRIDE:
+        return apply_override(k, n, leaf);
+    default:
+        return -EBADMSG;
+    }
+}
+
+/* --- into the ledger --- */
+
+static int not_now(struct err *e, const char *why)
+{
+    return err_set(e, -EPERM, "%s", why);
+}
+
+static int change_leaf(struct keeper *k, struct act *a, const struct digest *doc,
+                       struct span record, struct err *e)
+{
+    struct rules_change ch, known;
+    struct newest before;
+    struct leaf_builder b;
+    int rc;
+
+    if ((rc = read_change_decode(record, &ch)) != 0)
+        return rc;
+    if ((rc = get_change(k, &ch.change, &known)) != -ENOENT)
+        return rc != 0 ? rc : err_set(e, -EEXIST, "this change was proposed already");
+    rc = get_newest(k, &before);
+    if (rc != 0 && rc != -ENOENT)
+        return rc;
+    if (ch.first != (rc == -ENOENT) || (rc == 0 && !digest_eq(&ch.base, &before.r.tree)))
+        return not_now(e, "the change is made on other rules than those of the newest release; "
+                          "propose it anew on these");
+    leaf_begin(&b, LK_CHANGE_PROPOSED, clock_now(), k->c->site);
+    leaf_set_id(&b, LF_CHANGE, &ch.change);
+    leaf_set_digest(&b, LF_DOC, doc);
+    if (!ch.first)
+        leaf_set_digest(&b, LF_BASE, &ch.base);
+    leaf_set_digest(&b, LF_TREE, &ch.tree);
+    return keeper_act_leaf(a, &b);
+}
+
+struct search {
+    const struct digest *tree;
+    struct rules_change found;
+    bool any;
+};
+
+static int take_change(void *arg, const char *name, struct span value)
+{
+    struct search *s = arg;
+    struct rules_change ch;
+
+    (void)name;
+    if (value.n >= 32 && read_change_decode(span_of(value.p + 32, value.n - 32), &ch) == 0 &&
+        digest_eq(&ch.tree, s->tree)) {
+        s->found = ch;
+        s->any = true;
+    }
+    return 0;
+}
+
+/* The report names a tree; the change that leads to it is looked up.  note: change, record. */
+static int report_leaf(struct keeper *k, struct act *a, const struct digest *doc,
+                       struct span record, struct buf *note, struct err *e)
+{
+    struct read_report r;
+    struct search s = {.tree = &r.tree};
+    struct leaf_builder b;
+    int rc;
+
+    if ((rc = read_report_decode(record, &r)) != 0 ||
+        (rc = catalog_values(k->catalog, "rules.change.", take_change, &s)) != 0)
+        return rc;
+    if (!s.any)
+        return not_now(e, "no change to the tree of this report was proposed");
+    if ((rc = buf_put(note, s.found.change.b, 16)) != 0 ||
+        (rc = buf_put(note, record.p, record.n)) != 0)
+        return rc;
+    leaf_begin(&b, LK_GATES_PASSED, clock_now(), k->c->site);
+    leaf_set_id(&b, LF_CHANGE, &s.found.change);
+    leaf_set_digest(&b, LF_TREE, &r.tree);
+    leaf_set_digest(&b, LF_REPORT, doc);
+    leaf_set_digest(&b, LF_CORPUS_ROOT, &r.corpus_root);
+    leaf_set_text(&b, LF_ENGINE, r.engines);
+    return keeper_act_leaf(a, &b);
+}
+
+struct allowed {
+    uint64_t after, sum; /* leaves behind this one count */
+};
+
+static int take_override(void *arg, const char *name, struct span value)
+{
+    struct allowed *x = arg;
+    struct rules_override o;
+    uint64_t leaf;
+
+    if (text_u64(span_str(name + strlen("rules.override.") +
+                          strspn(name + strlen("rules.override."), "0")),
+                 UINT64_MAX, &leaf) != 0)
+        leaf = 0;
+    if (value.n >= 32 && read_override_decode(span_of(value.p + 32, value.n - 32), &o) == 0 &&
+        o.ground == RULES_ALLOW && leaf > x->after)
+        x->sum += o.count;
+    return 0;
+}
+
+/* What stands against this release in this ledger; NULL: nothing. */
+static const char *fault(struct keeper *k, const struct rules_release *r, const struct newest *n,
+                         bool first)
+{
+    struct allowed more = {.after = first ? 0 : n->leaf};
+    uint64_t before = first ? 0 : n->r.allows;
+    struct rules_change ch;
+    struct read_report passed;
+    struct digest report;
+
+    if (r->chain.serial != (first ? 1 : n->r.chain.serial + 1) ||
+        (!first && !digest_eq(&r->chain.previous, &n->doc)))
+        return "the release does not follow the newest one of this ledger";
+    if (get_change(k, &r->change, &ch) != 0)
+        return "its change was not proposed here";
+    if (!digest_eq(&ch.tree, &r->tree) ||
+        memcmp(ch.author.b, r->author.b, sizeof(ch.author.b)) != 0)
+        return "the release is another tree, or another author's, than was proposed";
+    if (ch.first != first || (!first && !digest_eq(&ch.base, &n->r.tree)))
+        return "its change was made on other rules than those of the newest release";
+    if (get_passed(k, &r->change, &report, &passed) != 0)
+        return "its tests are not in this ledger";
+    if (!digest_eq(&report, &r->report) || passed.allows != r->allows)
+        return "it was approved with another report than that of its tests";
+    if (catalog_values(k->catalog, "rules.override.", take_override, &more) != 0)
+        return "the overrides cannot be read";
+    if (r->allows > before && r->allows - before > more.sum)
+        return "it has more new entries of allow lists than were approved (\"rules override "
+               "--ground allow\")";
+    return NULL;
+}
+
+static int release_leaf(struct keeper *k, struct act *a, const struct digest *doc,
+                        struct span record, struct err *e)
+{
+    struct rules_release r;
+    struct newest n;
+    struct leaf_builder b;
+    const char *wrong;
+    int rc, found;
+
+    if ((rc = read_release_decode(record, &r)) != 0)
+        return rc;
+    found = get_newest(k, &n);
+    if (found != 0 && found != -ENOENT)
+        return found;
+    if ((wrong = fault(k, &r, &n, found == -ENOENT)) != NULL)
+        return not_now(e, wrong);
+    leaf_begin(&b, LK_RELEASE_PUBLISHED, clock_now(), k->c->site);
+    leaf_set_digest(&b, LF_DOC, doc);
+    if (found == 0)
+        leaf_set_digest(&b, LF_PREV, &n.doc);
+    leaf_set_int(&b, LF_SERIAL, r.chain.serial);
+    leaf_set_id(&b, LF_CHANGE, &r.change);
+    leaf_set_digest(&b, LF_TREE, &r.tree);
+    leaf_set_digest(&b, LF_REPORT, &r.report);
+    leaf_set_word(&b, LF_MODE, r.mode == RULES_DETECT ? LW_MODE_DETECT : LW_MODE_ENFORCE);
+    leaf_set_word(&b, LF_URGENT, r.urgent ? LW_URGENT_YES : LW_URGENT_NO);
+    leaf_set_int(&b, LF_ALLOWS, r.allows);
+    return keeper_act_leaf(a, &b);
+}
+
+static int override_leaf(struct keeper *k, struct act *a, const struct digest *doc,
+                         struct span record)
+{
+    struct rules_override o;
+    struct leaf_builder b;
+    int rc = read_override_decode(record, &o);
+
+    if (rc != 0)
+        return rc;
+    leaf_begin(&b, LK_OVERRIDE_MADE, clock_now(), k->c->site);
+    leaf_set_digest(&b, LF_DOC, doc);
+    leaf_set_int(&b, LF_COUNT, o.count);
+    leaf_set_word(&b, LF_GROUND, (unsigned)o.ground); /* the same numbers (rules/override.h) */
+    leaf_set_word(&b, LF_ASKER, (unsigned)o.asker);
+    return keeper_act_leaf(a, &b);
+}
+
+int keeper_rules_leaf(struct keeper *k, struct act *a, uint32_t what, const struct digest *doc,
+                      struct span record, struct buf *note, struct err *e)
+{
+    int rc;
+
+    if (what == READ_REPORT)
+        return report_leaf(k, a, doc, record, note, e);
+    if ((rc = buf_put(note, record.p, record.n)) != 0)
+        return rc;
+    return what == READ_CHANGE    ? change_leaf(k, a, doc, record, e)
+           : what == READ_RELEASE ? release_leaf(k, a, doc, record, e)
+                                  : override_leaf(k, a, doc, record);
+}
+
+/* --- what may be loaded --- */
+
+static bool serial_of(struct keeper *k, const struct digest *tree, uint64_t *out)
+{
+    struct buf b;
+    struct cur c;
+    char name[NAME];
+    bool found;
+
+    by_tree(name, "tree", tree);
+    buf_init(&b, 8);
+    found = catalog_value_get(k->catalog, name, &b) == 0;
+    c = cur_of(buf_span(&b));
+    found = found && cur_u64(&c, out) == 0;
+    buf_free(&b);
+    return found;
+}
+
+struct between {
+    struct keeper *k;
+    uint64_t above, upto; /* serials */
+    bool all_withdrawn;
+};
+
+static int take_tree(void *arg, const char *name, struct span value)
+{
+    struct between *x = arg;
+    struct cur c = cur_of(value);
+    struct buf b;
+    char other[NAME];
+    uint64_t serial;
+
+    if (cur_u64(&c, &serial) != 0 || serial <= x->above || serial > x->upto)
+        return 0;
+    (void)snprintf(other, sizeof(other), "rules.withdrawn.%s", name + strlen("rules.tree."));
+    buf_init(&b, 8);
+    if (catalog_value_get(x->k->catalog, other, &b) != 0)
+        x->all_withdrawn = false;
+    buf_free(&b);
+    return 0;
+}
+
+bool keeper_rules_may_load(struct keeper *k, const struct digest *tree, const char **why)
+{
+    struct between x = {.k = k, .all_withdrawn = true};
+    struct digest loaded;
+    struct newest n;
+    struct buf b;
+    int rc = get_newest(k, &n);
+
+    *why = "what is released cannot be read";
+    if (rc != 0)
+        return rc == -ENOENT; /* nothing is released here yet */
+    *why = "they are no release of this ledger; publish it first (\"glarus rules publish\")";
+    if (!serial_of(k, tree, &x.above))
+        return false;
+    rc = get(k, "rules.loaded", &loaded, &b);
+    buf_free(&b);
+    if (rc != 0 || !serial_of(k, &loaded, &x.upto) || x.above >= x.upto)
+        return true;
+    *why = "they are an older release than was loaded, and what came after was not withdrawn";
+    return catalog_values(k->catalog, "rules.tree.", take_tree, &x) == 0 && x.all_withdrawn;
+}

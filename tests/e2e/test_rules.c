@@ -1,0 +1,328 @@
+/* Releases of rules at a real site: before the first one the folder decides; from then on only what
+ * was proposed, tested and approved by two is loaded, an older one only once the newer was taken
+ * back, and the audit proves it.  What does not fit is refused with its sentence. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "crypto/secret.h"
+#include "crypto/sha256.h"
+#include "detect/release.h"
+#include "people/dsse.h"
+#include "rig_client.h"
+#include "rig_priv.h"
+#include "rules/approval.h"
+#include "rules/change.h"
+#include "rules/override.h"
+#include "rules/report.h"
+
+#define AUTHOR 2
+
+static struct rig *r;
+static char rules[] = "/tmp/e2e-rules-XXXXXX";
+static size_t at; /* of the log */
+
+/* --- the folder --- */
+
+static void rule(const char *name, const char *text)
+{
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", rules, name);
+    if (text == NULL)
+        (void)unlink(path);
+    else
+        assert_int_equal(io_replace_file(AT_FDCWD, path, text, strlen(text), 0644), 0);
+}
+
+static struct digest tree(void)
+{
+    struct release *rel = NULL;
+    struct digest d;
+
+    rig_ok(release_load(&rel, rules, NULL), NULL);
+    d = release_digest(rel);
+    release_free(rel);
+    return d;
+}
+
+static int set_up(void **state)
+{
+    struct rig_plan plan = {.sites = 1, .scanning = true, .rules = rules};
+
+    (void)state;
+    assert_non_null(mkdtemp(rules));
+    assert_int_equal(chmod(rules, 0755), 0);
+    rule("a.yar", "rule One { strings: $a = \"marker-one\" condition: $a }\n");
+    r = rig_open(&plan);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    rig_close(r);
+    rule("a.yar", NULL);
+    rule("b.yar", NULL);
+    rule("x.fp", NULL);
+    (void)rmdir(rules);
+    return 0;
+}
+
+/* --- documents --- */
+
+static void wrap(enum document kind, const struct buf *yaml, const int *by, struct buf *out)
+{
+    struct dsse *d = NULL;
+
+    buf_init(out, DSSE_MAX_BYTES);
+    assert_int_equal(dsse_new(&d, document_type(kind), buf_span(yaml)), 0);
+    for (; *by >= 0; by++)
+        assert_int_equal(dsse_sign(d, r->person[*by]), 0);
+    assert_int_equal(dsse_write(d, out), 0);
+    dsse_free(d);
+}
+
+/* NULL: it is taken; else it is refused with these words. */
+static void publish(enum proto_read what, const struct buf *env, const char *refusal)
+{
+    struct pm_admin ask = {.what = ADMIN_PUBLISH, .document = (uint32_t)what};
+    char text[1024];
+    int rc = rig_admin(r, RIG_ZRH, &ask, env, NULL, text);
+
+    if ((rc == 0) != (refusal == NULL) || (refusal != NULL && strstr(text, refusal) == NULL))
+        fail_msg("%d: %s; expected: %s", rc, text, refusal == NULL ? "taken" : refusal);
+}
+
+struct next {
+    struct rules_change change;
+    struct rules_release release;
+    struct buf env;
+    struct digest doc;
+};
+
+static void propose(struct next *n, const struct digest *base, const int *by, const char *refusal)
+{
+    struct buf yaml, env;
+
+    n->change.change = random_id();
+    n->change.author = r->person_id[AUTHOR];
+    n->change.first = base == NULL;
+    if (base != NULL)
+        n->change.base = *base;
+    n->change.tree = tree();
+    n->release.change = n->change.change;
+    n->release.author = n->change.author;
+    n->release.tree = n->change.tree;
+    n->release.mode = RULES_ENFORCE;
+    buf_init(&yaml, 4096);
+    assert_int_equal(change_write(&n->change, &yaml), 0);
+    wrap(DOCUMENT_CHANGE, &yaml, by, &env);
+    publish(READ_CHANGE, &env, refusal);
+    buf_free(&env);
+    buf_free(&yaml);
+}
+
+static void report(struct next *n, const struct digest *of, uint64_t missed, const char *refusal)
+{
+    struct rules_report x = {.tree = *of,
+                             .first = true,
+                             .engines = "yara",
+                             .rules = 2,
+                             .allows = n->release.allows,
+                             .hit = 3,
+                             .missed = missed,
+                             .clean = 100,
+                             .ms = 5};
+    struct buf b;
+
+    x.passed = missed == 0;
+    random_bytes(x.corpus_root.b, sizeof(x.corpus_root.b));
+    buf_init(&b, 4096);
+    assert_int_equal(report_write(&x, &b), 0);
+    sha256_of(b.data, b.len, &n->release.report);
+    publish(READ_REPORT, &b, refusal);
+    buf_free(&b);
+}
+
+static void release(struct next *n, const struct next *before, const int *by, const char *refusal)
+{
+    struct buf yaml;
+
+    n->release.chain.serial = before == NULL ? 1 : before->release.chain.serial + 1;
+    if (before != NULL)
+        n->release.chain.previous = before->doc;
+    buf_init(&yaml, 4096);
+    assert_int_equal(approval_write(&n->release, &yaml), 0);
+    buf_free(&n->env);
+    wrap(DOCUMENT_RELEASE, &yaml, by, &n->env);
+    dsse_digest(buf_span(&n->env), &n->doc);
+    publish(READ_RELEASE, &n->env, refusal);
+    buf_free(&yaml);
+}
+
+static void override(enum rules_ground ground, const struct digest *subject, uint64_t count,
+                     const int *by, const char *refusal)
+{
+    struct rules_override o = {.override = random_id(),
+                               .author = r->person_id[AUTHOR],
+                               .ground = ground,
+                               .asker = RULES_OWNER,
+                               .count = count,
+                               .subject = *subject};
+    struct buf yaml, env;
+
+    buf_init(&yaml, 8192);
+    assert_int_equal(override_write(&o, "because", &yaml), 0);
+    wrap(DOCUMENT_OVERRIDE, &yaml, by, &env);
+    publish(READ_OVERRIDE, &env, refusal);
+    buf_free(&env);
+    buf_free(&yaml);
+}
+
+static void verdict(const char *text, const char *expected)
+{
+    char sample[96];
+    struct rig_state st;
+    struct rig_sub s;
+    static int n;
+
+    (void)snprintf(sample, sizeof(sample), "%s %d", text, n++);
+    rig_sub_new(r, &s, "CH");
+    rig_submit(r, RIG_ZRH, &s, span_str(sample), "text", NULL);
+    rig_await(r, RIG_ZRH, &s, "scanned", &st);
+    assert_string_equal(st.verdict, expected);
+    rig_sub_free(&s);
+}
+
+static void load(const char *says)
+{
+    assert_int_equal(kill(r->site[RIG_ZRH].pid, SIGHUP), 0);
+    rig_await_log(r, RIG_ZRH, says, &at);
+}
+
+static const int author[] = {AUTHOR, -1}, two[] = {0, 1, -1}, one[] = {0, -1},
+                 self[] = {0, AUTHOR, -1}, stranger[] = {0, -1};
+static struct next first, second, third;
+
+static void nothing_is_a_release_before_the_first(void **state)
+{
+    struct audit *a;
+
+    (void)state;
+    verdict("marker-one", "malicious");
+    rig_settle(r, RIG_ZRH);
+    a = rig_audit(r);
+    assert_int_equal(audit_find(a, "rules.unbroken")->verdict, AUDIT_EMPTY);
+    assert_int_equal(audit_find(a, "rules.four-eyes")->verdict, AUDIT_EMPTY);
+    audit_free(a);
+}
+
+static void a_release_takes_a_change_its_tests_and_two_others(void **state)
+{
+    struct digest other;
+
+    (void)state;
+    random_bytes(other.b, sizeof(other.b));
+    propose(&first, &other, author, "made on other rules");
+    propose(&first, NULL, stranger, "not signed by the author it names");
+    propose(&first, NULL, author, NULL);
+    release(&first, NULL, two, "its tests are not in this ledger");
+    report(&first, &other, 0, "no change to the tree of this report");
+    report(&first, &first.change.tree, 1, "the tests were not passed");
+    report(&first, &first.change.tree, 0, NULL);
+    release(&first, NULL, one, "2 distinct persons");
+    release(&first, NULL, self, "is the author's");
+    first.release.tree = other;
+    release(&first, NULL, two, "another tree");
+    first.release.tree = first.change.tree;
+    first.release.allows = 1;
+    release(&first, NULL, two, "another report");
+    first.release.allows = 0;
+    release(&first, NULL, two, NULL);
+    release(&first, NULL, two, "does not follow");
+    load("the rules are the same"); /* what is loaded already is what was released */
+    verdict("marker-one", "malicious");
+}
+
+static void what_is_not_released_is_not_loaded(void **state)
+{
+    (void)state;
+    rule("b.yar", "rule Two { strings: $a = \"marker-two\" condition: $a }\n");
+    load("they are no release of this ledger");
+    verdict("marker-two", "clean");
+    propose(&second, NULL, author, "made on other rules");
+    propose(&second, &first.change.tree, author, NULL);
+    load("they are no release of this ledger");
+    report(&second, &second.change.tree, 0, NULL);
+    release(&second, &first, two, NULL);
+    load("new rules serve");
+    verdict("marker-two", "malicious");
+}
+
+static void an_allow_list_grows_by_what_was_approved(void **state)
+{
+    struct digest subject = {{1}};
+
+    (void)state;
+    rule("x.fp", "0123456789abcdef0123456789abcdef:4:known-good\n");
+    third.release.allows = 1;
+    propose(&third, &second.change.tree, author, NULL);
+    report(&third, &third.change.tree, 0, NULL);
+    release(&third, &second, two, "more new entries of allow lists than were approved");
+    override(RULES_ALLOW, &subject, 1, one, "2 distinct persons");
+    override(RULES_ALLOW, &subject, 1, two, NULL);
+    release(&third, &second, two, NULL);
+    load("new rules serve");
+    verdict("marker-two", "malicious");
+}
+
+static void an_older_release_comes_back_when_the_newer_is_withdrawn(void **state)
+{
+    (void)state;
+    rule("x.fp", NULL);
+    load("an older release than was loaded");
+    rig_stop(r, RIG_ZRH);
+    rig_start(r, RIG_ZRH); /* what may be loaded is known after a restart too */
+    rig_await_log(r, RIG_ZRH, "nothing is scanned by the rules in the folder", &at);
+    override(RULES_WITHDRAW, &third.change.tree, 1, two, NULL);
+    verdict("marker-two", "malicious");
+}
+
+static void the_audit_proves_it(void **state)
+{
+    struct audit *a;
+
+    (void)state;
+    rig_settle(r, RIG_ZRH);
+    a = rig_audit(r);
+    rig_proved(a, "rules.four-eyes", 3, 0);
+    rig_proved(a, "rules.unbroken", 3, 0);
+    rig_proved(a, "detect.neutral", 2, 0);
+    rig_proved(a, "detect.explained", 6, 0);
+    audit_free(a);
+    buf_free(&first.env);
+    buf_free(&second.env);
+    buf_free(&third.env);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_a_release_before_the_first),
+        cmocka_unit_test(a_release_takes_a_change_its_tests_and_two_others),
+        cmocka_unit_test(what_is_not_released_is_not_loaded),
+        cmocka_unit_test(an_allow_list_grows_by_what_was_approved),
+        cmocka_unit_test(an_older_release_comes_back_when_the_newer_is_withdrawn),
+        cmocka_unit_test(the_audit_proves_it),
+    };
+
+    rig_args(argc, argv);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
