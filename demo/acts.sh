@@ -1,4 +1,4 @@
-# acts.sh - the four acts, the board, and what stays on.  Sourced by run.sh.
+# acts.sh - the five acts, the board, and what stays on.  Sourced by run.sh.
 # shellcheck shell=bash disable=SC2034,SC2153 # the parts share variables
 
 # --- act 1: founding ---
@@ -354,7 +354,110 @@ act_3() {
     does 0 receipt verify "$VAR/receipts/$sub.erased.tlog-proof" --trust "$VAR/trust.yaml"
 }
 
-# --- act 4: the vendor cheats ---
+# --- act 4: a rule changes ---
+
+# sign_rules FILE KEY: once more, if it is an envelope already
+sign_rules() {
+    local file=$1
+    [ ! -e "$1.dsse" ] || file=$1.dsse
+    quietly rules sign "$file" --key "$VAR/people/$2.pem"
+}
+
+# release_rules N PREVIOUS...: tests, proposes and signs the folder var/rules as release N, up to its
+# first approval; the files are documents/change-N.yaml, report-N.yaml, release-N.yaml.
+release_rules() {
+    local n=$1 d=$VAR/documents
+    local -a base=() before=()
+    if [ "$n" -gt 1 ]; then
+        base=(--base "$VAR/corpus/release-$((n - 1))")
+        before=(--previous "$d/release-$((n - 1)).yaml.dsse")
+    fi
+    does 0 rules test "$VAR/rules" --hit "$VAR/corpus/hit" --clean "$VAR/corpus/clean" "${base[@]}" \
+        --slower 1000 --report "$d/report-$n.yaml" --programs "$BUILD/engines"
+    does 0 rules propose "$VAR/rules" --author "${PERSON[1]}" "${base[@]}" --out "$d/change-$n.yaml"
+    sign_rules "$d/change-$n.yaml" person-1
+    does 0 rules release --change "$d/change-$n.yaml.dsse" --report "$d/report-$n.yaml" "${before[@]}" \
+        --out "$d/release-$n.yaml"
+    cp -r "$VAR/rules" "$VAR/corpus/release-$n"
+}
+
+# publish_rules FILE: at both sites
+publish_rules() {
+    local s
+    for s in $SITES; do
+        quietly rules publish "$1" --config "$VAR/$s.yaml"
+    done
+}
+
+hang_up() {
+    local pid
+    pid=$(sed -n "s/ $1\$//p" "$VAR/pids")
+    kill -HUP "$pid"
+}
+
+# logged SITE TEXT: since the act began
+logged() { tail -n "+$(($(cat "$RUN/log-$1") + 1))" "$VAR/log/$1.log" | grep -q -e "$2"; }
+
+# submitted CC FILE: its verdict
+submitted() {
+    "$GLARUS" submit --wait 45 --config "$VAR/users/$1/client.yaml" "$2" >>"$VAR/log/submit-$1.log" ||
+        stop "the user in $1 could not submit $2; see log/submit-$1.log"
+    echo "$2" >>"$VAR/users/$1/files"
+    VERDICT=$(awk -v f="$2" '$NF == f {v = $3} END {print v}' "$VAR/users/$1/state")
+}
+
+act_4() {
+    local d=$VAR/documents mark s n
+    mark=$(random_hex 16)
+    act "Act 4: a detection rule changes, and nobody can change it alone"
+    for s in $SITES; do
+        wc -l <"$VAR/log/$s.log" >"$RUN/log-$s"
+    done
+    mkdir -p "$VAR/corpus/hit/Demo_Marker_Alpha" "$VAR/corpus/clean"
+    echo "DEMO-MARKER-ALPHA-4f1f0a6c" >"$VAR/corpus/hit/Demo_Marker_Alpha/one"
+    find /usr/bin -type f -perm -005 -size -100k | sort | head -n 20 | xargs -I{} cp {} "$VAR/corpus/clean/"
+    say "The rules of today become release 1: tested on files that must be hit and files that must not," \
+        "proposed by their author, approved by two others. One approval is not enough:"
+    release_rules 1
+    sign_rules "$d/release-1.yaml" person-3
+    publish_rules "$d/change-1.yaml.dsse"
+    publish_rules "$d/report-1.yaml"
+    does 1 rules publish "$d/release-1.yaml.dsse" --config "$VAR/zrh1.yaml"
+    sign_rules "$d/release-1.yaml" person-4
+    publish_rules "$d/release-1.yaml.dsse"
+    printf 'sample of this run: %s 1\n' "$mark" >"$VAR/users/CH/mine/sample-1"
+    submitted CH "$VAR/users/CH/mine/sample-1"
+    held "a file that release 1 does not know is clean" test "$VERDICT" = clean
+    say "Somebody puts a rule into the folder of both sites and tells them to read it:"
+    mkdir -p "$VAR/corpus/hit/Demo_Of_This_Run"
+    echo "$mark" >"$VAR/corpus/hit/Demo_Of_This_Run/two"
+    echo "rule Demo_Of_This_Run { strings: \$a = \"$mark\" condition: \$a }" >"$VAR/rules/run.yar"
+    for s in $SITES; do
+        hang_up "$s"
+        await 20 "$s refuses the rule" logged "$s" "no release of this ledger"
+    done
+    held "both refuse it: \"they are no release of this ledger\"" true
+    say "So it is tested, proposed, and approved by two; then they take it:"
+    release_rules 2
+    sign_rules "$d/release-2.yaml" person-3
+    sign_rules "$d/release-2.yaml" person-4
+    for n in change-2.yaml.dsse report-2.yaml release-2.yaml.dsse; do
+        publish_rules "$d/$n"
+    done
+    for s in $SITES; do
+        hang_up "$s"
+        await 60 "$s serves release 2" logged "$s" "new rules serve"
+    done
+    printf 'sample of this run: %s 2\n' "$mark" >"$VAR/users/CH/mine/sample-2"
+    submitted CH "$VAR/users/CH/mine/sample-2"
+    held "the same text in another file is malicious now" test "$VERDICT" = malicious
+    settle
+    does 0 trace "$VAR/users/CH/mine/sample-2" --config "$VAR/users/CH/client.yaml"
+    held "change, tests and release stand in both ledgers, twice each" \
+        test "$(count zrh1 '"kind":"release.published"')/$(count mow1 '"kind":"release.published"')" = 2/2
+}
+
+# --- act 5: the vendor cheats ---
 
 vendor_keys() {
     local k=$VAR/vendor-keys s name
@@ -375,15 +478,15 @@ cheats() {
         -e 's/^\{"caught":true,"cheat":"([^"]*)","claim":"([^"]*)","played":true,"sentence":"(.*)","site":"(.*)"\}$/\1|caught by \2 at \4: \3/p' \
         -e 's/^\{"caught":false,"cheat":"([^"]*)",.*"played":true,"sentence":"(.*)"\}$/\1|NOT caught, no claim can: \2/p' \
         "$VAR/betray.json" | sed 's/\\"/"/g' | while IFS='|' read -r name how; do
-        printf '  %-21s %s\n' "$name" "${how//"$VAR"/$SHORT}"
+        printf '  %-22s %s\n' "$name" "${how//"$VAR"/$SHORT}"
     done
 }
 
-act_4() {
+act_5() {
     local -a args=(zrh1="$VAR/zrh1/ledger" mow1="$VAR/mow1/ledger" --trust "$VAR/trust.yaml"
         --keys "$VAR/vendor-keys" --receipts "$VAR/receipts")
     local tmp=$RUN n caught
-    act "Act 4: the vendor cheats, with its real keys"
+    act "Act 5: the vendor cheats, with its real keys"
     say "On copies of the two ledgers above, signed again with the demonstration's own keys; some with" \
         "accomplices among the approvers, some with the witness. The users' receipts are held outside."
     vendor_keys
@@ -393,14 +496,10 @@ act_4() {
     [ ! -w /dev/shm ] || tmp=/dev/shm
     TMPDIR=$tmp "$GLARUS" betray "${args[@]}" --json >"$VAR/betray.json" || stop "a cheat did not end as docs/betray.md says"
     cheats
-    n=$(grep -c '"played":true' "$VAR/betray.json")
+    n=$(grep -c '"cheat":' "$VAR/betray.json")
     caught=$(grep -c '"caught":true' "$VAR/betray.json")
-    held "$n cheats were played and ended as docs/betray.md says: caught $caught/$n, each other with its reason" \
-        test "$(cheats | wc -l)" = "$n"
-    # these sites have no release of rules yet: what is played on releases waits for one
-    held "no other cheat was left out than those about releases of rules" \
-        test -z "$(sed -nE 's/.*"cheat":"([^"]*)".*"played":false.*/\1/p' "$VAR/betray.json" |
-            grep -vE '^(rules-.*|lone-override)$')"
+    held "all $n cheats were played and ended as docs/betray.md says: caught $caught/$n, each other with its reason" \
+        test "$(grep -c '"played":true' "$VAR/betray.json")/$(cheats | wc -l)" = "$n/$n"
 }
 
 # --- the end: what anybody can check ---

@@ -5,8 +5,9 @@
 random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
 
 # --- people: eight persons, as numbered below, and two root keys ---
-#   0 registrar, statements   1 registrar, mover      2 writes policies   3 approves policies
-#   4 approves policies, mover; of the partner        5 as 3, with two keys
+#   0 registrar, statements   1 registrar, mover, writes rules   2 writes policies
+#   3 approves policies and releases of rules         4 as 3, mover; of the partner
+#   5 as 3, with two keys
 #   6 as 3, with a key that was revoked yesterday     7 approved policies until yesterday
 
 # person_key NAME: makes the key people/NAME.pem.  Sets PUB, and KEYID[NAME].
@@ -66,19 +67,22 @@ approvals:
   policy:    {role: policy, persons: 2}
   statement: {role: statement, persons: 1}
   move:      {role: mover, persons: 2}
+  change:    {role: author, persons: 1}
+  release:   {role: release, persons: 2}
+  override:  {role: release, persons: 2}
 organizations:
   - {id: "$VENDOR", kind: vendor}
   - {id: "$PARTNER", kind: partner}
 persons:
 YAML
     person 0 "$VENDOR" '' '' registrar statement
-    person 1 "$VENDOR" '' '' registrar mover
+    person 1 "$VENDOR" '' '' registrar mover author release
     person 2 "$VENDOR" '' '' policy
-    person 3 "$VENDOR" '' '' policy
-    person 4 "$PARTNER" '' '' policy mover
-    person 5 "$VENDOR" '' '' policy
-    person 6 "$VENDOR" ", revoked: $yesterday" '' policy
-    person 7 "$VENDOR" '' ", until: $yesterday" policy
+    person 3 "$VENDOR" '' '' policy release
+    person 4 "$PARTNER" '' '' policy mover release
+    person 5 "$VENDOR" '' '' policy release
+    person 6 "$VENDOR" ", revoked: $yesterday" '' policy release
+    person 7 "$VENDOR" '' ", until: $yesterday" policy release
 }
 
 statement_yaml() {
@@ -127,7 +131,7 @@ engines:
   - {name: walk, program: $BUILD/engines/walk/glarus-engine-walk}
   - {name: yara, program: $BUILD/engines/yara/glarus-engine-yara}
   - {name: clamav, program: $BUILD/engines/clamav/glarus-engine-clamav}
-scan: {rules: $TOP/rules/demo}
+scan: {rules: rules}
 YAML
     uids_of "$4"
     echo submitters:

@@ -1,6 +1,6 @@
 #!/bin/bash
 # run.sh BUILD - the demonstration (make run): two sites, a witness and users of six countries on
-# loopback, in four acts; then it serves until Ctrl-C.  Everything it makes lies in var/ and in a
+# loopback, in five acts; then it serves until Ctrl-C.  Everything it makes lies in var/ and in a
 # folder of its own under /tmp; every process it starts it ends.
 #
 #   ONESHOT=1       end after the last act: exit 0 only if everything the script expects has held
@@ -26,7 +26,7 @@ STEP=${DEMO_STEP:-40}
 SAMPLES=/usr/share/clamav-testfiles
 COUNTRIES='CH DE CA RU KZ ZA' # by the timeline: two at zrh1, one that moves, three that stay at mow1
 SITES='zrh1 mow1'
-MADE='audit.json betray.json documents keys log mow1 mow1.yaml people pids receipts trust.yaml users
+MADE='audit.json betray.json corpus documents keys log mow1 mow1.yaml people pids receipts rules trust.yaml users
 vendor-keys witness.vkey zrh1 zrh1.yaml'
 RUN=''
 
@@ -51,6 +51,7 @@ begin_anew() {
         rm -rf "${VAR:?}/$name"
     done
     mkdir -p "$VAR/log" "$VAR/keys" "$VAR/documents" "$VAR/users" "$VAR/receipts"
+    cp -r "$TOP/rules/demo" "$VAR/rules"
     RUN=$(mktemp -d "${TMPDIR:-/tmp}/glarus-demo.XXXXXX")
     chmod 711 "$RUN"
 }
@@ -76,6 +77,7 @@ act_1
 act_2
 act_3
 act_4
+act_5
 board
 if [ -n "${ONESHOT-}" ]; then
     say "All $HELD expectations of the script held, in $((SECONDS - BEGAN)) s."
