@@ -168,8 +168,7 @@ static void a_fresh_catalog_is_whole_on_the_disk_when_it_is_ready(void **state)
     crash_enumerate(calls_take(), &all, check_ready, NULL, &tally);
     assert_true(tally.points > 20);
     for (k = 1;; k++) { /* no failure on the way is passed over */
-        scratch_remove(crash_dir);
-        scratch_make(crash_dir);
+        crash_afresh();
         calls_watch(crash_dir);
         calls_fail(k, 1U << CALL_SYNC | 1U << CALL_WRITE, EIO, 1);
         failed += fill() != 0;

@@ -12,7 +12,8 @@ struct model {
     volatile unsigned char state[MODEL_MAX];
     volatile unsigned next;
     volatile unsigned turns, pairs;
-    bool threads; /* of pairs the first group is synced in a thread */
+    volatile unsigned steps; /* finished ones */
+    bool threads;            /* of pairs the first group is synced in a thread */
 };
 
 struct model *model_new(void); /* shared with children of fork */
