@@ -247,7 +247,7 @@ static void torment(void **state, const struct torture *t)
 
 static void no_memory_once(void **state)
 {
-    const struct torture t = {"memory", 1U << CALL_MEMORY, ENOMEM, 1, false, 709, 1};
+    const struct torture t = {"memory", 1U << CALL_MEMORY, ENOMEM, 1, false, 709, 5};
 
     torment(state, &t);
 }
@@ -341,7 +341,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-int main(void)
+/* ./test-cli-torture [NAME]: of one test alone */
+int main(int argc, char **argv)
 {
 #define T(name) cmocka_unit_test_teardown(name, tear_down)
     const struct CMUnitTest tests[] = {
@@ -361,5 +362,7 @@ int main(void)
         return 1;
     json_set_alloc_funcs(malloc, free);
     fake_in_thread = aside;
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
