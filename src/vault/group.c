@@ -158,6 +158,14 @@ static const struct group_slot *own_slot(const struct vault_group *g, const stru
     return NULL;
 }
 
+/* By its tag; what is damaged is nobody's to share. */
+static int find_whole(const struct vault *v, const struct digest *tag, struct vault_slot_row *out)
+{
+    int rc = v->cfg.index->ops->find_tag(v->cfg.index, tag, out);
+
+    return rc == 0 && vault_scrub_is_bad(v, &out->object) ? -ENOENT : rc;
+}
+
 /* A live slot of the same content: of this group, or in the index under either key of a turn. */
 static int find_same(struct vault_group *g, const struct digest *sha256, struct digest *tag,
                      struct vault_slot_row *out)
@@ -173,11 +181,11 @@ static int find_same(struct vault_group *g, const struct digest *sha256, struct 
             *out = g->slot[i].row;
             return 0;
         }
-    rc = v->cfg.index->ops->find_tag(v->cfg.index, tag, out);
+    rc = find_whole(v, tag, out);
     if (rc != -ENOENT || v->oldest == v->epoch || v->retired == v->oldest)
         return rc;
     rc = vault_slot_tag(v, v->oldest, sha256, &old);
-    return rc != 0 ? rc : v->cfg.index->ops->find_tag(v->cfg.index, &old, out);
+    return rc != 0 ? rc : find_whole(v, &old, out);
 }
 
 int vault_find(struct vault *v, const struct digest *sha256, struct id128 *object)

@@ -8,6 +8,49 @@
 
 #define PAGE 256
 
+/* Objects that a scrub found damaged. */
+struct bad {
+    struct id128 *id;
+    size_t n, cap;
+};
+
+static int bad_add(struct bad *b, const struct id128 *id)
+{
+    struct id128 *more;
+
+    if (b->n == b->cap) {
+        size_t cap = b->cap == 0 ? 64 : b->cap * 2;
+
+        if ((more = reallocarray(b->id, cap, sizeof(*more))) == NULL)
+            return -ENOMEM;
+        b->id = more;
+        b->cap = cap;
+    }
+    b->id[b->n++] = *id;
+    return 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct id128));
+}
+
+bool vault_scrub_is_bad(const struct vault *v, const struct id128 *object)
+{
+    return v->n_bad > 0 && bsearch(object, v->bad, v->n_bad, sizeof(v->bad[0]), by_id) != NULL;
+}
+
+/* What this scrub found takes the place of what the last one did. */
+static void set_aside(struct vault *v, struct bad *b)
+{
+    if (b->n > 0)
+        qsort(b->id, b->n, sizeof(b->id[0]), by_id);
+    free(v->bad);
+    v->bad = b->id;
+    v->n_bad = b->n;
+    b->id = NULL;
+}
+
 static int check_slot(struct vault *v, const struct id128 *ref, uint64_t *bytes)
 {
     struct vault_slot_info info;
@@ -24,7 +67,7 @@ static int check_slot(struct vault *v, const struct id128 *ref, uint64_t *bytes)
     return rc;
 }
 
-static int check_slots(struct vault *v, struct vault_scrub *out,
+static int check_slots(struct vault *v, struct vault_scrub *out, struct bad *found,
                        int (*progress)(void *, const struct vault_scrub *), void *arg)
 {
     struct vault_index *x = v->cfg.index;
@@ -41,6 +84,8 @@ static int check_slots(struct vault *v, struct vault_scrub *out,
 
             if (bad == -ENOMEM)
                 rc = bad;
+            else if (bad != 0)
+                rc = bad_add(found, &row[i].object);
             if (bad != 0 && out->bad_objects++ == 0)
                 out->first_bad = row[i].ref;
             out->objects++;
@@ -109,13 +154,18 @@ static int check_journal(struct vault *v, struct vault_scrub *out)
 int vault_scrub(struct vault *v, struct vault_scrub *out,
                 int (*progress)(void *arg, const struct vault_scrub *), void *arg, struct err *e)
 {
+    struct bad found = {NULL, 0, 0};
     int rc;
 
     memset(out, 0, sizeof(*out));
     if (!v->replayed)
         return err_set(e, -EINVAL, "scrub before replay");
-    if ((rc = vault_replay_index(v)) == 0 && (rc = check_slots(v, out, progress, arg)) == 0)
+    if ((rc = vault_replay_index(v)) == 0 &&
+        (rc = check_slots(v, out, &found, progress, arg)) == 0) {
+        set_aside(v, &found);
         rc = check_segments(v, out, progress, arg);
+    }
+    free(found.id);
     if (rc == 0)
         rc = check_journal(v, out);
     return rc == 0 ? 0 : err_sys(e, rc, "scrubbing the vault");

@@ -454,6 +454,7 @@ void vault_close(struct vault *v)
     vault_record_draft_free(&v->room.d);
     buf_free(&v->room.record);
     (void)pthread_mutex_destroy(&v->lock);
+    free(v->bad);
     free(v);
 }
 

@@ -271,8 +271,9 @@ struct vault_scrub {
     struct vault_damage first_stretch;
 };
 /* Reads everything that is live again: tags, hashes, slots, roots of sealed segments, and every
- * record of the journal.  0 even when something is bad (see out); progress may be NULL and stops it
- * by returning other than 0. */
+ * record of the journal.  Objects found damaged are set aside until the next scrub or the end of
+ * the process: the same content that comes again is stored anew.  0 even when something is bad (see
+ * out); progress may be NULL and stops it by returning other than 0. */
 MUST_CHECK int vault_scrub(struct vault *v, struct vault_scrub *out,
                            int (*progress)(void *arg, const struct vault_scrub *), void *arg,
                            struct err *e);

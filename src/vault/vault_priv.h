@@ -58,6 +58,8 @@ struct vault {
         struct record_draft d;
         struct buf record;
     } room;
+    struct id128 *bad; /* objects that the last scrub found damaged, in order */
+    size_t n_bad;
 
     pthread_mutex_t lock;
     /* guarded: */
@@ -154,6 +156,9 @@ void vault_slot_wipe(struct slot_secret *s);
  */
 void vault_slot_remember(struct vault *v);
 void vault_slot_forget(struct vault *v);
+
+/* scrub.c: is it set aside? */
+bool vault_scrub_is_bad(const struct vault *v, const struct id128 *object);
 
 /* scan.c */
 struct scan {

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crypto/sha256.h"
 #include "fixture.h"
 
 #define MAGIC "\x89vaultrc\r\n\x1a\n"
@@ -134,6 +135,38 @@ static void damage_in_an_object_is_found_by_scrub_and_never_read(void **state)
     assert_int_equal(s.bad_objects, 1);
     fixture_id(&ref, 1);
     assert_memory_equal(&s.first_bad, &ref, sizeof(ref));
+}
+
+static void what_scrub_found_damaged_is_shared_with_nobody(void **state)
+{
+    struct fixture *f = *state;
+    struct vault_scrub s;
+    struct id128 object;
+    struct digest sha256;
+    long at[64];
+    bool again = false;
+
+    fill(f, 3);
+    assert_int_equal(records(f, at), 4);
+    flip(f, 1, at[2] - 5000); /* the object of group 3, number 1 */
+    fixture_bytes(p, sizeof(p), 1);
+    sha256_of(p, sizeof(p), &sha256);
+    assert_int_equal(vault_find(f->v, &sha256, &object), 0);
+    assert_int_equal(vault_scrub(f->v, &s, NULL, NULL, &f->e), 0);
+    assert_int_equal(s.bad_objects, 1);
+    assert_int_equal(vault_find(f->v, &sha256, &object), -ENOENT);
+    assert_int_equal(fixture_store(f, 10, p, sizeof(p), &again), 0);
+    assert_false(again); /* a copy of its own */
+    assert_int_equal(fixture_check(f, 10, p, sizeof(p)), 0);
+    assert_int_equal(fixture_check(f, 1, p, sizeof(p)), -EBADMSG);
+    fixture_bytes(p, sizeof(p), 2); /* what is whole is shared as before */
+    assert_int_equal(fixture_store(f, 11, p, sizeof(p), &again), 0);
+    assert_true(again);
+    flip(f, 1, at[2] - 5000); /* put back from a copy: nothing is aside any more */
+    assert_int_equal(vault_scrub(f->v, &s, NULL, NULL, &f->e), 0);
+    assert_int_equal(s.bad_objects, 0);
+    assert_int_equal(vault_find(f->v, &sha256, &object), 0);
+    assert_int_equal(check(f, 1), 0);
 }
 
 static void damage_to_the_journal_is_found_by_scrub(void **state)
@@ -473,6 +506,7 @@ int main(void)
         T(a_lost_state_is_made_again_by_scanning),
         T(a_damaged_record_is_reported_and_the_later_ones_stand),
         T(damage_in_an_object_is_found_by_scrub_and_never_read),
+        T(what_scrub_found_damaged_is_shared_with_nobody),
         T(damage_to_the_journal_is_found_by_scrub),
         T(a_flipped_bit_anywhere_in_a_sealed_segment_shows),
         T(damage_to_the_last_record_of_an_orderly_end_is_no_torn_tail),
