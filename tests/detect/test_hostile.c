@@ -333,12 +333,12 @@ static void nothing_is_lost_and_the_next_file_is_unaffected(void **state)
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(rig.proc[i].pid, pid[i]); /* no engine had to be started again */
     assert_int_equal(detect_line_counts(rig.line).engines_lost, 0);
-    nobody_has_escaped();
     print_message("%u malicious, %u incomplete, %u clean;", count[VERDICT_MALICIOUS],
                   count[VERDICT_INCOMPLETE], count[VERDICT_CLEAN]);
     for (unsigned i = 1; i < REASONS; i++)
         print_message(" %s %u", verdict_reason_word((enum verdict_reason)i), reasons[i]);
     print_message("\n");
+    nobody_has_escaped();
     detect_line_result_done(&r);
     buf_free(&good);
 }
