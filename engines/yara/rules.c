@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
+#include <unistd.h>
 #include <yara.h>
 
 #include "base/buf.h"
@@ -154,6 +157,53 @@ static int add_all(struct rules *r, struct span bundle, struct complaint *c)
     return yr_compiler_get_rules(r->compiler, &r->yara) == ERROR_SUCCESS
                ? 0
                : err_set(c->e, -ENOMEM, "out of memory for the rules");
+}
+
+/* --- settling ---
+ *
+ * Compiling leaves a heap of holes: the compiled rules lie scattered among what the compiler gave
+ * back.  A child's malloc writes into these holes as it looks for room, and each page it writes is
+ * copied: with 10,000 public rules a batch copied most of the heap, which cost as much CPU as the
+ * scanning.  So the rules go out into a file in memory, everything is freed, and they come back as
+ * one piece, as a program would find them that loads compiled rules. */
+
+static size_t stream_read(void *to, size_t size, size_t n, void *stream)
+{
+    return fread(to, size, n, stream);
+}
+
+static size_t stream_write(const void *from, size_t size, size_t n, void *stream)
+{
+    return fwrite(from, size, n, stream);
+}
+
+/* Through `file`, which is empty. */
+static bool out_and_in(YR_RULES **yara, FILE *file)
+{
+    YR_STREAM s = {.user_data = file, .read = stream_read, .write = stream_write};
+
+    if (yr_rules_save_stream(*yara, &s) != ERROR_SUCCESS || fflush(file) != 0 || ferror(file))
+        return false;
+    (void)yr_rules_destroy(*yara);
+    *yara = NULL;
+    (void)malloc_trim(0);
+    rewind(file);
+    /* YARA takes a stream that breaks off among the pointers for one that ends */
+    return yr_rules_load_stream(&s, yara) == ERROR_SUCCESS && !ferror(file);
+}
+
+/* Once the compiler is gone. */
+static int settle(struct rules *r)
+{
+    int fd = memfd_create("compiled", MFD_CLOEXEC);
+    FILE *file = fd >= 0 ? fdopen(fd, "w+") : NULL;
+    bool good = file != NULL && out_and_in(&r->yara, file);
+
+    if (file == NULL)
+        io_close(&fd);
+    else
+        (void)fclose(file);
+    return good ? 0 : -ENOMEM;
 }
 
 /* --- canonical order --- */
@@ -331,7 +381,7 @@ int rules_compile(struct rules **out, struct span bundle, const struct detect_ru
         goto out;
     yr_compiler_destroy(r->compiler);
     r->compiler = NULL;
-    if ((rc = order(r)) != 0)
+    if ((rc = settle(r)) != 0 || (rc = order(r)) != 0)
         goto out;
     rc = -ENOMEM;
     if (yr_scanner_create(r->yara, &r->scanner) != ERROR_SUCCESS)

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "crypto/sha256.h"
 #include "jail/jail.h"
+#include "kin.h"
 #include "rig.h"
 
 #define UID 64123
@@ -317,41 +318,6 @@ static void a_thousand_small_files_and_only_the_marked_are_hit(void **state)
 
 /* --- two submitters --- */
 
-static pid_t parent_of(pid_t pid)
-{
-    char path[64], line[512];
-    const char *p;
-    FILE *f;
-    int parent = -1;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    f = fopen(path, "re");
-    if (f == NULL)
-        return -1;
-    if (fgets(line, sizeof(line), f) != NULL && (p = strrchr(line, ')')) != NULL)
-        (void)sscanf(p + 1, " %*c %d", &parent);
-    (void)fclose(f);
-    return parent;
-}
-
-static size_t children_of(pid_t parent, pid_t *out, size_t max)
-{
-    DIR *d = opendir("/proc");
-    struct dirent *en;
-    size_t n = 0;
-
-    while (d != NULL && (en = readdir(d)) != NULL) {
-        uint64_t pid;
-
-        if (text_u64(span_str(en->d_name), INT32_MAX, &pid) == 0 &&
-            parent_of((pid_t)pid) == parent && n < max)
-            out[n++] = (pid_t)pid;
-    }
-    if (d != NULL)
-        (void)closedir(d);
-    return n;
-}
-
 /* Inodes of the memfds called name that a process has mapped. */
 static size_t mapped(pid_t pid, const char *name, unsigned long *inode, size_t max)
 {
@@ -400,8 +366,8 @@ static void two_submitters_never_share_a_child_nor_see_each_other(void **state)
     serve(r, r->folder);
     submit(r, files, 1, 0);
     submit(r, files, 1, 1);
-    assert_int_equal(children_of(r->proc.pid, &inner, 1), 1);
-    for (int i = 0; i < 300 && (n = children_of(inner, child, 4)) != 2; i++)
+    assert_int_equal(kin_children_of(r->proc.pid, &inner, 1), 1);
+    for (int i = 0; i < 300 && (n = kin_children_of(inner, child, 4)) != 2; i++)
         (void)usleep(1000);
     assert_int_equal(n, 2);
     /* until both hang inside */
@@ -488,7 +454,7 @@ static void an_engine_that_is_killed_is_replaced(void **state)
 
     serve(r, r->folder);
     submit(r, hang, 1, 0);
-    assert_int_equal(children_of(r->proc.pid, &inner, 1), 1);
+    assert_int_equal(kin_children_of(r->proc.pid, &inner, 1), 1);
     assert_int_equal(proc_signal(&r->proc, SIGKILL), 0);
     while (detect_client_state(r->client) != DETECT_DOWN)
         rig_turn(r->client);
@@ -497,7 +463,7 @@ static void an_engine_that_is_killed_is_replaced(void **state)
     assert_int_equal(got.finding.reason, REASON_ENGINE);
     assert_int_equal(proc_reap(&r->proc, true, &why), 0);
     /* nothing of it stays: the whole pid namespace went */
-    for (int i = 0; i < 2000 && kill(inner, 0) == 0 && parent_of(inner) != -1; i++)
+    for (int i = 0; i < 2000 && kill(inner, 0) == 0 && kin_parent_of(inner) != -1; i++)
         (void)usleep(1000);
     assert_int_not_equal(kill(inner, 0), 0);
     while (!detect_client_wants_engine(r->client, clock_mono()))
