@@ -4,7 +4,10 @@
  *                      log-normal with half under 54 KB and nine tenths under 234 KB, at most 2 MB
  *   copies DIR COUNT   whole files of /usr/bin and /usr/lib up to 4 MB, evenly from their list
  *   rules FILE COUNT CORPUS   YARA rules of random strings; every fifteenth has 16 bytes that stand
- *                      somewhere in the corpus, so that there is something to find */
+ *                      somewhere in the corpus, so that there is something to find
+ *   clamav DIR COUNT CORPUS   ClamAV databases of the same kind: a third hashes of files
+ *                      (.hsb), the rest texts with a gap (.ndb); two of a thousand name something
+ *                      in a small file of the corpus */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -15,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "crypto/sha256.h"
 #include "files.h"
 #include "measure.h"
 
@@ -24,6 +28,7 @@
 #define MOST 2000000
 #define COPY_MOST 4000000
 #define TAKEN_EVERY 15
+#define TAKEN_RARELY 1000
 
 static uint64_t state = 42;
 
@@ -136,19 +141,20 @@ static void random_text(FILE *out, size_t n)
                     out);
 }
 
-static bool telling(const uint8_t p[16])
+static bool telling(const uint8_t *p, size_t n)
 {
     bool seen[256] = {false};
     size_t distinct = 0;
 
-    for (size_t i = 0; i < 16; i++) {
+    for (size_t i = 0; i < n; i++) {
         distinct += !seen[p[i]];
         seen[p[i]] = true;
     }
     return distinct >= 12;
 }
 
-static void taken_bytes(FILE *out, const struct files *f)
+/* Bytes that stand somewhere in the corpus, each in hexadecimal behind `mark`. */
+static void taken_bytes(FILE *out, const struct files *f, size_t n, const char *mark)
 {
     for (;;) {
         const struct file *one = &f->v[measure_random(&state) % f->n];
@@ -158,10 +164,10 @@ static void taken_bytes(FILE *out, const struct files *f)
         if (one->size < 4096)
             continue;
         p = whole(one);
-        at = p + measure_random(&state) % (one->size - 16);
-        if (telling(at)) {
-            for (size_t i = 0; i < 16; i++)
-                (void)fprintf(out, " %02X", at[i]);
+        at = p + measure_random(&state) % (one->size - n);
+        if (telling(at, n)) {
+            for (size_t i = 0; i < n; i++)
+                (void)fprintf(out, "%s%02X", mark, at[i]);
             free(p);
             return;
         }
@@ -185,7 +191,7 @@ static void make_rules(const char *path, size_t count, const char *corpus)
         random_text(out, 8 + measure_random(&state) % 12);
         (void)fprintf(out, "\" nocase\n        $c = {");
         if (i % TAKEN_EVERY == 0)
-            taken_bytes(out, &f);
+            taken_bytes(out, &f, 16, " ");
         else
             for (size_t k = 0; k < 14; k++)
                 (void)fprintf(out, k == 6 || k == 7 ? " ??" : " %02X",
@@ -194,6 +200,75 @@ static void make_rules(const char *path, size_t count, const char *corpus)
     }
     if (fclose(out) != 0)
         measure_die(path, NULL);
+    files_free(&f);
+}
+
+/* --- ClamAV databases --- */
+
+static void hex_of(FILE *out, const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        (void)fprintf(out, "%02x", p[i]);
+}
+
+/* The hash of a file of the corpus, or of none. */
+static void hash_line(FILE *out, size_t number, const struct files *f, bool taken)
+{
+    const struct file *one = &f->v[measure_random(&state) % f->n];
+    uint64_t drawn[4];
+    struct digest d;
+
+    for (size_t i = 0; i < ARRAY_LEN(drawn); i++)
+        drawn[i] = measure_random(&state);
+    memcpy(&d, drawn, sizeof(d));
+    if (taken) {
+        uint8_t *p = whole(one);
+
+        sha256_of(p, (size_t)one->size, &d);
+        free(p);
+    }
+    hex_of(out, d.b, sizeof(d.b));
+    (void)fprintf(out, ":%llu:Bench.Hash.%05zu\n", (unsigned long long)one->size, number);
+}
+
+static void text_line(FILE *out, size_t number, const struct files *f, bool taken)
+{
+    uint8_t text[40];
+
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (uint8_t)measure_random(&state);
+    (void)fprintf(out, "Bench.Text.%05zu:%d:*:", number, number % 4 == 0 && !taken ? 6 : 0);
+    if (taken) {
+        taken_bytes(out, f, 48, "");
+        (void)fputc('\n', out);
+        return;
+    }
+    hex_of(out, text, 12);
+    (void)fputs(number % 2 == 0 ? "{4-60}" : "??", out);
+    hex_of(out, text + 12, 8 + measure_random(&state) % 20);
+    (void)fputc('\n', out);
+}
+
+static void make_clamav(const char *dir, size_t count, const char *corpus)
+{
+    const char *const from[] = {corpus, NULL};
+    char path[2][4096];
+    FILE *hashes, *texts;
+    struct files f;
+
+    /* from small ones: a scanner that stops at the first name would else skip much of the work */
+    files_list(&f, from, 4096, 16 * KB);
+    (void)snprintf(path[0], sizeof(path[0]), "%s/generated.hsb", dir);
+    (void)snprintf(path[1], sizeof(path[1]), "%s/generated.ndb", dir);
+    hashes = fopen(path[0], "we");
+    texts = fopen(path[1], "we");
+    if (hashes == NULL || texts == NULL || f.n == 0)
+        measure_die(dir, NULL);
+    for (size_t i = 0; i < count; i++)
+        (i % 3 == 0 ? hash_line : text_line)(i % 3 == 0 ? hashes : texts, i, &f,
+                                             i % TAKEN_RARELY < 2);
+    if (fclose(hashes) != 0 || fclose(texts) != 0)
+        measure_die(dir, NULL);
     files_free(&f);
 }
 
@@ -207,9 +282,11 @@ int main(int argc, char **argv)
         make_copies(argv[2], count);
     else if (argc == 5 && strcmp(argv[1], "rules") == 0)
         make_rules(argv[2], count, argv[4]);
+    else if (argc == 5 && strcmp(argv[1], "clamav") == 0)
+        make_clamav(argv[2], count, argv[4]);
     else {
-        (void)fprintf(stderr,
-                      "usage: bench-corpus files|copies DIR COUNT | rules FILE COUNT DIR\n");
+        (void)fprintf(stderr, "usage: bench-corpus files|copies DIR COUNT | rules FILE COUNT DIR | "
+                              "clamav DIR COUNT DIR\n");
         return 2;
     }
     return 0;

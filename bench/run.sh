@@ -3,10 +3,11 @@
 # floor, measured in turns.  docs/performance.md says what each compares and what was not equal.
 #
 #   BENCH_ONLY="scan audit"  only these of: ledger-append ledger-append-http ledger-check audit ingest-vault
-#                            ingest-http scan start tls
+#                            ingest-http scan scan-rules scan-clamd start tls
 #   BENCH_ROUNDS=n           rounds of each instead of the usual number
 #   BENCH_SCALE=n            hundredths of the usual amount of work (default 100)
 #   BENCH_SECONDS=n          no bench runs longer than this (default 330)
+#   BENCH_RULES="DIR..."     scan-rules: folders of YARA rules, such as public rule sets
 #   BENCH_TESSERA=PROGRAM    the peer of ledger-append and ledger-append-http: bench/tessera/main.go, built
 #
 # Results: build/bench.txt (the lines "bench NAME ours=... peer=... ratio=... bar=..." and, behind
@@ -23,7 +24,7 @@ data=$top/bench-data
 out=$top/bench.txt
 scale=${BENCH_SCALE:-100}
 limit=${BENCH_SECONDS:-330}
-all="ledger-append ledger-append-http ledger-check audit ingest-vault ingest-http scan start tls"
+all="ledger-append ledger-append-http ledger-check audit ingest-vault ingest-http scan scan-rules scan-clamd start tls"
 only=${BENCH_ONLY:-$all}
 failed=0
 
@@ -113,18 +114,39 @@ if wanted ingest-http; then
     made "files-$n" corpus
     measure ingest-http bench/ingest_http.sh "$build" "$data/files-$n" "$work"
 fi
-if wanted scan; then
+if wanted scan || wanted scan-rules || wanted scan-clamd; then
     n=$(scaled 5000)
     copies() { "$bin/bench-corpus" copies "$1" "$n"; }
     made "copies-$n" copies
+fi
+if wanted scan; then
     release() {
         cp rules/demo/*.yar "$1/"
         "$bin/bench-corpus" rules "$1/generated.yar" 3000 "$data/copies-$n"
     }
     made "release-$n" release
     yarac -w "$data/release-$n"/*.yar "$work/rules.yarc"
-    measure scan "$bin/bench-scan" "$build/engines/yara/glarus-engine-yara" "$data/release-$n" \
+    measure scan "$bin/bench-scan" scan "$build/engines/yara/glarus-engine-yara" "$data/release-$n" \
         "$work/rules.yarc" "$data/copies-$n" "$work"
+fi
+if wanted scan-rules; then
+    if [ -z "${BENCH_RULES:-}" ]; then
+        echo "  scan-rules: skipped; BENCH_RULES=\"DIR...\" names folders of YARA rules, such as public rule sets" | tee -a "$out"
+    else
+        mkdir "$work/public"
+        "$bin/bench-corpus" rules "$work/public/generated.yar" 150 "$data/copies-$n" # so that something is found
+        # shellcheck disable=SC2086 # folders, parted by blanks
+        bench/rules_release.sh "$work/large" $BENCH_RULES "$work/public" 2>"$work/left" || { cat "$work/left" >&2; exit 3; }
+        echo "  scan-rules: $(find "$work/large/release" -type f | wc -l) files of rules, $(wc -l <"$work/left") left out" | tee -a "$out"
+        measure scan-rules "$bin/bench-scan" scan-rules "$build/engines/yara/glarus-engine-yara" \
+            "$work/large/release" "$work/large/compiled" "$data/copies-$n" "$work"
+    fi
+fi
+if wanted scan-clamd; then
+    databases() { "$bin/bench-corpus" clamav "$1" 10000 "$data/copies-$n"; }
+    made "clamav-$n" databases
+    measure scan-clamd "$bin/bench-scan-clamd" "$build/engines/clamav/glarus-engine-clamav" \
+        "$data/clamav-$n" "$data/copies-$n" "$work"
 fi
 if wanted start; then
     n=$(scaled 1000000)

@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "dense.h"
 #include "detect/protocol.h"
 #include "server.h"
 
@@ -165,6 +166,7 @@ static int work(struct server_spec *s, struct rules **rules, struct jail_door **
     io_close(&folder);
     if (rc == -EPIPE)
         return 0;
+    dense_memory();
     s->rules = *rules;
     /* without Landlock a child's folder is no border: one child at a time, and emptied after it */
     s->children =
