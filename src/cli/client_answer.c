@@ -211,6 +211,7 @@ static int take_verdict(struct client_answer_state *a, const json_t *v)
         if (rc == 0 && json_is_string(n) && (i == 0 || (rc = buf_putc(&a->names, '\n')) == 0))
             rc = text_plain(&a->names, span_str(json_string_value(n)));
     }
+    a->named = json_array_size(names);
     if (rc == 0)
         rc = take_held(a, json_object_get(v, "held"));
     return known ? rc : -EPROTO;

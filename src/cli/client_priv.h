@@ -67,7 +67,8 @@ struct client_error {
 };
 struct client_answer_state {
     bool accepted, final, scanned, withdrawn, erased, moved, destroyed;
-    uint64_t seen, size, final_epoch, hits;
+    uint64_t seen, size, final_epoch;
+    uint64_t hits, named; /* rules that hit; of these in names */
     char verdict[16], reason[16], release[65], country[3], site[17], url[256];
     char accepted_at[24], ended_at[24], scanned_at[24];
     bool has_epoch;

@@ -207,6 +207,15 @@ static int put_lines(struct buf *out, const char *what, struct span names)
     return rc;
 }
 
+/* A verdict keeps so many names and counts all rules that hit. */
+static int put_unnamed(struct buf *out, const struct client_answer_state *st)
+{
+    if (st->hits <= st->named)
+        return 0;
+    return buf_printf(out, "  %-10s and %" PRIu64 " more, counted but not named\n", "rule",
+                      st->hits - st->named);
+}
+
 static int put_history(const struct subject *s, const struct client_answer_state *st,
                        const char went[MOVES_MAX][17], size_t moves, struct buf *out)
 {
@@ -240,7 +249,8 @@ static int put_history(const struct subject *s, const struct client_answer_state
     if ((rc = put_line(out, "verdict", st->verdict)) != 0 ||
         (strcmp(st->reason, "none") != 0 && (rc = put_line(out, "because", st->reason)) != 0) ||
         (rc = put_line(out, "release", st->release)) != 0 ||
-        (rc = put_lines(out, "rule", buf_span(&st->names))) != 0)
+        (rc = put_lines(out, "rule", buf_span(&st->names))) != 0 ||
+        (rc = put_unnamed(out, st)) != 0)
         return rc;
     return put_lines(out, "held", buf_span(&st->held));
 }
@@ -271,6 +281,8 @@ static int put_json(const struct subject *s, const struct client_answer_state *s
         if ((rc = buf_printf(out, ",\"%s\":", texts[i].name)) == 0)
             rc = text_json_string(out, span_str(v));
     }
+    if (rc == 0 && st->verdict[0] != '\0')
+        rc = buf_printf(out, ",\"hits\":%" PRIu64, st->hits);
     if (rc == 0 && st->held_json != NULL)
         rc = buf_printf(out, ",\"held\":%s", st->held_json);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(flags); i++)

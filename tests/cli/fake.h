@@ -254,7 +254,7 @@ static inline void fake_state(struct http_req *r, void *arg)
         (int)http_param(r, "sub").n, (const char *)http_param(r, "sub").p,
         f->mute ? "" : ",\"scanned\"", f->mute ? 3 : 7,
         f->mute          ? "null"
-        : file->size % 2 ? "{\"verdict\":\"malicious\",\"reason\":\"none\",\"hits\":1,"
+        : file->size % 2 ? "{\"verdict\":\"malicious\",\"reason\":\"none\",\"hits\":300,"
                            "\"release\":\"00\",\"names\":[\"Eicar\\u001b\"]}"
                          : "{\"verdict\":\"clean\",\"reason\":\"none\",\"hits\":0,"
                            "\"release\":\"00\",\"names\":[]}",

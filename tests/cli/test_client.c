@@ -248,7 +248,17 @@ static void a_withdrawal_is_signed_and_its_receipt_is_kept(void **state)
     assert_int_equal(client_trace(c, path, false, &out, &e), 0);
     assert_non_null(strstr(buf_str(&out), "malicious"));
     assert_non_null(strstr(buf_str(&out), "Eicar?")); /* no terminal is driven */
+    /* the site counts 300 rules and names one */
+    assert_non_null(strstr(buf_str(&out), "and 299 more, counted but not named\n"));
     assert_non_null(strstr(buf_str(&out), "w.example/w1"));
+    buf_reset(&out);
+    assert_int_equal(client_trace(c, path, true, &out, &e), 0);
+    assert_non_null(strstr(buf_str(&out), ",\"hits\":300,"));
+    (void)snprintf(path, sizeof(path), "%s/even", s->files);
+    buf_reset(&out);
+    assert_int_equal(client_trace(c, path, false, &out, &e), 0);
+    assert_null(strstr(buf_str(&out), "not named"));
+    (void)snprintf(path, sizeof(path), "%s/odd", s->files);
     buf_reset(&out);
     assert_int_equal(client_order(c, path, CLIENT_WITHDRAW, false, &out, &e), 0);
     assert_non_null(strstr(buf_str(&out), "epoch 7"));

@@ -157,14 +157,15 @@ static void more_hits_than_names_are_kept_are_counted(void **state)
 {
     struct rig *r = *state;
     struct detect_result got;
-    char wanted[VERDICT_TEXT_MAX] = "", *end = wanted;
+    char wanted[VERDICT_TEXT_MAX] = "";
+    int n = 0;
 
     finding_init(&got.finding);
     scan(r, span_str("... what they have in common ..."), &got);
     assert_int_equal(got.finding.verdict, VERDICT_MALICIOUS);
     assert_int_equal(got.finding.hits, COMMON);
     for (int i = 0; i < VERDICT_NAMES_MAX; i++)
-        end += sprintf(end, "%smany_%05d", i > 0 ? "\n" : "", i);
+        n += snprintf(wanted + n, sizeof(wanted) - (size_t)n, "%smany_%05d", i > 0 ? "\n" : "", i);
     assert_string_equal(buf_str(&got.finding.names), wanted);
     finding_done(&got.finding);
 }
