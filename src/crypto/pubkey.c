@@ -110,6 +110,32 @@ void pubkey_id(const struct pubkey *k, struct digest *out)
     *out = k->id;
 }
 
+/* The integer at *p of a signature over P-256 in DER: positive, in its shortest form. */
+static bool take_integer(const uint8_t **p, const uint8_t *end)
+{
+    const uint8_t *v = *p + 2;
+    size_t n;
+
+    if (end - *p < 3 || (*p)[0] != 0x02)
+        return false;
+    n = (*p)[1];
+    if (n < 1 || n > 33 || n > (size_t)(end - v) || (v[0] & 0x80) != 0 ||
+        (n > 1 && v[0] == 0 && (v[1] & 0x80) == 0))
+        return false;
+    *p = v + n;
+    return true;
+}
+
+/* GnuTLS takes other spellings of the two numbers as well (BER); OpenSSL, and we, the one of DER.
+ */
+static bool is_der(struct span sig)
+{
+    const uint8_t *p = sig.p + 2, *end = sig.p + sig.n;
+
+    return sig.n >= 8 && sig.n <= 72 && sig.p[0] == 0x30 && sig.p[1] == sig.n - 2 &&
+           take_integer(&p, end) && take_integer(&p, end) && p == end;
+}
+
 int pubkey_verify(const struct pubkey *k, struct span message, struct span sig)
 {
     gnutls_datum_t m = {(unsigned char *)(uintptr_t)message.p, (unsigned)message.n};
@@ -119,6 +145,8 @@ int pubkey_verify(const struct pubkey *k, struct span message, struct span sig)
     int rc;
 
     if (sig.n == 0 || sig.n > PUBKEY_MAX_SIG || message.n > UINT32_MAX)
+        return -EBADMSG;
+    if (k->kind == PUBKEY_ECDSA_P256_SHA256 && !is_der(sig))
         return -EBADMSG;
     rc = code_of(gnutls_pubkey_verify_data2(k->key, how, 0, &m, &s));
     if (rc == -EBADMSG && k->longest != NULL)

@@ -1,7 +1,7 @@
 /* pubkey.h - public keys of other people's formats, for verification alone: ECDSA over NIST P-256
- * with SHA-256 (FIPS 186-4; signatures are DER, SEC 1 appendix C.8) and RSASSA-PSS with SHA-256 and
- * MGF1-SHA-256 (RFC 8017 section 8.1).  Keys are PEM "PUBLIC KEY" (SubjectPublicKeyInfo, RFC 5280).
- * What we sign ourselves is Ed25519 (ed25519.h).
+ * with SHA-256 (FIPS 186-4; signatures are DER, SEC 1 appendix C.8, and nothing else that is BER)
+ * and RSASSA-PSS with SHA-256 and MGF1-SHA-256 (RFC 8017 section 8.1).  Keys are PEM "PUBLIC KEY"
+ * (SubjectPublicKeyInfo, RFC 5280). What we sign ourselves is Ed25519 (ed25519.h).
  *
  * PSS: a salt of 32 bytes (the length of the hash) or of the greatest length that fits is accepted;
  * these are what signers write.  RSA moduli have 2,048 to 8,192 bits. */

@@ -78,6 +78,47 @@ static void every_bit_of_a_signature_counts(void **state)
     }
 }
 
+/* One signature, spelled as BER allows and DER does not. */
+static void an_ecdsa_signature_has_one_spelling(void **state)
+{
+    uint8_t good[80], bad[90];
+    size_t n = strlen(SIG_P256) / 2, r;
+    struct pubkey *k;
+
+    (void)state;
+    assert_int_equal(text_unhex(span_str(SIG_P256), good, n), 0);
+    assert_int_equal(pubkey_import(&k, PUBKEY_ECDSA_P256_SHA256, span_str(PEM_P256)), 0);
+    assert_int_equal(pubkey_verify(k, span_str(MESSAGE), span_of(good, n)), 0);
+    bad[0] = 0x30; /* the length in two bytes */
+    bad[1] = 0x81;
+    memcpy(bad + 2, good + 1, n - 1);
+    assert_int_equal(pubkey_verify(k, span_str(MESSAGE), span_of(bad, n + 1)), -EBADMSG);
+    bad[1] = 0x80; /* no length, but an end */
+    memcpy(bad + 2, good + 2, n - 2);
+    memset(bad + n, 0, 2);
+    assert_int_equal(pubkey_verify(k, span_str(MESSAGE), span_of(bad, n + 2)), -EBADMSG);
+    r = good[3]; /* a zero in front of r */
+    bad[1] = (uint8_t)(good[1] + 1);
+    bad[2] = 0x02;
+    bad[3] = (uint8_t)(r + 1);
+    bad[4] = 0;
+    memcpy(bad + 5, good + 4, n - 4);
+    assert_int_equal(pubkey_verify(k, span_str(MESSAGE), span_of(bad, n + 1)), -EBADMSG);
+    memcpy(bad, good, 4 + r); /* and of s */
+    bad[1] = (uint8_t)(good[1] + 1);
+    bad[4 + r] = 0x02;
+    bad[5 + r] = (uint8_t)(good[5 + r] + 1);
+    bad[6 + r] = 0;
+    memcpy(bad + 7 + r, good + 6 + r, n - 6 - r);
+    assert_int_equal(pubkey_verify(k, span_str(MESSAGE), span_of(bad, n + 1)), -EBADMSG);
+    memcpy(bad, good, n); /* a third element */
+    bad[1] = (uint8_t)(good[1] + 2);
+    bad[n] = 0x05;
+    bad[n + 1] = 0;
+    assert_int_equal(pubkey_verify(k, span_str(MESSAGE), span_of(bad, n + 2)), -EBADMSG);
+    pubkey_free(k);
+}
+
 static void keys_of_another_kind_or_size_are_refused(void **state)
 {
     static const struct {
@@ -152,6 +193,7 @@ int main(void)
         cmocka_unit_test(signatures_of_openssl_verify),
         cmocka_unit_test(other_hashes_paddings_and_salts_do_not),
         cmocka_unit_test(every_bit_of_a_signature_counts),
+        cmocka_unit_test(an_ecdsa_signature_has_one_spelling),
         cmocka_unit_test(keys_of_another_kind_or_size_are_refused),
         cmocka_unit_test(two_spellings_of_a_key_are_one),
         cmocka_unit_test(sha512_is_that_of_the_standard),
