@@ -408,6 +408,7 @@ submitted() {
 
 act_4() {
     local d=$VAR/documents mark s n
+    local -a clean
     mark=$(random_hex 16)
     act "Act 4: a detection rule changes, and nobody can change it alone"
     for s in $SITES; do
@@ -415,7 +416,9 @@ act_4() {
     done
     mkdir -p "$VAR/corpus/hit/Demo_Marker_Alpha" "$VAR/corpus/clean"
     echo "DEMO-MARKER-ALPHA-4f1f0a6c" >"$VAR/corpus/hit/Demo_Marker_Alpha/one"
-    find /usr/bin -type f -perm -005 -size -100k | sort | head -n 20 | xargs -I{} cp {} "$VAR/corpus/clean/"
+    # no pipe into head: what is before it would end with a signal
+    mapfile -t -n 20 clean < <(find /usr/bin -type f -perm -005 -size -100k | sort)
+    cp "${clean[@]}" "$VAR/corpus/clean/"
     say "The rules of today become release 1: tested on files that must be hit and files that must not," \
         "proposed by their author, approved by two others. One approval is not enough:"
     release_rules 1
