@@ -30,7 +30,7 @@ static void answer(int fd, const char *path, void *arg)
     (void)arg;
     if (strncmp(path, "/status/", 8) == 0) {
         (void)snprintf(head, sizeof(head),
-                       "HTTP/1.1 %s X\r\nLocation: /ok\r\nContent-Length: 5\r\n\r\nerror",
+                       "HTTP/1.1 %.3s X\r\nLocation: /ok\r\nContent-Length: 5\r\n\r\nerror",
                        path + 8);
         (void)web_says(fd, head);
     } else if (strcmp(path, "/ok") == 0) {
