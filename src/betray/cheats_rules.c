@@ -104,24 +104,6 @@ static int begin(struct stage *s, const struct plan *p, struct next *x, struct e
     return 0;
 }
 
-static int put(struct stage *s, int site, enum document k, const struct buf *yaml,
-               struct ed25519_key *const *keys, size_t n, struct digest *doc)
-{
-    struct dsse *d = NULL;
-    struct buf env;
-    int rc;
-
-    buf_init(&env, DSSE_MAX_BYTES);
-    rc = dsse_new(&d, document_type(k), buf_span(yaml));
-    for (size_t i = 0; i < n && rc == 0; i++)
-        rc = dsse_sign(d, keys[i]);
-    if (rc == 0 && (rc = dsse_write(d, &env)) == 0)
-        rc = tale_document(&s->tale[site], buf_span(&env), doc);
-    dsse_free(d);
-    buf_free(&env);
-    return rc;
-}
-
 static int propose(struct stage *s, struct next *x, struct buf *yaml, struct err *e)
 {
     struct leaf_builder b;
@@ -130,7 +112,7 @@ static int propose(struct stage *s, struct next *x, struct buf *yaml, struct err
 
     buf_reset(yaml);
     if ((rc = change_write(&x->change, yaml)) != 0 ||
-        (rc = put(s, x->site, DOCUMENT_CHANGE, yaml, &x->author, 1, &doc)) != 0)
+        (rc = stage_document(s, x->site, DOCUMENT_CHANGE, yaml, &x->author, 1, &doc)) != 0)
         return err_sys(e, rc, "writing a change");
     stage_begin(s, x->site, &b, LK_CHANGE_PROPOSED, x->t);
     leaf_set_id(&b, LF_CHANGE, &x->change.change);
@@ -178,7 +160,7 @@ static int release(struct stage *s, struct next *x, const struct plan *p, struct
         by[n++] = x->author;
     buf_reset(yaml);
     if ((rc = approval_write(r, yaml)) != 0 ||
-        (rc = put(s, x->site, DOCUMENT_RELEASE, yaml, by, n, &doc)) != 0)
+        (rc = stage_document(s, x->site, DOCUMENT_RELEASE, yaml, by, n, &doc)) != 0)
         return err_sys(e, rc, "writing a release");
     stage_begin(s, x->site, &b, LK_RELEASE_PUBLISHED, x->t);
     leaf_set_digest(&b, LF_DOC, &doc);
@@ -301,7 +283,7 @@ int cheats_lone_override(struct stage *s, struct err *e)
         return stage_nothing(e, "no approver's key is at hand");
     buf_init(&yaml, DSSE_MAX_PAYLOAD);
     if ((rc = override_write(&o, "they asked", &yaml)) == 0)
-        rc = put(s, site, DOCUMENT_OVERRIDE, &yaml, &k, 1, &doc);
+        rc = stage_document(s, site, DOCUMENT_OVERRIDE, &yaml, &k, 1, &doc);
     buf_free(&yaml);
     ed25519_free(k);
     if (rc != 0)

@@ -479,9 +479,8 @@ static int follow(struct span text, uint64_t serial, const struct digest *previo
     return rc;
 }
 
-/* Signs yaml, puts it beside the first ledger. */
-static int sign_document(struct stage *s, enum document k, const struct buf *yaml,
-                         struct ed25519_key *const *keys, size_t n, struct digest *doc)
+int stage_document(struct stage *s, int site, enum document k, const struct buf *yaml,
+                   struct ed25519_key *const *keys, size_t n, struct digest *doc)
 {
     struct dsse *d = NULL;
     struct buf env;
@@ -492,7 +491,7 @@ static int sign_document(struct stage *s, enum document k, const struct buf *yam
     for (size_t i = 0; i < n && rc == 0; i++)
         rc = dsse_sign(d, keys[i]);
     if (rc == 0 && (rc = dsse_write(d, &env)) == 0)
-        rc = tale_document(&s->tale[0], buf_span(&env), doc);
+        rc = tale_document(&s->tale[site], buf_span(&env), doc);
     dsse_free(d);
     buf_free(&env);
     return rc;
@@ -511,7 +510,7 @@ int stage_policy(struct stage *s, unix_time valid_from, struct ed25519_key *cons
     buf_init(&yaml, DSSE_MAX_PAYLOAD);
     if ((rc = follow(buf_span(&s->policy_text), policy_serial(s->policy) + 1, &s->policy_doc, from,
                      &yaml)) == 0)
-        rc = sign_document(s, DOCUMENT_POLICY, &yaml, keys, n, &doc);
+        rc = stage_document(s, 0, DOCUMENT_POLICY, &yaml, keys, n, &doc);
     buf_free(&yaml);
     if (rc != 0)
         return err_sys(e, rc, "writing a policy");
@@ -537,7 +536,7 @@ int stage_register(struct stage *s, const char *more, struct ed25519_key *const 
     if ((rc = follow(buf_span(&s->register_text), register_serial(s->people) + 1, &s->register_doc,
                      NULL, &yaml)) == 0 &&
         (rc = buf_puts(&yaml, more)) == 0)
-        rc = sign_document(s, DOCUMENT_REGISTER, &yaml, keys, n, &doc);
+        rc = stage_document(s, 0, DOCUMENT_REGISTER, &yaml, keys, n, &doc);
     buf_free(&yaml);
     if (rc != 0)
         return err_sys(e, rc, "writing a register");

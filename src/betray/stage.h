@@ -74,6 +74,9 @@ enum stage_who { WHO_GOOD, WHO_AUTHOR, WHO_TWO_KEYS, WHO_REVOKED, WHO_RETIRED };
 size_t stage_signers(const struct stage *s, enum register_role role, enum stage_who who,
                      unix_time t, struct ed25519_key **out, size_t max);
 
+/* Signs yaml as a document of kind k and puts it beside the site's ledger; its digest in *doc. */
+MUST_CHECK int stage_document(struct stage *s, int site, enum document k, const struct buf *yaml,
+                              struct ed25519_key *const *keys, size_t n, struct digest *doc);
 /* The newest policy or register as it would follow, with these lines replaced, signed by keys and
  * put beside the first ledger. */
 MUST_CHECK int stage_policy(struct stage *s, unix_time valid_from, struct ed25519_key *const *keys,
