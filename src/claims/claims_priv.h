@@ -121,6 +121,7 @@ struct proposal {
     bool first;          /* has no base */
     bool sound;          /* the document was read and is its author's */
     bool passed;         /* gates.passed names it and its tree */
+    bool released;       /* at least once: people may approve it again later */
     struct digest report;
 };
 struct rules_rel {

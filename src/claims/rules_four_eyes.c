@@ -176,11 +176,14 @@ static int check_release(struct audit *a, struct site *s, const struct leaf *l)
     struct rules_release r;
     struct dsse *env = NULL;
     struct err e = ERR_INIT;
+    struct proposal *p;
     const char *wrong;
     int rc = claims_document(a, s, CLAIM_FOUR_EYES, DOCUMENT_RELEASE, &doc, &env);
 
     if (rc == 0)
         rc = parsed(a, s, approval_parse(&r, "release", dsse_payload(env), &e), &e);
+    if (rc == 0 && (p = find(s, &r.change)) != NULL)
+        p->released = true;
     if (rc == 0 && !leaf_agrees(l, &r))
         claims_broken(a, CLAIM_FOUR_EYES, s, s->index,
                       "the leaf does not say what its approvers signed");
@@ -226,7 +229,8 @@ static void sentence(const struct audit *a, char *out, size_t n)
     size_t open = 0;
 
     for (size_t i = 0; i < a->sites; i++)
-        open += a->site[i].proposals.n - a->site[i].rules.n;
+        for (size_t j = 0; j < a->site[i].proposals.n; j++)
+            open += !a->site[i].proposals.v[j].released;
     (void)snprintf(out, n,
                    "each proposed, tested, and approved by others than its author; %zu change%s "
                    "proposed and not released",

@@ -52,13 +52,11 @@ static const struct rules_rel *release_of(const struct site *s, const struct dig
 }
 
 /* From a newer release back to this one: were all that are newer withdrawn? */
-static bool may_go_back(const struct site *s, const struct rules_rel *to,
-                        const struct rules_rel *from)
+static bool may_go_back(const struct rules_rel *to, const struct rules_rel *from)
 {
     for (const struct rules_rel *r = to + 1; r <= from; r++)
         if (!r->withdrawn)
             return false;
-    (void)s;
     return true;
 }
 
@@ -82,7 +80,7 @@ static int load(struct audit *a, struct site *s, const struct leaf *l)
     if (now == NULL)
         claims_broken(a, CLAIM_UNBROKEN, s, s->index,
                       "rules were loaded that no release of this ledger is");
-    else if (then != NULL && now < then && !may_go_back(s, now, then))
+    else if (then != NULL && now < then && !may_go_back(now, then))
         claims_broken(a, CLAIM_UNBROKEN, s, s->index,
                       "release %llu was loaded after release %llu, which was not withdrawn",
                       (unsigned long long)now->serial, (unsigned long long)then->serial);

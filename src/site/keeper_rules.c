@@ -6,9 +6,8 @@
  *   rules.change.CHANGE     envelope's digest, record
  *   rules.passed.CHANGE     report's digest, change, record
  *   rules.release           the newest: envelope's digest, u64 leaf, record
- *   rules.tree.TREE         u64 serial of its release
- *   rules.override.LEAF     envelope's digest, record
- *   rules.withdrawn.TREE    a release that was taken back */
+ *   rules.tree.TREE         u64 serial of its newest release, u8 1 if that was taken back
+ *   rules.override.LEAF     envelope's digest, record */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -117,24 +116,65 @@ static int put(struct keeper *k, const char *name, const struct digest *doc, con
     return rc;
 }
 
+struct tree_row {
+    uint64_t serial;
+    bool withdrawn;
+};
+
+static int tree_row(struct span value, struct tree_row *out)
+{
+    struct cur c = cur_of(value);
+    uint8_t withdrawn;
+    int rc = cur_u64(&c, &out->serial);
+
+    if (rc == 0 && (rc = cur_u8(&c, &withdrawn)) == 0)
+        out->withdrawn = withdrawn != 0;
+    return rc;
+}
+
+/* -ENOENT: no release is this tree. */
+static int get_tree(struct keeper *k, const struct digest *tree, struct tree_row *out)
+{
+    char name[NAME];
+    struct buf b;
+    int rc;
+
+    by_tree(name, "tree", tree);
+    buf_init(&b, 16);
+    if ((rc = catalog_value_get(k->catalog, name, &b)) == 0)
+        rc = tree_row(buf_span(&b), out);
+    buf_free(&b);
+    return rc;
+}
+
+static int put_tree(struct keeper *k, const struct digest *tree, const struct tree_row *r)
+{
+    char name[NAME];
+    struct buf b;
+    int rc;
+
+    by_tree(name, "tree", tree);
+    buf_init(&b, 16);
+    if ((rc = buf_put_u64(&b, r->serial)) == 0 && (rc = buf_putc(&b, r->withdrawn ? 1 : 0)) == 0)
+        rc = catalog_value_put(k->catalog, name, buf_span(&b));
+    buf_free(&b);
+    return rc;
+}
+
 static int apply_release(struct keeper *k, const struct note_document *n, uint64_t leaf)
 {
     struct rules_release r;
-    char name[NAME];
-    uint8_t serial[8];
     int rc = read_release_decode(n->record, &r);
 
     if (rc != 0 || (rc = put(k, "rules.release", &n->doc, &leaf, n->record)) != 0)
         return rc;
-    for (int i = 0; i < 8; i++)
-        serial[i] = (uint8_t)(r.chain.serial >> (56 - 8 * i));
-    by_tree(name, "tree", &r.tree);
-    return catalog_value_put(k->catalog, name, span_of(serial, sizeof(serial)));
+    return put_tree(k, &r.tree, &(struct tree_row){.serial = r.chain.serial});
 }
 
 static int apply_override(struct keeper *k, const struct note_document *n, uint64_t leaf)
 {
     struct rules_override o;
+    struct tree_row r;
     char name[NAME];
     int rc = read_override_decode(n->record, &o);
 
@@ -143,8 +183,10 @@ static int apply_override(struct keeper *k, const struct note_document *n, uint6
     (void)snprintf(name, sizeof(name), "rules.override.%020" PRIu64, leaf);
     if ((rc = put(k, name, &n->doc, NULL, n->record)) != 0 || o.ground != RULES_WITHDRAW)
         return rc;
-    by_tree(name, "withdrawn", &o.subject);
-    return catalog_value_put(k->catalog, name, span_of("1", 1));
+    if ((rc = get_tree(k, &o.subject, &r)) != 0)
+        return rc == -ENOENT ? 0 : rc; /* a rule, or a tree that is no release */
+    r.withdrawn = true;
+    return put_tree(k, &o.subject, &r);
 }
 
 int keeper_rules_apply(struct keeper *k, const struct note_document *n, uint64_t leaf)
@@ -210,7 +252,7 @@ static int change_leaf(struct keeper *k, struct act *a, const struct digest *doc
 }
 
 struct search {
-    const struct digest *tree;
+    const struct digest *tree, *base; /* base NULL: the first release */
     struct rules_change found;
     bool any;
 };
@@ -222,27 +264,35 @@ static int take_change(void *arg, const char *name, struct span value)
 
     (void)name;
     if (value.n >= 32 && read_change_decode(span_of(value.p + 32, value.n - 32), &ch) == 0 &&
-        digest_eq(&ch.tree, s->tree)) {
+        digest_eq(&ch.tree, s->tree) && ch.first == (s->base == NULL) &&
+        (ch.first || digest_eq(&ch.base, s->base))) {
         s->found = ch;
         s->any = true;
     }
     return 0;
 }
 
-/* The report names a tree; the change that leads to it is looked up.  note: change, record. */
+/* The report names a tree; the change that leads from the newest release to it is looked up (a tree
+ * that comes back was reached by others before).  note: change, record. */
 static int report_leaf(struct keeper *k, struct act *a, const struct digest *doc,
                        struct span record, struct buf *note, struct err *e)
 {
     struct read_report r;
     struct search s = {.tree = &r.tree};
+    struct newest n;
     struct leaf_builder b;
-    int rc;
+    int rc = get_newest(k, &n);
 
+    if (rc == 0)
+        s.base = &n.r.tree;
+    else if (rc != -ENOENT)
+        return rc;
     if ((rc = read_report_decode(record, &r)) != 0 ||
         (rc = catalog_values(k->catalog, "rules.change.", take_change, &s)) != 0)
         return rc;
     if (!s.any)
-        return not_now(e, "no change to the tree of this report was proposed");
+        return not_now(e,
+                       "no change to the tree of this report was proposed on the newest release");
     if ((rc = buf_put(note, s.found.change.b, 16)) != 0 ||
         (rc = buf_put(note, record.p, record.n)) != 0)
         return rc;
@@ -370,24 +420,7 @@ int keeper_rules_leaf(struct keeper *k, struct act *a, uint32_t what, const stru
 
 /* --- what may be loaded --- */
 
-static bool serial_of(struct keeper *k, const struct digest *tree, uint64_t *out)
-{
-    struct buf b;
-    struct cur c;
-    char name[NAME];
-    bool found;
-
-    by_tree(name, "tree", tree);
-    buf_init(&b, 8);
-    found = catalog_value_get(k->catalog, name, &b) == 0;
-    c = cur_of(buf_span(&b));
-    found = found && cur_u64(&c, out) == 0;
-    buf_free(&b);
-    return found;
-}
-
 struct between {
-    struct keeper *k;
     uint64_t above, upto; /* serials */
     bool all_withdrawn;
 };
@@ -395,24 +428,18 @@ struct between {
 static int take_tree(void *arg, const char *name, struct span value)
 {
     struct between *x = arg;
-    struct cur c = cur_of(value);
-    struct buf b;
-    char other[NAME];
-    uint64_t serial;
+    struct tree_row r;
 
-    if (cur_u64(&c, &serial) != 0 || serial <= x->above || serial > x->upto)
-        return 0;
-    (void)snprintf(other, sizeof(other), "rules.withdrawn.%s", name + strlen("rules.tree."));
-    buf_init(&b, 8);
-    if (catalog_value_get(x->k->catalog, other, &b) != 0)
+    (void)name;
+    if (tree_row(value, &r) != 0 || (r.serial > x->above && r.serial <= x->upto && !r.withdrawn))
         x->all_withdrawn = false;
-    buf_free(&b);
     return 0;
 }
 
 bool keeper_rules_may_load(struct keeper *k, const struct digest *tree, const char **why)
 {
-    struct between x = {.k = k, .all_withdrawn = true};
+    struct between x = {.all_withdrawn = true};
+    struct tree_row wanted, now;
     struct digest loaded;
     struct newest n;
     struct buf b;
@@ -422,12 +449,14 @@ bool keeper_rules_may_load(struct keeper *k, const struct digest *tree, const ch
     if (rc != 0)
         return rc == -ENOENT; /* nothing is released here yet */
     *why = "they are no release of this ledger; publish it first (\"glarus rules publish\")";
-    if (!serial_of(k, tree, &x.above))
+    if (get_tree(k, tree, &wanted) != 0)
         return false;
     rc = get(k, "rules.loaded", &loaded, &b);
     buf_free(&b);
-    if (rc != 0 || !serial_of(k, &loaded, &x.upto) || x.above >= x.upto)
+    if (rc != 0 || get_tree(k, &loaded, &now) != 0 || wanted.serial >= now.serial)
         return true;
+    x.above = wanted.serial;
+    x.upto = now.serial;
     *why = "they are an older release than was loaded, and what came after was not withdrawn";
     return catalog_values(k->catalog, "rules.tree.", take_tree, &x) == 0 && x.all_withdrawn;
 }

@@ -109,9 +109,11 @@ struct next {
 
 static void propose(struct next *n, const struct digest *base, const int *by, const char *refusal)
 {
+    static uint8_t made;
     struct buf yaml, env;
 
     n->change.change = random_id();
+    n->change.change.b[0] = (uint8_t)(0xff - made++); /* the later, the earlier by name */
     n->change.author = r->person_id[AUTHOR];
     n->change.first = base == NULL;
     if (base != NULL)
@@ -209,7 +211,7 @@ static void load(const char *says)
 
 static const int author[] = {AUTHOR, -1}, two[] = {0, 1, -1}, one[] = {0, -1},
                  self[] = {0, AUTHOR, -1}, stranger[] = {0, -1};
-static struct next first, second, third;
+static struct next first, second, third, fourth, fifth;
 
 static void nothing_is_a_release_before_the_first(void **state)
 {
@@ -295,6 +297,27 @@ static void an_older_release_comes_back_when_the_newer_is_withdrawn(void **state
     verdict("marker-two", "malicious");
 }
 
+/* Forward to rules that were released before, and to those that were taken back: by the change of
+ * then, approved anew. */
+static void what_was_released_before_can_be_released_again(void **state)
+{
+    struct digest subject = {{2}};
+
+    (void)state;
+    propose(&fourth, &third.change.tree, author, NULL); /* the second's tree */
+    report(&fourth, &fourth.change.tree, 0, NULL);
+    release(&fourth, &third, two, NULL);
+    fifth.change = third.change;
+    fifth.release = third.release;
+    release(&fifth, &fourth, two, "more new entries of allow lists than were approved");
+    override(RULES_ALLOW, &subject, 1, two, NULL);
+    release(&fifth, &fourth, two, NULL);
+    rule("x.fp", "0123456789abcdef0123456789abcdef:4:known-good\n");
+    load("new rules serve");
+    rule("x.fp", NULL);
+    load("an older release than was loaded"); /* its newest release was not withdrawn */
+}
+
 static void the_audit_proves_it(void **state)
 {
     struct audit *a;
@@ -302,14 +325,17 @@ static void the_audit_proves_it(void **state)
     (void)state;
     rig_settle(r, RIG_ZRH);
     a = rig_audit(r);
-    rig_proved(a, "rules.four-eyes", 3, 0);
-    rig_proved(a, "rules.unbroken", 3, 0);
-    rig_proved(a, "detect.neutral", 2, 0);
+    rig_proved(a, "rules.four-eyes", 5, 0);
+    assert_non_null(strstr(audit_find(a, "rules.four-eyes")->sentence, "; 0 changes proposed"));
+    rig_proved(a, "rules.unbroken", 5, 0);
+    rig_proved(a, "detect.neutral", 3, 0);
     rig_proved(a, "detect.explained", 6, 0);
     audit_free(a);
     buf_free(&first.env);
     buf_free(&second.env);
     buf_free(&third.env);
+    buf_free(&fourth.env);
+    buf_free(&fifth.env);
 }
 
 int main(int argc, char **argv)
@@ -320,6 +346,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_is_not_released_is_not_loaded),
         cmocka_unit_test(an_allow_list_grows_by_what_was_approved),
         cmocka_unit_test(an_older_release_comes_back_when_the_newer_is_withdrawn),
+        cmocka_unit_test(what_was_released_before_can_be_released_again),
         cmocka_unit_test(the_audit_proves_it),
     };
 
