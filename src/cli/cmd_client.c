@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
-#include "cli/client.h"
+#include "capi/client.h"
 
 #define CONFIG_DEFAULT "client.yaml"
 #define NAMES_SHOWN 50 /* malicious files, reasons: what a terminal shows */

@@ -8,7 +8,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "cli/cli.h"
-#include "cli/client_receipt.h"
+#include "capi/client_receipt.h"
 #include "events/receipt_pack.h"
 #include "events/seal.h"
 

@@ -17,7 +17,7 @@
 
 #include "base/io.h"
 #include "base/yaml.h"
-#include "cli/client.h"
+#include "capi/client.h"
 #include "site/config.h"
 
 #define KEYS_MAX 160

@@ -9,7 +9,7 @@ BEGIN {
     floor("events ledger vault catalog")
     floor("people residency intake detect updates rules")
     floor("claims betray")
-    floor("agent web site cli")
+    floor("agent web capi site cli")
 
     # A library's headers, and the only place under src/ and engines/ that may include them.
     only("^(gnutls|nettle|sodium)(/|\\.h)", "^src/crypto/")

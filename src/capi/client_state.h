@@ -8,8 +8,8 @@
  * for bytes outside 0x21-0x7e and for '%'.  The last line of a sub counts.  A last line without its
  * line feed (a death in the middle) is cut off when the file is opened; lines that a power cut left
  * unreadable are passed over.  A lock keeps a second run out. */
-#ifndef CLI_CLIENT_STATE_H
-#define CLI_CLIENT_STATE_H
+#ifndef CAPI_CLIENT_STATE_H
+#define CAPI_CLIENT_STATE_H
 
 #include "base/defs.h"
 #include "base/err.h"

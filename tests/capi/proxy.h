@@ -1,7 +1,7 @@
 /* proxy.h - between a client and its site, in a thread of the test: passes on what comes, and cuts
  * the connection through which the nth byte of one direction goes, behind that byte. */
-#ifndef TESTS_CLI_PROXY_H
-#define TESTS_CLI_PROXY_H
+#ifndef TESTS_CAPI_PROXY_H
+#define TESTS_CAPI_PROXY_H
 
 #include "../http/rig.h"
 

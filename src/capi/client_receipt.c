@@ -1,4 +1,4 @@
-#include "cli/client_receipt.h"
+#include "capi/client_receipt.h"
 
 #include <errno.h>
 #include <fcntl.h>

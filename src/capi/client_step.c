@@ -6,7 +6,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
-#include "cli/client_submit_priv.h"
+#include "capi/client_submit_priv.h"
 #include "crypto/secret.h"
 
 #define POLL_SECONDS 20

@@ -1,7 +1,7 @@
 /* fake.h - a site in a thread of the test: answers as docs/openapi.yaml says, with receipts of a
  * ledger of one leaf, and with the faults a test asks for. */
-#ifndef TESTS_CLI_FAKE_H
-#define TESTS_CLI_FAKE_H
+#ifndef TESTS_CAPI_FAKE_H
+#define TESTS_CAPI_FAKE_H
 
 #include "../http/rig.h"
 

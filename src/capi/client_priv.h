@@ -1,11 +1,11 @@
 /* client_priv.h - what the files of the client share. */
-#ifndef CLI_CLIENT_PRIV_H
-#define CLI_CLIENT_PRIV_H
+#ifndef CAPI_CLIENT_PRIV_H
+#define CAPI_CLIENT_PRIV_H
 
 #include "claims/trust.h"
-#include "cli/client.h"
-#include "cli/client_receipt.h"
-#include "cli/client_state.h"
+#include "capi/client.h"
+#include "capi/client_receipt.h"
+#include "capi/client_state.h"
 #include "http/client.h"
 #include "intake/submitter.h"
 #include "residency/placement.h"

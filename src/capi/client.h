@@ -8,8 +8,8 @@
  *   client_free(c)
  *
  * One thread.  Nothing is printed here except through callbacks.  docs: client.yaml(5). */
-#ifndef CLI_CLIENT_H
-#define CLI_CLIENT_H
+#ifndef CAPI_CLIENT_H
+#define CAPI_CLIENT_H
 
 #include "base/buf.h"
 #include "base/clock.h"

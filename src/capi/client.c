@@ -1,5 +1,5 @@
 /* client.c - configuration, and what submitting and tracing share. */
-#include "cli/client.h"
+#include "capi/client.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
-#include "cli/client_priv.h"
+#include "capi/client_priv.h"
 #include "crypto/secret.h"
 #include "events/country.h"
 #include "people/document.h"

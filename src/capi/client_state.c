@@ -1,4 +1,4 @@
-#include "cli/client_state.h"
+#include "capi/client_state.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  * The order that keeps the promise: all files written, synced, all names given, one sync of the
  * folder.  A name never stands for a file that may be empty after a power cut.  What a crash left
  * without its name (".….new") is of no use to anybody. */
-#include "cli/client_shelf.h"
+#include "capi/client_shelf.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "cli/client_submit_priv.h"
+#include "capi/client_submit_priv.h"
 #include "crypto/secret.h"
 
 #define WATCHES 32 /* long polls at a time; connections are left for uploads */

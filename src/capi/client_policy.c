@@ -11,7 +11,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
-#include "cli/client_priv.h"
+#include "capi/client_priv.h"
 #include "crypto/sha256.h"
 #include "people/document.h"
 #include "people/dsse.h"

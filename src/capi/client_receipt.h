@@ -1,8 +1,8 @@
 /* client_receipt.h - a receipt, opened: its proof checked against a trust file, its openings
  * against its leaf, and its leaf against the site whose ledger signed.  docs/formats.md, "Receipt".
  */
-#ifndef CLI_CLIENT_RECEIPT_H
-#define CLI_CLIENT_RECEIPT_H
+#ifndef CAPI_CLIENT_RECEIPT_H
+#define CAPI_CLIENT_RECEIPT_H
 
 #include "claims/trust.h"
 #include "events/receipt_extra.h"

@@ -8,7 +8,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
-#include "cli/client_priv.h"
+#include "capi/client_priv.h"
 
 #define MOVES_MAX 8
 

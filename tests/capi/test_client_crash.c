@@ -9,8 +9,8 @@
 
 #include "base/io.h"
 #include "base/text.h"
-#include "cli/client_shelf.h"
-#include "cli/client_state.h"
+#include "capi/client_shelf.h"
+#include "capi/client_state.h"
 #include "events/receipt_pack.h"
 #include "faultfs/crash.h"
 

@@ -7,8 +7,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "cli/client_receipt.h"
-#include "cli/client_shelf.h"
+#include "capi/client_receipt.h"
+#include "capi/client_shelf.h"
 #include "events/receipt_pack.h"
 #include "faultfs/calls.h"
 #include "proxy.h"
@@ -341,7 +341,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* ./test-cli-torture [NAME]: of one test alone */
+/* ./test-capi-torture [NAME]: of one test alone */
 int main(int argc, char **argv)
 {
 #define T(name) cmocka_unit_test_teardown(name, tear_down)

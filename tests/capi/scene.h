@@ -8,7 +8,7 @@
 #include <dirent.h>
 #include <sys/stat.h>
 
-#include "cli/client.h"
+#include "capi/client.h"
 
 struct scene {
     struct fake site;

@@ -12,8 +12,8 @@
  *   client_shelf_close(s)
  *
  * All functions belong to one thread, the owner's. */
-#ifndef CLI_CLIENT_SHELF_H
-#define CLI_CLIENT_SHELF_H
+#ifndef CAPI_CLIENT_SHELF_H
+#define CAPI_CLIENT_SHELF_H
 
 #include "base/buf.h"
 #include "base/defs.h"

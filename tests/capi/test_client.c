@@ -1,7 +1,7 @@
 /* The client against a site that does what it should, and against sites that do not. */
 #include "scene.h"
 
-#include "cli/client_receipt.h"
+#include "capi/client_receipt.h"
 
 static void on_report(void *arg, const struct client_report *r)
 {

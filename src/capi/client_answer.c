@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "cli/client_priv.h"
+#include "capi/client_priv.h"
 
 /* NULL: it is none, or there was no memory for it: then *rc is not touched, or -ENOMEM where
  * jansson lets that be known. */

@@ -9,14 +9,14 @@
  * An item leaves its step only by an answer; a lost connection, 429 and 503 put it to sleep and the
  * step is taken again, which is harmless because everything is known by its sub.  KEEP ends when
  * the shelf has made the receipt durable; only then the state says so. */
-#ifndef CLI_CLIENT_SUBMIT_PRIV_H
-#define CLI_CLIENT_SUBMIT_PRIV_H
+#ifndef CAPI_CLIENT_SUBMIT_PRIV_H
+#define CAPI_CLIENT_SUBMIT_PRIV_H
 
 #include <sys/queue.h>
 
 #include "base/clock.h"
-#include "cli/client_priv.h"
-#include "cli/client_shelf.h"
+#include "capi/client_priv.h"
+#include "capi/client_shelf.h"
 
 enum submit_step { ANNOUNCE, UPLOAD, KEEP, WATCH, FETCH };
 

@@ -18,7 +18,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
-#include "cli/client_shelf.h"
+#include "capi/client_shelf.h"
 #include "events/receipt_pack.h"
 
 #define TEXT "a receipt\n"
