@@ -6,30 +6,60 @@
 #include "base/text.h"
 #include "cli/document.h"
 #include "crypto/secret.h"
+#include "crypto/signkey.h"
 
 static const struct option plain[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 
-static int people_key_run(const struct command *c, int argc, char **argv)
+static void tell_key(const struct ed25519_pub *pub)
+{
+    char b64[TEXT_BASE64_LEN(32) + 1], keyid[65];
+
+    text_base64(b64, pub->b, 32);
+    ed25519_keyid(pub, keyid);
+    (void)printf("public key %s\nkeyid %s\n", b64, keyid);
+}
+
+static int make_key(const char *path, struct err *e)
 {
     struct ed25519_key *k = NULL;
     struct ed25519_pub pub;
+    int rc = ed25519_generate(&k);
+
+    if (rc != 0)
+        (void)err_sys(e, rc, "making a key");
+    else if ((rc = ed25519_store(k, path, e)) == 0) {
+        ed25519_public(k, &pub);
+        tell_key(&pub);
+    }
+    ed25519_free(k);
+    return rc;
+}
+
+/* A token makes its own keys; here it is only asked. */
+static int ask_token(const char *uri, struct err *e)
+{
+    struct signkey *k = NULL;
+    struct ed25519_pub pub;
+    int rc = signkey_open(&k, uri, e);
+
+    if (rc == 0) {
+        signkey_public(k, &pub);
+        tell_key(&pub);
+    }
+    signkey_close(k);
+    return rc;
+}
+
+static int people_key_run(const struct command *c, int argc, char **argv)
+{
     struct err e = ERR_INIT;
-    char b64[TEXT_BASE64_LEN(32) + 1], keyid[65];
     int rc;
 
     while (cli_getopt(c, argc, argv, "h", plain) != -1)
         ;
     if (optind + 1 != argc)
-        return cli_usage(c, "name the file the private key goes to");
-    if ((rc = ed25519_generate(&k)) != 0)
-        (void)err_sys(&e, rc, "making a key");
-    else if ((rc = ed25519_store(k, argv[optind], &e)) == 0) {
-        ed25519_public(k, &pub);
-        text_base64(b64, pub.b, 32);
-        ed25519_keyid(&pub, keyid);
-        (void)printf("public key %s\nkeyid %s\n", b64, keyid);
-    }
-    ed25519_free(k);
+        return cli_usage(c, "name the file the private key goes to, or the key of a token");
+    rc = signkey_is_token(argv[optind]) ? ask_token(argv[optind], &e) : make_key(argv[optind], &e);
     return rc == 0 ? EXIT_HELD : cli_fail(c, &e);
 }
 
@@ -125,10 +155,10 @@ static int people_publish_run(const struct command *c, int argc, char **argv)
 }
 
 const struct command cli_people[] = {
-    {"people key", "make a key pair for a person", "FILE",
-     "The private key goes to FILE (mode 0600), the public one to standard output.\n\nExample: "
-     "glarus people key "
-     "anna.pem\n",
+    {"people key", "make a key pair for a person, or show the one in a token", "FILE | URI",
+     "The private key goes to FILE (mode 0600), the public one to standard output.\n"
+     "With a pkcs11: URI nothing is made: the token shows the public half of the key it has.\n\n"
+     "Example: glarus people key anna.pem\n",
      people_key_run},
     {"people id", "draw a random identifier for a register", "", "Example: glarus people id\n",
      people_id_run},
@@ -138,7 +168,8 @@ const struct command cli_people[] = {
      "Example: glarus people diff register-1.yaml register-2.yaml\n", people_diff_run},
     {"people sign", "sign a register, or add a signature to its envelope",
      "FILE --key KEY [--out FILE]",
-     "  -k, --key FILE   your private key (PEM)\n  -o, --out FILE   where the envelope "
+     "  -k, --key KEY    your private key: a PEM file, or a token's pkcs11: URI\n  -o, --out FILE  "
+     " where the envelope "
      "goes\n\nExample: glarus people "
      "sign register.yaml --key root1.pem\n",
      people_sign_run},

@@ -174,7 +174,7 @@ static int statement_withdraw_run(const struct command *c, int argc, char **argv
 }
 
 #define SIGN_HELP                                                                                  \
-    "  -k, --key FILE   your private key (PEM)\n"                                                  \
+    "  -k, --key KEY    your private key: a PEM file, or a token's pkcs11: URI\n"                  \
     "  -o, --out FILE   where the envelope goes (default: FILE.dsse, or the envelope itself)\n"
 #define PUBLISH_HELP "  -c, --config FILE   the site's configuration (default glarusd.yaml)\n"
 

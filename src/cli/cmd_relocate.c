@@ -105,7 +105,8 @@ const struct command cli_relocate[] = {
      "--out move-ca.yaml\n",
      relocate_plan_run},
     {"relocate sign", "sign the approval of a move", "FILE --key KEY [--out FILE]",
-     "  -k, --key FILE   your private key (PEM)\n  -o, --out FILE   where the envelope "
+     "  -k, --key KEY    your private key: a PEM file, or a token's pkcs11: URI\n  -o, --out FILE  "
+     " where the envelope "
      "goes\n\nExample: glarus relocate "
      "sign move-ca.yaml --key anna.pem\n",
      relocate_sign_run},

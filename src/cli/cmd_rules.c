@@ -289,7 +289,8 @@ const struct command cli_rules[] = {
      "    --subject 89abcdef… --why 'hits every installer of x' --out back.yaml\n",
      cmd_rules_override},
     {"rules sign", "sign a proposal, a release or an override", "FILE --key KEY [--out FILE]",
-     "  -k, --key FILE   your private key (PEM)\n  -o, --out FILE   where the envelope goes\n\n"
+     "  -k, --key KEY    your private key: a PEM file, or a token's pkcs11: URI\n  -o, --out FILE  "
+     " where the envelope goes\n\n"
      "Example: glarus rules sign r1.yaml --key anna.pem && glarus rules sign r1.yaml.dsse --key "
      "beat.pem\n",
      cmd_rules_sign},

@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "cli/admin.h"
+#include "crypto/signkey.h"
 
 static bool is_envelope(struct span s)
 {
@@ -46,10 +47,31 @@ static const struct option sign_options[] = {{"key", required_argument, NULL, 'k
                                              {"help", no_argument, NULL, 'h'},
                                              {NULL, 0, NULL, 0}};
 
-static int sign_with(const char *path, const char *key_path, const char *out, enum document kind,
+/* Adds the key's signature. */
+static int sign_env(struct dsse *env, const char *spec, const char *path, struct err *e)
+{
+    struct signkey *key = NULL;
+    struct ed25519_pub pub;
+    struct ed25519_sig sig;
+    struct buf pae;
+    int rc;
+
+    if ((rc = signkey_open(&key, spec, e)) != 0)
+        return rc;
+    signkey_public(key, &pub);
+    buf_init(&pae, DSSE_MAX_BYTES);
+    if ((rc = dsse_pae(&pae, dsse_type(env), dsse_payload(env))) == 0)
+        rc = signkey_sign(key, pae.data, pae.len, &sig);
+    if (rc == 0 && (rc = dsse_attach(env, &pub, &sig)) == -EEXIST)
+        rc = err_set(e, rc, "this key has signed \"%s\" already", path);
+    signkey_close(key);
+    buf_free(&pae);
+    return rc;
+}
+
+static int sign_with(const char *path, const char *key_spec, const char *out, enum document kind,
                      document_check *check, struct err *e)
 {
-    struct ed25519_key *key = NULL;
     struct dsse *env = NULL;
     struct digest digest;
     struct buf text, bytes;
@@ -58,11 +80,10 @@ static int sign_with(const char *path, const char *key_path, const char *out, en
 
     buf_init(&bytes, DSSE_MAX_BYTES);
     rc = document_read(path, kind, &text, &env, &digest, e);
-    if (rc == 0 && (rc = check(path, buf_span(&text), e)) == 0 &&
-        (rc = ed25519_load(&key, key_path, e)) == 0 && env == NULL)
+    if (rc == 0 && (rc = check(path, buf_span(&text), e)) == 0 && env == NULL)
         rc = dsse_new(&env, document_type(kind), buf_span(&text));
-    if (rc == 0 && (rc = dsse_sign(env, key)) == -EEXIST)
-        rc = err_set(e, -EEXIST, "this key has signed \"%s\" already", path);
+    if (rc == 0)
+        rc = sign_env(env, key_spec, path, e);
     if (out == NULL &&
         snprintf(made, sizeof(made), is_envelope(buf_span(&text)) ? "%s" : "%s.dsse", path) > 0)
         out = strstr(path, ".dsse") != NULL ? path : made;
@@ -75,7 +96,6 @@ static int sign_with(const char *path, const char *key_path, const char *out, en
     } else if (rc != 0 && e->code == 0) {
         (void)err_sys(e, rc, "signing \"%s\"", path);
     }
-    ed25519_free(key);
     dsse_free(env);
     buf_free(&text);
     buf_free(&bytes);
