@@ -8,39 +8,12 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "cli/cmd_rules_priv.h"
+#include "cli/engines.h"
 #include "crypto/sha256.h"
+#include "detect/release.h"
 #include "rules/corpus.h"
 
-#define PROGRAMS "/usr/libexec/glarus"
 #define SLOWER 150 /* % of the base's time */
-
-/* --- the engines to try rules with --- */
-
-struct engines {
-    struct trial_spec spec;
-};
-
-static void engines_usual(struct engines *x)
-{
-    memset(x, 0, sizeof(*x));
-    x->spec.programs = PROGRAMS;
-}
-
-static int engines_add(const struct command *c, struct engines *x, const char *name)
-{
-    if (x->spec.n == DETECT_LINE_ENGINES)
-        return cli_usage(c, "at most %d engines", DETECT_LINE_ENGINES);
-    x->spec.engines[x->spec.n++] = name;
-    return 0;
-}
-
-static void engines_done(struct engines *x)
-{
-    if (x->spec.n > 0)
-        return;
-    x->spec.engines[x->spec.n++] = "walk";
-    x->spec.engines[x->spec.n++] = "yara";
-}
 
 /* --- check --- */
 
@@ -51,7 +24,8 @@ static const struct option check_options[] = {{"engine", required_argument, NULL
 
 static int rules_check_run(const struct command *c, int argc, char **argv)
 {
-    struct engines x;
+    struct trial_spec x;
+    struct release *r = NULL;
     struct trial *t = NULL;
     struct digest tree;
     struct err e = ERR_INIT;
@@ -63,14 +37,14 @@ static int rules_check_run(const struct command *c, int argc, char **argv)
     engines_usual(&x);
     while ((o = cli_getopt(c, argc, argv, "E:P:h", check_options)) != -1) {
         if (o == 'P')
-            x.spec.programs = optarg;
+            x.programs = optarg;
         else if ((rc = engines_add(c, &x, optarg)) != 0)
             return rc;
     }
     if (optind + 1 != argc)
         return cli_usage(c, "name one folder of rules");
     engines_done(&x);
-    if ((rc = trial_open(&t, argv[optind], &x.spec, &e)) == 0)
+    if ((rc = release_load(&r, argv[optind], &e)) == 0 && (rc = trial_open(&t, r, &x, &e)) == 0)
         rc = trial_allows(t, &allows, &e);
     if (rc == 0) {
         tree = trial_tree(t);
@@ -81,6 +55,7 @@ static int rules_check_run(const struct command *c, int argc, char **argv)
             (long long)(clock_mono() - began), hex);
     }
     trial_close(t);
+    release_free(r);
     return rc == 0 ? EXIT_HELD : cli_fail(c, &e);
 }
 
@@ -98,7 +73,7 @@ static const struct option test_options[] = {{"hit", required_argument, NULL, 'H
 
 struct testing {
     struct corpus corpus;
-    struct engines engines;
+    struct trial_spec engines;
     const char *folder, *base, *report;
     uint64_t slower;
 };
@@ -180,22 +155,27 @@ static int write_report(const char *path, const struct rules_report *r, struct e
 
 static int test(const struct command *c, struct testing *w)
 {
-    struct exam x = {.folder = w->folder,
-                     .base = w->base,
-                     .engines = &w->engines.spec,
+    struct release *rules = NULL, *base = NULL;
+    struct exam x = {.engines = &w->engines,
                      .file = w->corpus.file,
                      .n = w->corpus.n,
                      .slower = (unsigned)w->slower,
                      .wrong = wrong};
     struct rules_report r;
     struct err e = ERR_INIT;
-    int rc = exam_run(&x, &r, &e);
+    int rc = release_load(&rules, w->folder, &e);
 
-    if (rc == 0) {
+    if (rc == 0 && w->base != NULL && (rc = release_load(&base, w->base, &e)) != 0)
+        (void)err_prefix(&e, "the base, \"%s\"", w->base);
+    x.rules = rules;
+    x.base = base;
+    if (rc == 0 && (rc = exam_run(&x, &r, &e)) == 0) {
         tell(&r, x.slower);
         if (w->report != NULL)
             rc = write_report(w->report, &r, &e);
     }
+    release_free(rules);
+    release_free(base);
     if (rc != 0)
         return cli_fail(c, &e);
     return r.passed ? EXIT_HELD : EXIT_FALSE;
@@ -217,7 +197,7 @@ static int rules_test_run(const struct command *c, int argc, char **argv)
         } else if (o == 'r') {
             w.report = optarg;
         } else if (o == 'P') {
-            w.engines.spec.programs = optarg;
+            w.engines.programs = optarg;
         } else if (o == 'E') {
             rc = engines_add(c, &w.engines, optarg);
         } else if (text_u64(span_str(optarg), 1000, &w.slower) != 0 || w.slower < 100) {
@@ -239,7 +219,7 @@ const struct command cli_rules[] = {
     {"rules check", "say whether a folder of rules compiles, and its digest",
      "FOLDER [--engine NAME]... [--programs FOLDER]",
      "  -E, --engine NAME       walk, yara or clamav, each once (default walk and yara)\n"
-     "  -P, --programs FOLDER   where the engines are (default " PROGRAMS ")\n\n"
+     "  -P, --programs FOLDER   where the engines are (default " ENGINES_PROGRAMS ")\n\n"
      "Errors name file and line.  Exit 0: they compile; 1: they do not.  As a hook of git, in\n"
      ".git/hooks/pre-commit: exec glarus rules check rules\n\n"
      "Example: glarus rules check rules/demo\n",

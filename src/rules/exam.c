@@ -108,8 +108,10 @@ static int compare(const struct exam *x, struct rules_report *r, struct err *e)
     struct trial_cost cost;
     int rc = trial_open(&t, x->base, x->engines, e);
 
-    if (rc != 0)
-        return err_prefix(e, "the base, \"%s\"", x->base), rc;
+    if (rc != 0) {
+        (void)err_prefix(e, "the base");
+        return rc;
+    }
     r->base = trial_tree(t);
     rc = scan(x, t, nothing, NULL, "testing the base", &cost, e);
     r->base_ms = cost.ms > 0 ? (uint64_t)cost.ms : 1;
@@ -127,7 +129,7 @@ int exam_run(const struct exam *x, struct rules_report *out, struct err *e)
 
     memset(&r, 0, sizeof(r));
     r.first = x->base == NULL;
-    if ((rc = trial_open(&t, x->folder, x->engines, e)) != 0)
+    if ((rc = trial_open(&t, x->rules, x->engines, e)) != 0)
         return rc;
     w.seen = calloc(x->n + 1, sizeof(*w.seen));
     if (w.seen == NULL)

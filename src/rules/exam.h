@@ -15,7 +15,7 @@ struct exam_file {
     bool must;        /* be hit; else must not */
 };
 struct exam {
-    const char *folder, *base; /* base: the rules before, or NULL */
+    const struct release *rules, *base; /* lent; base: the rules before, or NULL */
     const struct trial_spec *engines;
     const struct exam_file *file;
     size_t n;

@@ -19,7 +19,8 @@
 #define NOBODY 65534
 
 struct trial {
-    struct release *release;
+    const struct release *release;
+    uint64_t file_max;
     struct detect_line *line;
     struct proc proc[DETECT_LINE_ENGINES];
     size_t n;
@@ -71,9 +72,9 @@ static int serve(struct trial *t, struct err *e)
     return err_set(e, -EBADMSG, "%s", detect_line_trouble(t->line));
 }
 
-int trial_open(struct trial **out, const char *folder, const struct trial_spec *s, struct err *e)
+int trial_open(struct trial **out, const struct release *r, const struct trial_spec *s,
+               struct err *e)
 {
-    const struct detect_limits limits = {.file_ms = 60000};
     struct trial *t = calloc(1, sizeof(*t));
     int rc;
 
@@ -81,9 +82,9 @@ int trial_open(struct trial **out, const char *folder, const struct trial_spec *
         return err_sys(e, -ENOMEM, "trying the rules");
     for (size_t i = 0; i < DETECT_LINE_ENGINES; i++)
         t->proc[i] = (struct proc)PROC_NONE;
-    rc = release_load(&t->release, folder, e);
-    if (rc == 0)
-        rc = detect_line_new(&t->line, t->release, &limits, s->engines, s->n, e);
+    t->release = r;
+    t->file_max = s->file_max != 0 ? s->file_max : TRIAL_FILE_MAX;
+    rc = detect_line_new(&t->line, r, &s->limits, s->engines, s->n, e);
     for (; rc == 0 && t->n < s->n; t->n++)
         rc = start(t, t->n, s, e);
     if (rc == 0)
@@ -103,7 +104,6 @@ void trial_close(struct trial *t)
     detect_line_free(t->line);
     for (size_t i = 0; i < DETECT_LINE_ENGINES; i++)
         proc_end_now(&t->proc[i]);
-    release_free(t->release);
     free(t);
 }
 
@@ -221,7 +221,7 @@ static int put(struct run *r, struct detect_batch *b, size_t i, struct err *e)
         io_close(&fd);
         return err_sys(e, rc, "reading \"%s\"", r->path[i]);
     }
-    if ((uint64_t)st.st_size > TRIAL_FILE_MAX) {
+    if ((uint64_t)st.st_size > r->t->file_max) {
         too_large(r, i);
         rc = 1;
     } else if ((rc = detect_batch_add(b, (uint64_t)st.st_size, &where, i)) == -EAGAIN) {

@@ -1,8 +1,8 @@
 /* trial.h - rules tried out on files of this machine: the engines a site would use, in the same
  * jails, started for this and ended with it.  What "rules check" and "rules test" do.
  *
- *   trial_open(&t, folder, &spec, &e)    loads the folder as a release, starts the engines, waits
- *                                        until all have compiled it; the error names file and line
+ *   trial_open(&t, release, &spec, &e)   starts the engines, waits until all have compiled the
+ *                                        release; the error names file and line
  *   trial_run(t, paths, n, look, arg, &e)  scans; look is called once a file, in any order
  *   trial_close(t)
  *
@@ -13,7 +13,7 @@
 #include "base/progress.h"
 #include "detect/line.h"
 
-#define TRIAL_FILE_MAX (UINT64_C(256) << 20) /* larger ones are not read: INCOMPLETE(size) */
+#define TRIAL_FILE_MAX (UINT64_C(256) << 20) /* file_max unless it is said */
 
 struct trial;
 
@@ -22,11 +22,13 @@ struct trial_spec {
                            * one a folder: NAME/glarus-engine-NAME */
     const char *engines[DETECT_LINE_ENGINES]; /* "walk", "yara", "clamav" */
     size_t n;
+    struct detect_limits limits; /* 0 in each: its usual value */
+    uint64_t file_max;           /* larger files are not read: INCOMPLETE(size) */
 };
 
-/* -EBADMSG: the rules do not compile, or break a rule of their own; -EINVAL: the folder holds none;
- * others: the environment. */
-MUST_CHECK int trial_open(struct trial **out, const char *folder, const struct trial_spec *s,
+/* r is lent and outlives the trial.  -EBADMSG: the rules do not compile, or break a rule of their
+ * own; others: the environment. */
+MUST_CHECK int trial_open(struct trial **out, const struct release *r, const struct trial_spec *s,
                           struct err *e);
 void trial_close(struct trial *t);
 

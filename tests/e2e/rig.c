@@ -380,6 +380,7 @@ static void write_trust(struct rig *r)
 {
     struct err e = ERR_INIT;
     struct buf b;
+    char path[96];
 
     buf_init(&b, 16384);
     assert_int_equal(buf_puts(&b, "format: trust/v1\nexpires: 2099-01-01T00:00Z\n"
@@ -395,6 +396,8 @@ static void write_trust(struct rig *r)
     put_roots(r, &b);
     assert_int_equal(buf_puts(&b, "outsiders: [w1]\n"), 0);
     rig_ok(trust_parse(&r->trust, "trust.yaml", buf_span(&b), &e), &e);
+    (void)snprintf(path, sizeof(path), "%s/trust.yaml", r->dir);
+    assert_int_equal(io_replace_file(AT_FDCWD, path, b.data, b.len, 0644), 0);
     buf_free(&b);
 }
 

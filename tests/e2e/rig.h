@@ -75,7 +75,7 @@ struct rig {
     struct digest statement, lookups_only, withdrawn; /* published in this order reversed */
     unix_time canada_moves;                           /* 0: never */
     char mover[RIG_MOVERS][3];                        /* plan.movers of them */
-    struct trust *trust;
+    struct trust *trust;                              /* also dir/trust.yaml */
     struct http_client *http;
     char authorities[80]; /* with TLS: the sites' certificates, for clients and couriers */
     uint8_t secret[SUBMITTER_SECRET];
