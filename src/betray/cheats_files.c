@@ -225,7 +225,22 @@ static bool removed_after(const struct tale *t, size_t i, const struct id128 *re
     return false;
 }
 
-/* The last scan of a copy that is still there: nobody asks whether one was scanned that is gone. */
+static bool scanned_before(const struct tale *t, size_t i, const struct id128 *ref)
+{
+    for (size_t k = 0; k < i; k++) {
+        struct leaf l;
+        struct id128 id;
+
+        if (leaf_parse(&l, span_of(t->leaf[k].bytes, t->leaf[k].n)) != 0 || l.kind != LK_SCAN_DONE)
+            continue;
+        id = leaf_id(&l, LF_REF);
+        if (memcmp(&id, ref, sizeof(id)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The only scan of a copy that is still there: nobody asks whether one was scanned that is gone. */
 int cheats_never_scanned(struct stage *s, struct err *e)
 {
     for (int site = 0; site < (int)s->sites; site++)
@@ -237,7 +252,7 @@ int cheats_never_scanned(struct stage *s, struct err *e)
             if (leaf_parse(&l, span_of(t->bytes, t->n)) != 0 || l.kind != LK_SCAN_DONE)
                 continue;
             ref = leaf_id(&l, LF_REF);
-            if (removed_after(&s->tale[site], i, &ref))
+            if (removed_after(&s->tale[site], i, &ref) || scanned_before(&s->tale[site], i, &ref))
                 continue;
             tale_delete(&s->tale[site], i);
             return stage_inventory(s, site, stage_time(s, site) + 60 * (unix_time)DAY, e);

@@ -4,8 +4,8 @@
  *    2  release 2 of the rules; policy 2, valid from 4: Canada belongs to zone CH from 5, the old
  * files by 29 3  submissions of six countries, for one hour; each batch is scanned in the next 6
  * Canada moves (opened at mow1, received at zrh1 ten minutes later, closed after twenty) 7  one
- * more file of Canada, at zrh1; withdrawals 8  inventories 24  epoch 2 opens, epoch 1 is destroyed
- *   25  the last inventory
+ * more file of Canada, at zrh1; withdrawals 8  inventories 9  one engine more: all is scanned
+ * again, one verdict a site changes 24  epoch 2 opens, epoch 1 is destroyed 25  the last inventory
  * With `submissions` 0 everything but the genesis leaves and epochs stays out. */
 #include "betray/history.h"
 
@@ -31,6 +31,7 @@
 #define HOUR 3600
 #define START 1767600000 /* 2026-01-05T08:00Z: date -u -d 2026-01-05T08:00Z +%s */
 #define GROUP_DEFAULT 16
+#define RENEWED_BY "walk.yara"
 
 static const char *const countries[HISTORY_COUNTRIES] = {"RU", "KZ", "CA", "DE", "FR", "CH"};
 static const char *const site_names[HISTORY_SITES] = {"zrh1", "mow1"};
@@ -221,24 +222,32 @@ static int placed(struct writer *w, int site, const struct submission *s, unix_t
     return add(w, site, &b, e);
 }
 
-static int scanned(struct writer *w, int site, const struct submission *s, unix_time t,
-                   struct err *e)
+static bool found_bad(const struct submission *s)
 {
-    bool bad = (s->sha256.b[0] & 7) == 0;
+    return (s->sha256.b[0] & 7) == 0;
+}
+
+static int verdict(struct writer *w, int site, const struct submission *s, const char *engine,
+                   bool bad, unix_time t, struct err *e)
+{
     struct leaf_builder b;
 
-    if (!w->spec->scans)
-        return 0;
     leaf_begin(&b, LK_SCAN_DONE, t, site_names[site]);
     leaf_set_id(&b, LF_REF, &s->ref);
     leaf_set_text(&b, LF_WORKER_SITE, site_names[site]);
-    leaf_set_text(&b, LF_ENGINE, "yara");
+    leaf_set_text(&b, LF_ENGINE, engine);
     leaf_set_digest(&b, LF_RELEASE, &w->h.release[1].tree);
     leaf_set_word(&b, LF_VERDICT, bad ? LW_VERDICT_MALICIOUS : LW_VERDICT_CLEAN);
     leaf_set_word(&b, LF_REASON, LW_REASON_NONE);
     leaf_set_int(&b, LF_HITS, bad ? 1 : 0);
     seal(w, &b, LF_SEALED_NAMES, "names", &s->ref, span_str(bad ? "demo_rule" : ""));
     return add(w, site, &b, e);
+}
+
+static int scanned(struct writer *w, int site, const struct submission *s, unix_time t,
+                   struct err *e)
+{
+    return w->spec->scans ? verdict(w, site, s, "yara", found_bad(s), t, e) : 0;
 }
 
 /* One batch at one site: accepted and placed, then a batch of its scans. */
@@ -567,6 +576,61 @@ static int inventories(struct writer *w, unix_time t, bool all, struct err *e)
     return rc;
 }
 
+/* ------------------------------------------------------------------ the rules change */
+
+static int loaded_more(struct writer *w, int site, unix_time t, struct err *e)
+{
+    struct leaf_builder b;
+
+    leaf_begin(&b, LK_RULES_LOADED, t, site_names[site]);
+    leaf_set_digest(&b, LF_RELEASE, &w->h.release[1].tree);
+    leaf_set_text(&b, LF_ENGINE, RENEWED_BY);
+    leaf_set_int(&b, LF_RULES, 42);
+    return add(w, site, &b, e);
+}
+
+/* The verdict of one file that is still there is another now; the summary says so. */
+static int rescanned(struct writer *w, int site, unix_time t, struct err *e)
+{
+    const struct submission *one = NULL;
+    struct id128 changed;
+    struct leaf_builder b;
+    struct digest root;
+    uint64_t count = 0;
+    int rc;
+
+    for (size_t i = 0; i < w->subs; i++)
+        if (w->sub[i].live && w->sub[i].site == site) {
+            one = one == NULL ? &w->sub[i] : one;
+            count++;
+        }
+    if ((rc = loaded_more(w, site, t, e)) != 0 ||
+        (one != NULL && (rc = verdict(w, site, one, RENEWED_BY, !found_bad(one), t, e)) != 0))
+        return rc;
+    if (one != NULL)
+        changed = one->ref;
+    if ((rc = setroot_ids(&changed, one != NULL, &root)) != 0)
+        return rc;
+    leaf_begin(&b, LK_RESCAN_DONE, t, site_names[site]);
+    leaf_set_digest(&b, LF_RELEASE, &w->h.release[1].tree);
+    leaf_set_text(&b, LF_ENGINE, RENEWED_BY);
+    leaf_set_int(&b, LF_COUNT, count);
+    leaf_set_int(&b, LF_CHANGED, one != NULL);
+    leaf_set_digest(&b, LF_ROOT, &root);
+    if ((rc = add(w, site, &b, e)) != 0)
+        return rc;
+    return publish(w, site, t + 20);
+}
+
+static int rescans(struct writer *w, struct err *e)
+{
+    int rc = 0;
+
+    for (int site = 0; site < HISTORY_SITES && rc == 0 && w->spec->scans; site++)
+        rc = rescanned(w, site, START + 9 * HOUR, e);
+    return rc;
+}
+
 static int epochs(struct writer *w, struct err *e)
 {
     unix_time t = START + 24 * HOUR;
@@ -591,8 +655,9 @@ static int tell(struct writer *w, struct err *e)
     if (rc == 0 && w->spec->submissions > 0) {
         if ((rc = submissions(w, e)) == 0 && w->spec->move)
             rc = move(w, e);
-        if (rc == 0 && (rc = withdrawals(w, e)) == 0)
-            rc = inventories(w, START + 8 * HOUR, true, e);
+        if (rc == 0 && (rc = withdrawals(w, e)) == 0 &&
+            (rc = inventories(w, START + 8 * HOUR, true, e)) == 0)
+            rc = rescans(w, e);
     }
     if (rc == 0 && (rc = epochs(w, e)) == 0 && w->spec->submissions > 0)
         rc = inventories(w, START + 25 * HOUR, false, e);

@@ -13,7 +13,7 @@ struct history_spec {
     unsigned submissions; /* of each of the six countries */
     unsigned withdrawn;   /* of each country, after the move; at most `submissions` */
     bool move;            /* Canada moves to zrh1, where one more of its files arrives */
-    bool scans;           /* every copy is scanned */
+    bool scans;           /* every copy is scanned, and once more with one engine more */
     unsigned group;       /* submissions a batch; 0: 16 */
     unsigned checkpoint;  /* batches a checkpoint; 0: 1 */
     unsigned seed;

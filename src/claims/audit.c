@@ -355,6 +355,8 @@ static void free_site(struct site *s)
     free(s->epochs.v);
     free(s->removed.v);
     free(s->releases.v);
+    free(s->renewed.v);
+    free(s->trips.v);
     free(s->proposals.v);
     free(s->rules.v);
     free(s->loaded.v);

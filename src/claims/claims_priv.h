@@ -128,7 +128,12 @@ struct rules_rel {
     struct digest doc, tree;
     uint64_t serial, allows;
     bool withdrawn; /* detect_neutral.c: an override took it back */
+    bool detect;    /* published as what detects only */
     uint32_t leaf;
+};
+struct trip { /* breaker.tripped */
+    struct digest release;
+    bool over; /* detect_neutral.c: an override set it going again */
 };
 struct inventory {
     uint16_t country; /* COUNTRY_COUNT: the whole site */
@@ -211,6 +216,13 @@ struct site {
     uint64_t removed_leaf;     /* the first leaf of `removed` */
     /* detect_explained.c */
     VEC(struct release) releases;
+    uint64_t judged; /* copies here now that have a verdict */
+    /* detect_renewed.c */
+    VEC(struct id128) renewed; /* scan.done of copies that had a verdict, since the last summary */
+    VEC(struct trip) trips;
+    uint64_t turned; /* of `renewed`, malicious, by the rules that serve */
+    uint64_t verdicts_renewed;
+    bool rescan_due; /* other rules were loaded, and no summary followed */
     /* rules_four_eyes.c; detect_neutral.c counts overrides in them */
     VEC(struct proposal) proposals;
     VEC(struct rules_rel) rules;
@@ -243,6 +255,7 @@ enum claim_id {
     CLAIM_RELOCATION,
     CLAIM_ERASURE,
     CLAIM_EXPLAINED,
+    CLAIM_RENEWED,
     CLAIM_FOUR_EYES,
     CLAIM_UNBROKEN,
     CLAIM_NEUTRAL,
@@ -271,6 +284,7 @@ struct audit {
     struct ids ref_ids; /* residency_placement.c; detect_explained.c fills in `scanned` */
     VEC(struct ref_aside) refs_aside;
     size_t sub;                    /* the leaf in hand is about this record; NONE else */
+    bool again;                    /* detect_explained.c: and its copy had a verdict before */
     VEC(struct digest) approved;   /* documents, of all ledgers */
     VEC(struct joined) joined;     /* openings of receipts */
     VEC(struct later) withdrawals; /* intake_consent.c */
@@ -295,7 +309,9 @@ extern const struct claim *const claims_table[CLAIMS];
 extern const struct claim claims_ledger_append_only, claims_ledger_time, claims_people_register,
     claims_policy_uniform, claims_residency_placement, claims_intake_consent,
     claims_residency_relocation, claims_vault_erasure, claims_detect_explained,
-    claims_rules_four_eyes, claims_rules_unbroken, claims_detect_neutral;
+    claims_detect_renewed, claims_rules_four_eyes, claims_rules_unbroken, claims_detect_neutral;
+/* detect_renewed.c: people decided that this release goes on although its breaker tripped. */
+void claims_trip_over(struct site *s, const struct digest *release);
 #define READS(kind) (1ULL << LK_##kind)
 
 /* ---- saying what was found: the first BROKEN stays, BROKEN goes before UNKNOWN.  First in the

@@ -60,27 +60,47 @@ static void check_verdict(struct audit *a, struct site *s, const struct leaf *l)
         claims_broken(a, CLAIM_EXPLAINED, s, s->index, "verdict and number of hits disagree");
 }
 
-static int leaf(struct audit *a, struct site *s, const struct leaf *l)
+static int scanned(struct audit *a, struct site *s, const struct leaf *l)
 {
-    struct id128 ref;
+    struct id128 ref = leaf_id(l, LF_REF);
     struct ref_rec r;
     size_t i;
     int rc;
 
-    if (l->kind == LK_RULES_LOADED)
-        return loaded(s, l);
-    if (l->kind != LK_SCAN_DONE)
-        return 0;
     check_verdict(a, s, l);
-    ref = leaf_id(l, LF_REF);
     if ((rc = refs_of(a, &ref, &i)) != 0)
         return rc;
     r = refs_get(a, i);
+    a->again = r.scanned != NONE;
     if (r.placed == NONE && r.scanned == NONE)
         r.site = (uint8_t)s->number;
+    /* of leaves of one batch the removal may come first */
+    if (!a->again && r.placed != NONE && r.removed == NONE && r.site == s->number)
+        s->judged++;
     if (r.scanned == NONE || minutes(l->time) < r.scanned)
         r.scanned = minutes(l->time);
     return refs_put(a, i, &r);
+}
+
+/* residency_placement.c has noted that it is gone. */
+static void removed(struct audit *a, struct site *s, const struct leaf *l)
+{
+    struct id128 ref = leaf_id(l, LF_REF);
+    struct ref_rec r;
+
+    if (refs_find(a, &ref, &r) && r.removed == s->index && r.scanned != NONE && s->judged > 0)
+        s->judged--;
+}
+
+static int leaf(struct audit *a, struct site *s, const struct leaf *l)
+{
+    if (l->kind == LK_RULES_LOADED)
+        return loaded(s, l);
+    if (l->kind == LK_SCAN_DONE)
+        return scanned(a, s, l);
+    if (l->kind == LK_COPY_REMOVED)
+        removed(a, s, l);
+    return 0;
 }
 
 /* Minutes from storing to the verdict by the policy in force then; NONE: no policy could be read.

@@ -16,6 +16,14 @@ static void withdrawn(struct site *s, const struct digest *tree)
             s->rules.v[i].withdrawn = true;
 }
 
+static void takes_effect(struct site *s, const struct rules_override *o)
+{
+    if (o->ground == RULES_WITHDRAW)
+        withdrawn(s, &o->subject);
+    else if (o->ground == RULES_VERDICT)
+        claims_trip_over(s, &o->subject);
+}
+
 static int read_override(struct audit *a, struct site *s, const struct leaf *l)
 {
     struct digest doc = leaf_digest(l, LF_DOC);
@@ -36,11 +44,9 @@ static int read_override(struct audit *a, struct site *s, const struct leaf *l)
                       "the leaf does not say what its approvers signed");
         rc = 1;
     }
-    if (rc == 0 &&
-        (rc = claims_approved(a, s, CLAIM_NEUTRAL, DOCUMENT_OVERRIDE, &doc, env, NULL,
-                              claims_witnessed(s, l->time))) == 0 &&
-        o.ground == RULES_WITHDRAW)
-        withdrawn(s, &o.subject);
+    if (rc == 0 && (rc = claims_approved(a, s, CLAIM_NEUTRAL, DOCUMENT_OVERRIDE, &doc, env, NULL,
+                                         claims_witnessed(s, l->time))) == 0)
+        takes_effect(s, &o);
     dsse_free(env);
     return rc < 0 ? rc : 0;
 }

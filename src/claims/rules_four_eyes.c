@@ -202,6 +202,7 @@ static int released(struct audit *a, struct site *s, const struct leaf *l)
                           .tree = leaf_digest(l, LF_TREE),
                           .serial = leaf_int(l, LF_SERIAL),
                           .allows = leaf_int(l, LF_ALLOWS),
+                          .detect = leaf_word(l, LF_MODE) == LW_MODE_DETECT,
                           .leaf = (uint32_t)s->index};
     int rc = VEC_ROOM(&s->rules);
 

@@ -22,12 +22,14 @@ enum leaf_kind {
 #define ONE(f)
 #define OPT(f)
 #define WORD(f, list)
+#define OPTWORD(f, list)
 #define END(name)
 #include "events/kinds.def"
 #undef KIND
 #undef ONE
 #undef OPT
 #undef WORD
+#undef OPTWORD
 #undef END
     LEAF_KINDS
 };

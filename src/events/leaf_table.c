@@ -8,6 +8,7 @@
 #define ONE(f) {LF_##f, LL_NONE, false},
 #define OPT(f) {LF_##f, LL_NONE, true},
 #define WORD(f, list) {LF_##f, LL_##list, false},
+#define OPTWORD(f, list) {LF_##f, LL_##list, true},
 #define END(name)                                                                                  \
     }                                                                                              \
     ;
@@ -16,12 +17,14 @@
 #undef ONE
 #undef OPT
 #undef WORD
+#undef OPTWORD
 #undef END
 
 #define KIND(name, text, id) {text, LF_##id, slots_##name, ARRAY_LEN(slots_##name)},
 #define ONE(f)
 #define OPT(f)
 #define WORD(f, list)
+#define OPTWORD(f, list)
 #define END(name)
 const struct leaf_kind_info leaf_kinds[LEAF_KINDS] = {
 #include "events/kinds.def"
@@ -30,6 +33,7 @@ const struct leaf_kind_info leaf_kinds[LEAF_KINDS] = {
 #undef ONE
 #undef OPT
 #undef WORD
+#undef OPTWORD
 #undef END
 
 /* apart from the table, so that looking a name up touches one line of cache */
@@ -38,12 +42,14 @@ static const uint8_t kind_length[LEAF_KINDS] = {
 #define ONE(f)
 #define OPT(f)
 #define WORD(f, list)
+#define OPTWORD(f, list)
 #define END(name)
 #include "events/kinds.def"
 #undef KIND
 #undef ONE
 #undef OPT
 #undef WORD
+#undef OPTWORD
 #undef END
 };
 

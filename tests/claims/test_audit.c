@@ -72,6 +72,7 @@ static void a_true_history_is_proved_with_the_right_numbers(void **state)
         {"residency.relocation", AUDIT_STATED, 1},
         {"vault.erasure", AUDIT_STATED, 6 * spec.withdrawn},
         {"detect.explained", AUDIT_STATED, copies},
+        {"detect.renewed", AUDIT_STATED, 2},
         {"rules.four-eyes", AUDIT_MATH, 2 * 2},
         {"rules.unbroken", AUDIT_COUNTERSIGNED, 2 * 2},
         {"detect.neutral", AUDIT_COUNTERSIGNED, 2 * 1},
@@ -81,10 +82,10 @@ static void a_true_history_is_proved_with_the_right_numbers(void **state)
     /* genesis 4 a site beside the register and the rules; policy 2; a release is proposed, passed,
      * released, served and loaded, the second has an override before; accepted, placed, scanned;
      * move opened, received, closed, the removed ones, slots, inventory; four leaves a withdrawal
-     * and slots at two sites; inventories of six countries and the site, twice the latter; two
-     * epoch leaves */
+     * and slots at two sites; inventories of six countries and the site, twice the latter; one
+     * engine more, a verdict renewed and the summary; two epoch leaves */
     uint64_t count = 2 * (46 + 4 + 1 + 5 + 6) + subs + 2 * copies + (3 + spec.submissions + 2) +
-                     (4 * 6 * spec.withdrawn + 2) + 2 * (6 + 1 + 1) + 2 * 2;
+                     (4 * 6 * spec.withdrawn + 2) + 2 * (6 + 1 + 1) + 2 * 3 + 2 * 2;
 
     (void)state;
     assert_int_equal(leaves, count);

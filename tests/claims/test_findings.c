@@ -95,6 +95,15 @@ static const struct {
     {ZRH, LK_SCAN_DONE, 0, LF_HITS, "5", "detect.explained", "disagree"},
     {ZRH, LK_SCAN_DONE, 0, LF_WORKER_SITE, "mow1", "detect.explained", "outside zone CH"},
 
+    {ZRH, LK_RESCAN_DONE, 0, LF_COUNT, "1", "detect.renewed", "1 files are judged"},
+    {ZRH, LK_RESCAN_DONE, 0, LF_CHANGED, "0", "detect.renewed",
+     "0 verdicts changed by the summary"},
+    {ZRH, LK_RESCAN_DONE, 0, LF_ROOT, DIG, "detect.renewed", "the root of other copies"},
+    {ZRH, LK_RESCAN_DONE, 0, LF_RELEASE, DIG, "detect.renewed", "rules that are not loaded"},
+    {ZRH, LK_RESCAN_DONE, 0, LF_ENGINE, "yara", "detect.renewed", "rules that are not loaded"},
+    {ZRH, LK_RELEASE_PUBLISHED, 1, LF_MODE, "detect", "detect.renewed", "rules that only detect"},
+    {ZRH, LK_SCAN_DONE, LAST, LF_REF, ID, "detect.renewed", "0 by the leaves before it"},
+
     {ZRH, LK_CHANGE_PROPOSED, 0, LF_TREE, DIG, "rules.four-eyes", "its author signed"},
     {ZRH, LK_CHANGE_PROPOSED, 1, LF_BASE, DIG, "rules.four-eyes", "its author signed"},
     {ZRH, LK_CHANGE_PROPOSED, 1, LF_CHANGE, ID, "rules.four-eyes", "its author signed"},
