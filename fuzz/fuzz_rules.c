@@ -36,6 +36,9 @@ static void change(struct span text, struct buf *out)
     same(&c.tree, &again.tree, sizeof(c.tree));
     same(&c.base, &again.base, sizeof(c.base));
     same(&c.author, &again.author, sizeof(c.author));
+    if (strcmp(c.why, again.why) != 0 || strcmp(c.ticket, again.ticket) != 0 ||
+        strcmp(c.commit, again.commit) != 0)
+        abort();
 }
 
 static void release(struct span text, struct buf *out)

@@ -10,41 +10,46 @@
 #include "cli/cmd_rules_priv.h"
 #include "cli/engines.h"
 #include "crypto/sha256.h"
-#include "detect/release.h"
 #include "rules/corpus.h"
+#include "rules/source.h"
 
 #define SLOWER 150 /* % of the base's time */
 
 /* --- check --- */
 
-static const struct option check_options[] = {{"engine", required_argument, NULL, 'E'},
+static const struct option check_options[] = {{"git", required_argument, NULL, 'g'},
+                                              {"engine", required_argument, NULL, 'E'},
                                               {"programs", required_argument, NULL, 'P'},
                                               {"help", no_argument, NULL, 'h'},
                                               {NULL, 0, NULL, 0}};
 
 static int rules_check_run(const struct command *c, int argc, char **argv)
 {
-    struct trial_spec x;
+    char hex[65], commit[GITREAD_COMMIT + 1];
+    struct source from = {NULL, NULL};
     struct release *r = NULL;
     struct trial *t = NULL;
+    struct trial_spec x;
     struct digest tree;
     struct err e = ERR_INIT;
     mono_ms began = clock_mono();
     uint64_t allows = 0;
-    char hex[65];
     int o, rc;
 
     engines_usual(&x);
-    while ((o = cli_getopt(c, argc, argv, "E:P:h", check_options)) != -1) {
-        if (o == 'P')
+    while ((o = cli_getopt(c, argc, argv, "g:E:P:h", check_options)) != -1) {
+        if (o == 'g')
+            from.git = optarg;
+        else if (o == 'P')
             x.programs = optarg;
         else if ((rc = engines_add(c, &x, optarg)) != 0)
             return rc;
     }
     if (optind + 1 != argc)
-        return cli_usage(c, "name one folder of rules");
+        return cli_usage(c, "name one folder of rules, or one revision and --git");
     engines_done(&x);
-    if ((rc = release_load(&r, argv[optind], &e)) == 0 && (rc = trial_open(&t, r, &x, &e)) == 0)
+    from.where = argv[optind];
+    if ((rc = source_load(&r, &from, commit, &e)) == 0 && (rc = trial_open(&t, r, &x, &e)) == 0)
         rc = trial_allows(t, &allows, &e);
     if (rc == 0) {
         tree = trial_tree(t);
@@ -53,6 +58,8 @@ static int rules_check_run(const struct command *c, int argc, char **argv)
             "%s: %u rules compile (%s), %llu entries of allow lists, in %lld ms\ntree %s\n",
             argv[optind], trial_rules(t), trial_engines(t), (unsigned long long)allows,
             (long long)(clock_mono() - began), hex);
+        if (commit[0] != '\0')
+            (void)printf("commit %s\n", commit);
     }
     trial_close(t);
     release_free(r);
@@ -61,20 +68,18 @@ static int rules_check_run(const struct command *c, int argc, char **argv)
 
 /* --- test --- */
 
-static const struct option test_options[] = {{"hit", required_argument, NULL, 'H'},
-                                             {"clean", required_argument, NULL, 'C'},
-                                             {"base", required_argument, NULL, 'b'},
-                                             {"slower", required_argument, NULL, 's'},
-                                             {"report", required_argument, NULL, 'r'},
-                                             {"engine", required_argument, NULL, 'E'},
-                                             {"programs", required_argument, NULL, 'P'},
-                                             {"help", no_argument, NULL, 'h'},
-                                             {NULL, 0, NULL, 0}};
+static const struct option test_options[] = {
+    {"hit", required_argument, NULL, 'H'},    {"clean", required_argument, NULL, 'C'},
+    {"base", required_argument, NULL, 'b'},   {"slower", required_argument, NULL, 's'},
+    {"report", required_argument, NULL, 'r'}, {"git", required_argument, NULL, 'g'},
+    {"engine", required_argument, NULL, 'E'}, {"programs", required_argument, NULL, 'P'},
+    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
 
 struct testing {
     struct corpus corpus;
     struct trial_spec engines;
-    const char *folder, *base, *report;
+    struct source rules, base;
+    const char *report;
     uint64_t slower;
 };
 
@@ -163,10 +168,10 @@ static int test(const struct command *c, struct testing *w)
                      .wrong = wrong};
     struct rules_report r;
     struct err e = ERR_INIT;
-    int rc = release_load(&rules, w->folder, &e);
+    int rc = source_load(&rules, &w->rules, NULL, &e);
 
-    if (rc == 0 && w->base != NULL && (rc = release_load(&base, w->base, &e)) != 0)
-        (void)err_prefix(&e, "the base, \"%s\"", w->base);
+    if (rc == 0 && w->base.where != NULL && (rc = source_load(&base, &w->base, NULL, &e)) != 0)
+        (void)err_prefix(&e, "the base, \"%s\"", w->base.where);
     x.rules = rules;
     x.base = base;
     if (rc == 0 && (rc = exam_run(&x, &r, &e)) == 0) {
@@ -188,12 +193,14 @@ static int rules_test_run(const struct command *c, int argc, char **argv)
     int o, rc = 0;
 
     engines_usual(&w.engines);
-    while (rc == 0 && (o = cli_getopt(c, argc, argv, "H:C:b:s:r:E:P:h", test_options)) != -1) {
+    while (rc == 0 && (o = cli_getopt(c, argc, argv, "H:C:b:s:r:g:E:P:h", test_options)) != -1) {
         if (o == 'H' || o == 'C') {
             if ((rc = corpus_add(&w.corpus, optarg, o == 'H', &e)) != 0)
                 rc = cli_fail(c, &e);
         } else if (o == 'b') {
-            w.base = optarg;
+            w.base.where = optarg;
+        } else if (o == 'g') {
+            w.rules.git = w.base.git = optarg;
         } else if (o == 'r') {
             w.report = optarg;
         } else if (o == 'P') {
@@ -205,10 +212,12 @@ static int rules_test_run(const struct command *c, int argc, char **argv)
         }
     }
     if (rc == 0 && (optind + 1 != argc || w.corpus.n == 0))
-        rc = cli_usage(c, "name one folder of rules, and files with --hit and --clean");
+        rc = cli_usage(
+            c, "name one folder of rules (or a revision and --git), and files with --hit and "
+               "--clean");
     if (rc == 0) {
         engines_done(&w.engines);
-        w.folder = argv[optind];
+        w.rules.where = argv[optind];
         rc = test(c, &w);
     }
     corpus_free(&w.corpus);
@@ -217,12 +226,16 @@ static int rules_test_run(const struct command *c, int argc, char **argv)
 
 const struct command cli_rules[] = {
     {"rules check", "say whether a folder of rules compiles, and its digest",
-     "FOLDER [--engine NAME]... [--programs FOLDER]",
+     "FOLDER | REVISION[:FOLDER] --git REPOSITORY [--engine NAME]... [--programs FOLDER]",
+     "  -g, --git REPOSITORY    the rules are those of a commit of this git repository, and "
+     "nothing is\n"
+     "                          checked out: \"main\", \"v7~2\", or \"main:rules\" for a folder of "
+     "it\n"
      "  -E, --engine NAME       walk, yara or clamav, each once (default walk and yara)\n"
      "  -P, --programs FOLDER   where the engines are (default " ENGINES_PROGRAMS ")\n\n"
      "Errors name file and line.  Exit 0: they compile; 1: they do not.  As a hook of git, in\n"
      ".git/hooks/pre-commit: exec glarus rules check rules\n\n"
-     "Example: glarus rules check rules/demo\n",
+     "Example: glarus rules check rules/demo && glarus rules check main:rules --git .\n",
      rules_check_run},
     {"rules test", "test a folder of rules on files that must be hit, and on files that must not",
      "FOLDER --hit FOLDER --clean FOLDER [--base FOLDER] [--slower PERCENT] [--report FILE]",
@@ -231,6 +244,8 @@ const struct command cli_rules[] = {
      "                          folder's name (may be repeated)\n"
      "  -C, --clean FOLDER      files that must not be hit (may be repeated)\n"
      "  -b, --base FOLDER       the rules before, to compare the time\n"
+     "  -g, --git REPOSITORY    FOLDER and that of --base are revisions of it, as of \"rules "
+     "check\"\n"
      "  -s, --slower PERCENT    of the base's time that is allowed (default 150)\n"
      "  -r, --report FILE       where the report goes: counts only, no names\n"
      "  -E, --engine NAME       as of \"rules check\"\n"
@@ -238,12 +253,28 @@ const struct command cli_rules[] = {
      "Files that are not as they must be are listed.  Exit 0: passed; 1: not.\n\n"
      "Example: glarus rules test rules --hit corpus/bad --clean /usr/bin --report report.yaml\n",
      rules_test_run},
+    {"rules diff", "say which rules are new, gone or changed, and which entries of allow lists",
+     "A B [--json] [--git REPOSITORY]",
+     "  -g, --git REPOSITORY   A and B are revisions of it, as of \"rules check\"\n"
+     "  -j, --json             one JSON object (docs/formats.md)\n\n"
+     "A YARA rule is the same whatever its layout and comments; signatures and hash set entries "
+     "of\n"
+     "one name are compared together.  Exit 0: the same tree; 1: another; 2: trouble.\n\n"
+     "Example: glarus rules diff release-7 rules; glarus rules diff v7:rules main:rules --git .\n",
+     cmd_rules_diff},
     {"rules propose", "write the proposal of a change, to be signed by its author",
-     "FOLDER --author ID [--base FOLDER] --out FILE",
-     "  -a, --author ID     your id in the register\n"
-     "  -b, --base FOLDER   the rules of the newest release (none: there is no release yet)\n"
-     "  -o, --out FILE      the proposal\n\n"
-     "Example: glarus rules propose rules --author 01234567… --base release-7 --out change.yaml\n",
+     "FOLDER --author ID [--base FOLDER] [--why TEXT] [--git REPOSITORY] --out FILE",
+     "  -a, --author ID          your id in the register\n"
+     "  -b, --base FOLDER        the rules of the newest release (none: there is no release yet)\n"
+     "  -w, --why TEXT           why, in one line\n"
+     "  -t, --ticket WORD        where more is said: an issue's number or address\n"
+     "  -g, --git REPOSITORY     FOLDER and that of --base are revisions of it, as of \"rules "
+     "check\";\n"
+     "                           the proposal names the commit\n"
+     "  -o, --out FILE           the proposal\n\n"
+     "Why, ticket and commit stand in the ledger then, for everybody to read.\n\n"
+     "Example: glarus rules propose rules --author 01234567… --base release-7 \\\n"
+     "    --why 'finds the loader of x' --out change.yaml\n",
      cmd_rules_propose},
     {"rules release", "write what approvers sign: this tree, with this report, as the next release",
      "--change ENVELOPE --report FILE [--previous ENVELOPE] --out FILE [--detect] [--urgent]",

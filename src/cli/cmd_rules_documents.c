@@ -11,12 +11,12 @@
 #include "cli/document.h"
 #include "crypto/secret.h"
 #include "crypto/sha256.h"
-#include "detect/release.h"
 #include "people/dsse.h"
 #include "rules/approval.h"
 #include "rules/change.h"
 #include "rules/override.h"
 #include "rules/report.h"
+#include "rules/source.h"
 
 static int put(const char *path, const struct buf *b, const char *next, struct err *e)
 {
@@ -28,10 +28,11 @@ static int put(const char *path, const struct buf *b, const char *next, struct e
     return 0;
 }
 
-static int tree_of(const char *folder, struct digest *out, struct err *e)
+static int tree_of(const struct source *from, struct digest *out, char commit[GITREAD_COMMIT + 1],
+                   struct err *e)
 {
     struct release *r = NULL;
-    int rc = release_load(&r, folder, e);
+    int rc = source_load(&r, from, commit, e);
 
     if (rc == 0)
         *out = release_digest(r);
@@ -41,28 +42,33 @@ static int tree_of(const char *folder, struct digest *out, struct err *e)
 
 /* --- a change --- */
 
-static const struct option propose_options[] = {{"author", required_argument, NULL, 'a'},
-                                                {"base", required_argument, NULL, 'b'},
-                                                {"out", required_argument, NULL, 'o'},
-                                                {"help", no_argument, NULL, 'h'},
-                                                {NULL, 0, NULL, 0}};
+static const struct option propose_options[] = {
+    {"author", required_argument, NULL, 'a'}, {"base", required_argument, NULL, 'b'},
+    {"git", required_argument, NULL, 'g'},    {"why", required_argument, NULL, 'w'},
+    {"ticket", required_argument, NULL, 't'}, {"out", required_argument, NULL, 'o'},
+    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
 
-static int propose(const char *folder, const char *base, struct rules_change *ch, const char *out,
-                   struct err *e)
+static int propose(const struct source *rules, const struct source *base, struct rules_change *ch,
+                   const char *out, struct err *e)
 {
+    struct rules_change again;
     struct buf b;
     int rc;
 
     ch->change = random_id();
-    ch->first = base == NULL;
-    if ((rc = tree_of(folder, &ch->tree, e)) != 0 ||
-        (base != NULL && (rc = tree_of(base, &ch->base, e)) != 0))
+    ch->first = base->where == NULL;
+    if ((rc = tree_of(rules, &ch->tree, ch->commit, e)) != 0 ||
+        (!ch->first && (rc = tree_of(base, &ch->base, NULL, e)) != 0))
         return rc;
     if (!ch->first && digest_eq(&ch->base, &ch->tree))
-        return err_set(e, -EINVAL, "\"%s\" and \"%s\" hold the same rules: nothing changes", folder,
-                       base);
-    buf_init(&b, 4096);
+        return err_set(e, -EINVAL, "\"%s\" and \"%s\" hold the same rules: nothing changes",
+                       rules->where, base->where);
+    buf_init(&b, 8192);
     rc = change_write(ch, &b);
+    if (rc == 0) /* what came from a person must be read as it was meant */
+        rc = change_parse(&again, "--why, --ticket", buf_span(&b), e);
+    if (rc == 0 && strcmp(again.why, ch->why) != 0) /* folded */
+        rc = err_set(e, -EINVAL, "--why is one line");
     if (rc == 0)
         rc = put(out, &b, "to be signed by its author", e);
     buf_free(&b);
@@ -71,18 +77,33 @@ static int propose(const char *folder, const char *base, struct rules_change *ch
 
 int cmd_rules_propose(const struct command *c, int argc, char **argv)
 {
-    struct rules_change ch = {.first = false};
-    const char *author = NULL, *base = NULL, *out = NULL;
+    const char *author = NULL, *git = NULL, *why = "", *ticket = "", *out = NULL;
+    struct source rules = {NULL, NULL}, base = {NULL, NULL};
+    struct rules_change ch;
     struct err e = ERR_INIT;
     int o;
 
-    while ((o = cli_getopt(c, argc, argv, "a:b:o:h", propose_options)) != -1)
-        *(o == 'a' ? &author : o == 'b' ? &base : &out) = optarg;
+    memset(&ch, 0, sizeof(ch));
+    while ((o = cli_getopt(c, argc, argv, "a:b:g:w:t:o:h", propose_options)) != -1)
+        *(o == 'a'   ? &author
+          : o == 'b' ? &base.where
+          : o == 'g' ? &git
+          : o == 'w' ? &why
+          : o == 't' ? &ticket
+                     : &out) = optarg;
     if (optind + 1 != argc || author == NULL || out == NULL)
-        return cli_usage(c, "name one folder of rules, --author and --out");
+        return cli_usage(c, "name one folder of rules (or a revision and --git), --author and "
+                            "--out");
+    if (strlen(why) > CHANGE_WHY_MAX || strlen(ticket) > CHANGE_TICKET_MAX)
+        return cli_usage(c, "--why has at most %d bytes, --ticket %d", CHANGE_WHY_MAX,
+                         CHANGE_TICKET_MAX);
+    memcpy(ch.why, why, strlen(why) + 1);
+    memcpy(ch.ticket, ticket, strlen(ticket) + 1);
+    rules.where = argv[optind];
+    rules.git = base.git = git;
     if (text_unid(span_str(author), &ch.author) != 0)
         return cli_usage(c, "--author is 32 hex digits: your id in the register");
-    return propose(argv[optind], base, &ch, out, &e) == 0 ? EXIT_HELD : cli_fail(c, &e);
+    return propose(&rules, &base, &ch, out, &e) == 0 ? EXIT_HELD : cli_fail(c, &e);
 }
 
 /* --- a release --- */

@@ -1,4 +1,4 @@
-/* cmd_rules_priv.h - the commands of cmd_rules_documents.c, for the table in cmd_rules.c. */
+/* cmd_rules_priv.h - the commands of cmd_rules_*.c, for the table in cmd_rules.c. */
 #ifndef CLI_CMD_RULES_PRIV_H
 #define CLI_CMD_RULES_PRIV_H
 
@@ -8,6 +8,7 @@ int cmd_rules_propose(const struct command *c, int argc, char **argv);
 int cmd_rules_release(const struct command *c, int argc, char **argv);
 int cmd_rules_override(const struct command *c, int argc, char **argv);
 int cmd_rules_sign(const struct command *c, int argc, char **argv);
+int cmd_rules_diff(const struct command *c, int argc, char **argv);
 int cmd_rules_publish(const struct command *c, int argc, char **argv);
 
 #endif

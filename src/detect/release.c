@@ -16,8 +16,6 @@
 #include "detect/protocol.h"
 
 #define NAME_MAX_ 255u
-#define DEPTH_MAX 8
-#define FILE_MAX (UINT64_C(64) << 20)
 #define DOMAIN "rules-release/v1"
 #define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
 
@@ -63,6 +61,11 @@ static bool is_source(const char *name)
 static bool is_hashes(const char *name)
 {
     return has_ending(name, ".sha256");
+}
+
+bool release_wants(const char *name)
+{
+    return is_source(name) || is_hashes(name);
 }
 
 static int check_name(const char *name, struct err *e)
@@ -113,13 +116,13 @@ static int look_at(struct pack *r, int root, const char *folder, const char *ent
 {
     char name[NAME_MAX_ + NAME_MAX_ + 2];
     struct stat st;
-    bool wanted = is_source(entry) || is_hashes(entry);
+    bool wanted = release_wants(entry);
 
     (void)snprintf(name, sizeof(name), "%s%s%s", folder, *folder != '\0' ? "/" : "", entry);
     if (fstatat(root, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return err_sys(e, -errno, "rule file \"%s\"", name);
     if (S_ISDIR(st.st_mode)) {
-        if (strlen(name) > NAME_MAX_ || depth >= DEPTH_MAX)
+        if (strlen(name) > NAME_MAX_ || depth >= RELEASE_DEPTH_MAX)
             return err_set(e, -E2BIG, "rule folder \"%s\" is too deep", name);
         return walk(r, root, name, depth + 1, e);
     }
@@ -178,13 +181,13 @@ static int pack_file(struct pack *p, int root, const char *name, struct err *e)
     struct buf text, head;
     int rc;
 
-    buf_init(&text, FILE_MAX);
+    buf_init(&text, RELEASE_FILE_MAX);
     buf_init(&head, NAME_MAX_ + 6);
     rc = read_file(root, name, &text);
     if (rc == -E2BIG || (rc == 0 && (p->size += text.len) > RELEASE_BYTES_MAX)) {
         rc = err_set(e, -E2BIG,
                      "rule file \"%s\": a rule file has at most %llu bytes, a release %llu", name,
-                     (unsigned long long)FILE_MAX, (unsigned long long)RELEASE_BYTES_MAX);
+                     (unsigned long long)RELEASE_FILE_MAX, (unsigned long long)RELEASE_BYTES_MAX);
         goto out;
     }
     if (rc == 0)
@@ -201,6 +204,14 @@ out:
     return rc;
 }
 
+int release_seal(int fd, struct err *e)
+{
+    /* from here on nobody, not even we, can change what will be hashed */
+    if (fcntl(fd, F_ADD_SEALS, SEALS | F_SEAL_SEAL) != 0)
+        return err_sys(e, -errno, "cannot seal the rules");
+    return 0;
+}
+
 static int pack_all(struct pack *p, int root, const char *folder, struct err *e)
 {
     int rc = walk(p, root, "", 0, e);
@@ -212,11 +223,7 @@ static int pack_all(struct pack *p, int root, const char *folder, struct err *e)
         qsort(p->names, p->n, sizeof(*p->names), compare);
     for (size_t i = 0; i < p->n && rc == 0; i++)
         rc = pack_file(p, root, p->names[i], e);
-    /* from here on nobody, not even we, can change what will be hashed */
-    if (rc == 0 &&
-        fcntl(p->fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
-        rc = err_sys(e, -errno, "cannot seal the rules");
-    return rc;
+    return rc == 0 ? release_seal(p->fd, e) : rc;
 }
 
 int release_pack(int *fd, const char *folder, struct err *e)

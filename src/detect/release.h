@@ -24,6 +24,13 @@ MUST_CHECK int release_load(struct release **out, const char *folder, struct err
 MUST_CHECK int release_pack(int *fd, const char *folder, struct err *e);
 MUST_CHECK int release_open(struct release **out, int fd, struct err *e);
 void release_free(struct release *r);
+/* For who packs from somewhere else than a folder (rules/gitread.c), with what a pack is bound to:
+ * is a file of that name part of a release; the most of a file's bytes, of folders in folders. */
+bool release_wants(const char *name);
+#define RELEASE_FILE_MAX (UINT64_C(64) << 20)
+#define RELEASE_DEPTH_MAX 8
+/* Seals a bundle in memory, written by protocol_put_file in the order of the names. */
+MUST_CHECK int release_seal(int fd, struct err *e);
 struct digest release_digest(const struct release *r);
 const struct hashset *release_hashes(const struct release *r); /* lent */
 int release_fd(const struct release *r);                       /* the bundle, lent, sealed */

@@ -45,6 +45,7 @@ enum jail_profile {
     JAIL_FRONT,          /* accepts and serves inet and unix sockets, threads; opens no file */
     JAIL_KEEPER,         /* files beneath its paths, threads; no inet socket, no fork */
     JAIL_SIGNER,         /* rewrites its own state file beneath its path; no sockets of its own */
+    JAIL_FILES_READER,   /* as READER, and reads files beneath its paths */
     JAIL_COURIER, /* outgoing inet connections (also name lookup), threads; paths read-only */
     JAIL_PROFILES
 };

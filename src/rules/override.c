@@ -60,6 +60,18 @@ int override_parse(struct rules_override *out, const char *name, struct span tex
     return rc;
 }
 
+int override_why(const char *name, struct span text, struct buf *out, struct err *e)
+{
+    struct yaml_doc *doc = NULL;
+    const char *s;
+    int rc = yaml_parse(&doc, name, text, e);
+
+    if (rc == 0 && (rc = yaml_need_text(yaml_root(doc), "why", &s, e)) == 0)
+        rc = buf_puts(out, s);
+    yaml_free(doc);
+    return rc;
+}
+
 int override_write(const struct rules_override *o, const char *why, struct buf *out)
 {
     char id[33], author[33], subject[65];

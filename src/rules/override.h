@@ -34,6 +34,8 @@ struct rules_override {
  * with line and column. */
 MUST_CHECK int override_parse(struct rules_override *out, const char *name, struct span text,
                               struct err *e);
+/* Appends why, of a document that override_parse takes. */
+MUST_CHECK int override_why(const char *name, struct span text, struct buf *out, struct err *e);
 /* Appends the document as YAML; why is one line of printable text. */
 MUST_CHECK int override_write(const struct rules_override *o, const char *why, struct buf *out);
 

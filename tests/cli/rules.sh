@@ -132,6 +132,15 @@ expect 0 "to be signed" rules release --change change2.yaml.dsse --report newer.
 has r2.yaml "serial: 2" "previous: \"$(sha256 r1.yaml.dsse)\"" "author: \"$other\"" "mode: detect" \
     'urgent: "yes"'
 
+# why, a ticket and the commit are said beside, in words that are read as they were meant
+expect 0 "" rules propose newer --author "$me" --base new --why 'finds "x" \ y: z' --ticket T-17 \
+    --out why.yaml
+has why.yaml 'why: "finds \"x\" \\ y: z"' 'ticket: "T-17"'
+expect 2 "one line of 1 to" rules propose newer --author "$me" --why $'x\ty' --out no.yaml
+expect 2 "one line" rules propose newer --author "$me" --why $'x\ny' --out no.yaml
+expect 2 "is made of" rules propose newer --author "$me" --ticket "see below" --out no.yaml
+[ ! -e no.yaml ] || { echo "FAILED: no.yaml was written"; bad=1; }
+
 # --- override ---
 echo x >x
 subject=$(sha256 x)
@@ -142,4 +151,153 @@ expect 2 "--ground is" rules override --ground because --asker court --why x "${
 expect 2 "--asker is" rules override --ground allow --asker me --why x "${what[@]}"
 expect 2 "--count is" rules override --ground allow --asker owner --why x --count 0 "${what[@]}"
 expect 2 "" rules override --ground allow --asker owner --why $'x\ny' "${what[@]}"
+
+# --- diff ---
+cp -r new other
+cat >other/new.yar <<'RULE'
+/* another layout */
+rule Demo_New {
+  strings: $a = "NEW-MARKER-7d2e" // the same
+  condition: $a
+}
+RULE
+mv other/eicar.yar other/moved.yar
+expect 0 "0 added, 0 removed, 0 changed" rules diff new new
+expect 1 "0 added, 0 removed, 0 changed; 1 differ in layout or comments only, 1 stand in another" \
+    rules diff new other
+sed -i 's/7d2e/7d2f/' other/new.yar
+printf 'rule Demo_Newest { condition: false }\n' >other/z.yar
+printf 'Body.A:0:*:6162\nBody.A:0:*:6163\nBody.B:0:*:6164\n' >other/x.ndb
+printf '# why\n0123456789abcdef0123456789abcdef:4:known-good\n' >other/x.fp
+printf '%064d %s\n' 1 Hash.A 2 Hash.A >other/h.sha256
+rm other/marker.yar
+expect 1 "~ yara     Demo_New  new.yar:1 -> new.yar:2" rules diff new other
+cp out text
+for line in "+ yara     Demo_Newest  z.yar:1" "- yara     Demo_Marker_Alpha  marker.yar:2" \
+    "+ clamav   Body.A  x.ndb:1  (2 more, 0 less of that name)" "+ clamav   Body.B  x.ndb:3" \
+    "+ hash     Hash.A  h.sha256:1  (2 more, 0 less of that name)" \
+    "ALLOW LISTS, what is not found any more:" \
+    "+ allow    0123456789abcdef0123456789abcdef:4:known-good  x.fp:2" \
+    "ALLOW LISTS: 1 entries more, 0 less"; do
+    grep -qF -e "$line" text || { echo "FAILED: diff does not say: $line"; cat text; bad=1; }
+done
+cp -r other last
+printf 'Body.A:0:*:6163\nBody.A:0:*:6165\nBody.B:0:*:6164\n' >last/x.ndb
+rm last/x.fp
+expect 1 "~ clamav   Body.A x.ndb:1  (1 more, 1 less of that name)" rules diff other last
+expect 1 "ALLOW LISTS: 0 entries more, 1 less" rules diff other last
+expect 1 '"change":"removed","kind":"allow"' rules diff other last --json
+expect 1 '"added":0,"removed":0,"changed":1,' rules diff other last --json
+printf 'rule Open { condition: true\n' >last/z.yar
+expect 2 "z.yar: line 2: the last rule does not end" rules diff other last
+expect 2 "No such file" rules diff other nowhere
+expect 2 "two folders" rules diff other
+
+# --- git: what a commit has, whatever the repository says of itself ---
+git() { command git -c user.name=a -c user.email=a@example.org -c init.defaultBranch=main "$@"; }
+tree_of() { sed -n 's/^tree //p' out; }
+g=(--git repo)
+git init -q repo
+cp -r old repo/rules
+git -C repo add -A
+git -C repo commit -q -m one
+git -C repo tag -a -m seven v7
+expect 0 "9 rules compile" rules check old "${with[@]}"
+want=$(tree_of)
+cp new/new.yar repo/rules/
+git -C repo add -A
+git -C repo commit -q -m two
+for rev in v7:rules main~1:rules "$(command git -C repo rev-parse "v7^{commit}"):rules/"; do
+    expect 0 "9 rules compile" rules check "$rev" "${g[@]}" "${with[@]}"
+    [ "$(tree_of)" = "$want" ] || { echo "FAILED: $rev is another tree"; bad=1; }
+done
+has out "commit $(command git -C repo rev-parse "v7^{commit}")"
+expect 0 "10 rules compile" rules check HEAD "${g[@]}" "${with[@]}"
+git clone -q --bare repo bare.git
+expect 0 "10 rules compile" rules check main:rules --git bare.git "${with[@]}"
+git -C repo gc -q
+expect 1 "+ yara     Demo_New  new.yar:1" rules diff v7:rules main:rules "${g[@]}"
+expect 0 "the base takes" rules test main:rules "${g[@]}" --base v7:rules --hit hit --clean clean \
+    --slower 1000 "${with[@]}"
+expect 0 "" rules propose main:rules "${g[@]}" --base v7:rules --author "$me" --out git.yaml
+has git.yaml "commit: \"$(command git -C repo rev-parse main)\"" "base: \"$want\""
+expect 2 "the revision \"v8\"" rules check v8:rules "${g[@]}" "${with[@]}"
+expect 2 "the folder \"nothing\"" rules check v7:nothing "${g[@]}" "${with[@]}"
+expect 2 "is no folder in that commit" rules check v7:rules/eicar.yar "${g[@]}" "${with[@]}"
+expect 2 "is no git repository" rules check main --git old "${with[@]}"
+git -C repo worktree add -q ../second v7 2>/dev/null
+expect 2 "second working tree" rules check main:rules --git second "${with[@]}"
+
+# nothing of it runs, and nothing outside is read
+cp -r repo hostile
+for hook in post-checkout post-index-change reference-transaction fsmonitor; do
+    printf '#!/bin/sh\ntouch %s/ran\n' "$dir" >hostile/.git/hooks/$hook
+    chmod +x hostile/.git/hooks/$hook
+done
+cat >>hostile/.git/config <<CONFIG
+[core]
+    fsmonitor = $dir/hostile/.git/hooks/fsmonitor
+[filter "evil"]
+    smudge = touch $dir/ran
+    process = touch $dir/ran
+[include]
+    path = /etc/passwd
+CONFIG
+printf '* filter=evil text eol=crlf\n' >hostile/.git/info/attributes
+expect 0 "9 rules compile" rules check v7:rules --git hostile "${with[@]}"
+[ "$(tree_of)" = "$want" ] || { echo "FAILED: a filter changed the tree"; bad=1; }
+[ ! -e ran ] || { echo "FAILED: the repository ran something"; bad=1; }
+git init -q borrow
+echo "$dir/repo/.git/objects" >borrow/.git/objects/info/alternates
+command git -C repo rev-parse main >borrow/.git/refs/heads/main
+command git -C borrow cat-file -e main:rules || { echo "FAILED: git itself does not borrow"; bad=1; }
+expect 2 "the revision \"main\"" rules check main:rules --git borrow "${with[@]}"
+
+# entry MODE TYPE OBJECT NAME: a commit "odd" whose rules/ has this entry beside one good file
+blob=$(printf 'rule A { condition: true }\n' | command git -C repo hash-object -w --stdin)
+entry() {
+    local rules root
+    rules=$(printf '%s %s %s\t%s\n100644 blob %s\ta.yar\n' "$1" "$2" "$3" "$4" "$blob" |
+        command git -C repo mktree --missing)
+    root=$(printf '040000 tree %s\trules\n' "$rules" | command git -C repo mktree --missing)
+    command git -C repo update-ref refs/heads/odd \
+        "$(git -C repo commit-tree -m odd "$root")"
+}
+entry 100755 blob "$blob" b.txt
+expect 0 "1 rules compile" rules check odd:rules "${g[@]}" "${with[@]}"
+entry 120000 blob "$blob" b.yar
+expect 1 "\"b.yar\" is no regular file" rules check odd:rules "${g[@]}" "${with[@]}"
+entry 160000 commit "$(command git -C repo rev-parse main)" sub
+expect 1 "\"sub\" is a submodule" rules check odd:rules "${g[@]}" "${with[@]}"
+entry 100644 blob "$blob" 'a b.yar'
+expect 1 "are made of letters, digits" rules check odd:rules "${g[@]}" "${with[@]}"
+entry 100644 blob 0123456789012345678901234567890123456789 b.yar
+expect 1 "\"b.yar\"" rules check odd:rules "${g[@]}" "${with[@]}"
+entry 100644 blob "$blob" a.yar # twice
+expect 1 "malformed" rules check odd:rules "${g[@]}" "${with[@]}"
+deep=$(printf '100644 blob %s\ta.yar\n' "$blob" | command git -C repo mktree)
+for _ in 1 2 3 4 5 6 7 8; do
+    deep=$(printf '040000 tree %s\td\n' "$deep" | command git -C repo mktree)
+done
+entry 040000 tree "$deep" d
+expect 1 "is too deep" rules check odd:rules "${g[@]}" "${with[@]}"
+# a tree that holds itself eight times over: 10^8 entries in nine small objects
+bomb=$(for i in 0 1 2 3 4 5 6 7 8 9; do printf '100644 blob %s\tx%s\n' "$blob" $i; done |
+    command git -C repo mktree)
+for _ in 1 2 3 4 5 6 7; do
+    bomb=$(for i in 0 1 2 3 4 5 6 7 8 9; do printf '040000 tree %s\td%s\n' "$bomb" $i; done |
+        command git -C repo mktree)
+done
+entry 040000 tree "$bomb" d
+expect 1 "have more than" rules check odd:rules "${g[@]}" "${with[@]}"
+# an object whose bytes are not those of its name
+entry 100644 blob "$blob" b.yar
+object=repo/.git/objects/${blob:0:2}/${blob:2}
+chmod u+w "$object"
+printf 'rule B { condition: true }\n' | command git -C repo hash-object -w --stdin >name
+other=$(cat name)
+cp "repo/.git/objects/${other:0:2}/${other:2}" "$object"
+expect 1 "a.yar" rules check odd:rules "${g[@]}" "${with[@]}"
+printf 'x' >"$object"
+expect 1 "a.yar" rules check odd:rules "${g[@]}" "${with[@]}"
 exit $bad

@@ -18,6 +18,7 @@ BEGIN {
     only("^(sqlite3\\.h|libpq|postgresql/)", "^src/catalog/")
     only("^(seccomp\\.h|linux/(seccomp|landlock|filter|bpf)\\.h)", "^src/jail/")
     only("^yaml\\.h$", "^src/base/yaml\\.c$")
+    only("^git2(\\.h$|/)", "^src/rules/gitread\\.c$")
     only("^yara(\\.h|/)", "^engines/yara/")
     only("^clamav", "^engines/clamav/")
     only("^(archive(_entry)?|magic)\\.h$", "^engines/walk/")

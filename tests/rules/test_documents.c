@@ -29,6 +29,10 @@
 
 static const char change[] = CHANGE_HEAD "base: \"" BASE "\"\ntree: \"" TREE "\"\n";
 static const char first[] = CHANGE_HEAD "base: \"none\"\ntree: \"" TREE "\"\n";
+static const char said[] = CHANGE_HEAD "base: \"" BASE "\"\ntree: \"" TREE
+                                       "\"\nwhy: \"finds \\\"x\\\" \\\\ y: \xc3\xa9\"\n"
+                                       "ticket: \"https://issues.example.org/17#a\"\n"
+                                       "commit: \"00112233445566778899aabbccddeeff00112233\"\n";
 static const char release[] = RELEASE_HEAD "tree: \"" TREE "\"\nreport: \"" REPORT
                                            "\"\nmode: enforce\nurgent: \"yes\"\nallows: 12\n";
 static const char override[] = OVERRIDE_HEAD
@@ -36,7 +40,7 @@ static const char override[] = OVERRIDE_HEAD
 
 static void a_change_is_read_and_written(void **state)
 {
-    static const char *const texts[] = {change, first};
+    static const char *const texts[] = {change, first, said};
     struct rules_change c;
     struct buf b;
 
@@ -47,6 +51,9 @@ static void a_change_is_read_and_written(void **state)
         assert_int_equal(c.author.b[15], 1);
         assert_int_equal(c.tree.b[31], 0xd1);
         assert_int_equal(c.first, i == 1);
+        assert_string_equal(c.why, i == 2 ? "finds \"x\" \\ y: \xc3\xa9" : "");
+        assert_string_equal(c.ticket, i == 2 ? "https://issues.example.org/17#a" : "");
+        assert_string_equal(c.commit, i == 2 ? "00112233445566778899aabbccddeeff00112233" : "");
         assert_int_equal(c.base.b[31], i == 1 ? 0 : 0xd0);
         buf_init(&b, 1000);
         assert_int_equal(change_write(&c, &b), 0);
@@ -116,7 +123,16 @@ static void every_refusal_names_its_line_and_column(void **state)
          "d:5:7: \"base\" and \"tree\" are the same"},
         {0, CHANGE_HEAD "base: \"none\"\ntree: \"none\"\n", "d:5:7: "},
         {0, CHANGE_HEAD "base: \"none\"\n", "d:1:1: "},
-        {0, CHANGE_HEAD "base: \"none\"\ntree: \"" TREE "\"\nwhy: not\n", "d:6:1: "},
+        {0, CHANGE_HEAD "base: \"none\"\ntree: \"" TREE "\"\nbecause: not\n", "d:6:1: "},
+        {0, CHANGE_HEAD "base: \"none\"\ntree: \"" TREE "\"\nwhy: \"\"\n",
+         "d:6:6: \"why\" is one line of 1 to 400 bytes"},
+        {0, CHANGE_HEAD "base: \"none\"\ntree: \"" TREE "\"\nwhy: |\n  a\n  b\n",
+         "d:6:6: \"why\" is one line"},
+        {0, CHANGE_HEAD "base: \"none\"\ntree: \"" TREE "\"\nticket: see below\n",
+         "d:6:9: \"ticket\" is made of"},
+        {0, CHANGE_HEAD "base: \"none\"\ntree: \"" TREE "\"\ncommit: \"0011\"\n",
+         "d:6:9: \"commit\" is 40 or 64 hex digits"},
+        {0, CHANGE_HEAD "base: \"none\"\ntree: \"" TREE "\"\ncommit: HEAD\n", "d:6:9: "},
         {1, "[]\n", "d:1:1: a release of the rules is a map"},
         {1, "format: rules-release/v1\nserial: 1\nprevious: \"" PREVIOUS "\"\n", "d:3:11: "},
         {1, RELEASE_HEAD "tree: \"" TREE "\"\nreport: none\n", "d:7:9: "},
