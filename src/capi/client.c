@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 
 #define CONNECTIONS (CLIENT_IN_FLIGHT_MAX + 32) /* the others wait for verdicts */
 #define TOKEN_MAX 512
+#define LOOK_MS 250 /* how often a waiting call looks whether it is to end */
 
 /* ---- the secret ------------------------------------------------------------------------------ */
 
@@ -62,6 +64,7 @@ static int load_secret(struct client *c, const char *path, struct err *e)
 struct reading {
     struct client *c;
     const char *file;
+    const struct span *text; /* the file's, if it is not to be read */
     struct yaml_doc *doc;
     const struct yaml_node *root;
     char *secret, *trust;
@@ -187,9 +190,11 @@ static int read_settings(struct reading *r, struct err *e)
 
     if ((rc = document_format(r->root, "client/v1", e)) != 0 ||
         (rc = path_of(r, "secret", &r->secret, e)) != 0 || (rc = token_of(r, e)) != 0 ||
-        (rc = country_of(r, e)) != 0 || (rc = yaml_need(r->root, "statement", &n, e)) != 0 ||
-        (rc = yaml_digest(n, &c->statement, e)) != 0 ||
-        (rc = path_of(r, "policy", &c->policy_path, e)) != 0 ||
+        (rc = country_of(r, e)) != 0 || (rc = yaml_may(r->root, "statement", &n, e)) != 0 ||
+        (n != NULL && (rc = yaml_digest(n, &c->statement, e)) != 0))
+        return rc;
+    c->agreed = c->configured = n != NULL;
+    if ((rc = path_of(r, "policy", &c->policy_path, e)) != 0 ||
         (rc = path_of(r, "register", &c->register_path, e)) != 0 ||
         (rc = yaml_may(r->root, "register_digest", &pinned, e)) != 0 ||
         (pinned != NULL && (rc = yaml_digest(pinned, &c->register_digest, e)) != 0) ||
@@ -219,7 +224,9 @@ static int load_all(struct reading *r, struct err *e)
     struct client *c = r->c;
     int rc;
 
-    if ((rc = yaml_load(&r->doc, r->file, e)) != 0)
+    rc = r->text != NULL ? yaml_parse(&r->doc, r->file, *r->text, e)
+                         : yaml_load(&r->doc, r->file, e);
+    if (rc != 0)
         return rc;
     r->root = yaml_root(r->doc);
     if ((rc = read_settings(r, e)) != 0 || (rc = load_secret(c, r->secret, e)) != 0 ||
@@ -227,14 +234,15 @@ static int load_all(struct reading *r, struct err *e)
         return rc;
     if ((rc = io_mkdirs_synced(AT_FDCWD, c->receipts)) != 0)
         return err_sys(e, rc, "making \"%s\"", c->receipts);
-    if ((rc = client_state_open(&c->state, c->state_path, e)) != 0)
+    if ((rc = client_state_open(&c->state, c->state_path, e)) != 0 ||
+        (rc = client_consent_load(c, e)) != 0)
         return rc;
     return client_connect(c, e);
 }
 
-int client_load(struct client **out, const char *path, struct err *e)
+static int load_from(struct client **out, const char *path, const struct span *text, struct err *e)
 {
-    struct reading r = {.file = path, .c = calloc(1, sizeof(*r.c))};
+    struct reading r = {.file = path, .text = text, .c = calloc(1, sizeof(*r.c))};
     int rc = r.c == NULL ? err_sys(e, -ENOMEM, "reading \"%s\"", path) : load_all(&r, e);
 
     yaml_free(r.doc);
@@ -244,6 +252,23 @@ int client_load(struct client **out, const char *path, struct err *e)
         client_free(r.c);
     else
         *out = r.c;
+    return rc;
+}
+
+int client_load(struct client **out, const char *path, struct err *e)
+{
+    return load_from(out, path, NULL, e);
+}
+
+int client_parse(struct client **out, const char *folder, struct span text, struct err *e)
+{
+    char *path;
+    int rc;
+
+    if (asprintf(&path, "%s/client.yaml", folder) < 0)
+        return err_sys(e, -ENOMEM, "reading a configuration");
+    rc = load_from(out, path, &text, e);
+    free(path);
     return rc;
 }
 
@@ -267,6 +292,87 @@ void client_free(struct client *c)
     free(c->policy_path);
     free(c->register_path);
     free(c);
+}
+
+/* ---- requests -------------------------------------------------------------------------------- */
+
+void client_cancel(struct client *c, bool stop)
+{
+    atomic_store(&c->stop, stop);
+}
+
+struct waiting {
+    struct http_result *out;
+    bool done;
+};
+
+static void answered(struct http_result *a, void *arg)
+{
+    struct waiting *w = arg;
+
+    *w->out = *a; /* its bytes are ours now */
+    buf_init(&a->body, 0);
+    buf_init(&a->head, 0);
+    w->done = true;
+}
+
+/* Until it is answered; or there is a reason to end it. */
+static int await(struct client *c, const struct waiting *w, struct err *e)
+{
+    struct pollfd p = {.fd = http_client_fd(c->http), .events = POLLIN};
+    int wait, rc;
+
+    while (!w->done) {
+        if (atomic_load(&c->stop))
+            return err_set(e, -ECANCELED, "cancelled");
+        wait = http_client_wait(c->http);
+        if (poll(&p, 1, wait >= 0 && wait < LOOK_MS ? wait : LOOK_MS) < 0 && errno != EINTR)
+            return err_sys(e, -errno, "waiting for an answer");
+        if ((rc = http_client_step(c->http)) != 0)
+            return err_sys(e, rc, "waiting for an answer");
+    }
+    return 0;
+}
+
+int client_do(struct client *c, const struct http_call *call, struct http_result *a, struct err *e)
+{
+    struct waiting w = {a, false};
+    struct http_call one = *call;
+    int rc;
+
+    memset(a, 0, sizeof(*a));
+    one.done = answered;
+    one.progress = NULL; /* its arg would be ours */
+    one.arg = &w;
+    if (atomic_load(&c->stop))
+        return err_set(e, -ECANCELED, "cancelled");
+    if (c->http == NULL && (rc = client_connect(c, e)) != 0) /* as after a lack of memory */
+        return rc;
+    if ((rc = http_client_start(c->http, &one, e)) != 0)
+        return rc;
+    if ((rc = await(c, &w, e)) != 0) {
+        /* nobody may write to a any more */
+        http_client_free(c->http);
+        c->http = NULL;
+        return rc;
+    }
+    if (a->rc != 0)
+        (void)err_set(e, a->rc, "%s", err_text(&a->err));
+    return a->rc;
+}
+
+int client_refused(const struct http_result *a, struct err *e)
+{
+    struct client_error why;
+
+    (void)!client_answer_error(&why, a->status, buf_span(&a->body));
+    return err_set(e,
+                   a->status == 404                       ? -ENOENT
+                   : a->status == 429 || a->status == 503 ? -EBUSY
+                   : a->status >= 500                     ? -EIO
+                                                          : -EPERM,
+                   "%s%s%s%s%s", why.code, why.code[0] != '\0' ? ": " : "", why.message,
+                   why.cure[0] != '\0' ? "; " : "", why.cure);
 }
 
 /* ---- where, who ------------------------------------------------------------------------------ */

@@ -7,7 +7,8 @@
  *   client_load(&c, "client.yaml", e); client_submit(c, ...) or client_trace(...) ...;
  *   client_free(c)
  *
- * One thread.  Nothing is printed here except through callbacks.  docs: client.yaml(5). */
+ * One thread, but for client_cancel.  Nothing is printed here except through callbacks.  docs:
+ * client.yaml(5).  What programs outside this tree use is include/glarus.h, over this. */
 #ifndef CAPI_CLIENT_H
 #define CAPI_CLIENT_H
 
@@ -25,7 +26,13 @@ struct client;
 /* -EINVAL with line and column for a configuration that is refused.  Makes the secret's file at
  * first use; refuses one that others may read (-EACCES). */
 MUST_CHECK int client_load(struct client **out, const char *path, struct err *e);
+/* The same configuration from memory; its paths are relative to folder. */
+MUST_CHECK int client_parse(struct client **out, const char *folder, struct span text,
+                            struct err *e);
 void client_free(struct client *c); /* NULL is fine */
+/* From any thread or a signal handler: what waits for a site ends with -ECANCELED within a quarter
+ * of a second, and so does what is asked next, until it is taken back with false. */
+void client_cancel(struct client *c, bool stop);
 
 enum client_fate {
     CLIENT_DONE,    /* verdict and final receipt are here */
@@ -41,6 +48,7 @@ struct client_report {      /* one file, when no more is done about it */
     const char *verdict; /* "malicious", "clean", "incomplete"; "" unknown */
     const char *site;    /* where it went; "" nowhere */
     const char *why;     /* of the last three; "" else */
+    int code;            /* of the last three, as errno: -EPERM the site says no, -EBADMSG, ... */
     uint64_t size;
     bool final;  /* the receipt is */
     bool before; /* a run before this one had done it: nothing was sent */
@@ -48,6 +56,7 @@ struct client_report {      /* one file, when no more is done about it */
 
 struct client_submit {
     const char *site_url; /* send there whatever the policy says; NULL: by the policy */
+    const char *country;  /* declared instead of the configuration's; NULL: that */
     bool no_wait;         /* end when everything is accepted */
     unsigned wait;        /* seconds without news after which a pending one is left; 0: 300 */
     unsigned tries;       /* of one request; 0: 30 */
@@ -55,13 +64,24 @@ struct client_submit {
     /* Both may be NULL. total grows while folders are read. */
     void (*progress)(void *arg, uint64_t done, uint64_t total);
     void (*report)(void *arg, const struct client_report *r);
+    /* Bytes of contents that have left, of those that are known to have to; false ends the run as
+     * client_cancel does. */
+    bool (*sent)(void *arg, uint64_t bytes, uint64_t of);
     void *arg;
-    const volatile bool *stop; /* may be NULL */
 };
 /* Files, and folders with everything regular beneath them (links are not followed).  0 when every
  * file was looked after, whatever its fate; an error only if the run itself cannot go on. */
 MUST_CHECK int client_submit(struct client *c, const char *const *paths, size_t n,
                              const struct client_submit *o, struct err *e);
+
+struct client_source { /* a file that has no path: it is not known again by a later run */
+    const char *name;  /* without a slash, at most CLIENT_NAME_MAX bytes; "": none */
+    int fd;            /* a regular file, read from its beginning; -1: bytes */
+    struct span bytes; /* lent for the run */
+};
+#define CLIENT_NAME_MAX 255
+MUST_CHECK int client_submit_source(struct client *c, const struct client_source *source,
+                                    const struct client_submit *o, struct err *e);
 
 /* which: 32 hex digits, or the path of a file that was submitted (its newest submission).  Appends
  * what there is to say, for a person or as JSON.  Follows a submission that has moved.  Receipts

@@ -27,13 +27,14 @@ static void skip(struct submit *r, const char *path, int code)
                                  .fate = CLIENT_SKIPPED,
                                  .verdict = "",
                                  .site = "",
-                                 .why = strerror(-code)};
+                                 .why = strerror(-code),
+                                 .code = code};
 
     r->total++;
     client_submit_report(r, &what);
 }
 
-static int add_file(struct submit *r, const char *path)
+static int add_item(struct submit *r, const char *path, const struct client_source *source)
 {
     struct submit_item *it = calloc(1, sizeof(*it));
 
@@ -43,9 +44,27 @@ static int add_file(struct submit *r, const char *path)
     }
     it->run = r;
     it->fd = -1;
+    it->source = source;
     client_submit_list_add(&r->todo, it);
     r->total++;
     return 0;
+}
+
+static int add_file(struct submit *r, const char *path)
+{
+    return add_item(r, path, NULL);
+}
+
+/* What has no path gets one that no file has (there is no folder "/-" to speak of) and no second
+ * submission gets: a later run does not take other bytes of this name for these. */
+int client_find_source(struct submit *r, const struct client_source *source)
+{
+    char unique[33], path[sizeof("/-//") + 32 + CLIENT_NAME_MAX];
+    struct id128 id = random_id();
+
+    text_id(unique, &id);
+    (void)snprintf(path, sizeof(path), "/-/%s/%s", unique, source->name);
+    return add_item(r, path, source);
 }
 
 static int add_tree(struct submit *r, const char *path, int depth);
@@ -169,12 +188,21 @@ static int open_item(struct submit_item *it, struct err *e)
     struct stat st;
     int rc;
 
-    it->fd = open(it->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (it->source != NULL && it->source->fd < 0) {
+        it->bytes = (uint8_t *)(uintptr_t)it->source->bytes.p;
+        it->file.size = it->source->bytes.n;
+        sha256_of(it->bytes, it->source->bytes.n, &it->file.sha256);
+        return 0;
+    }
+    it->fd = it->source != NULL ? fcntl(it->source->fd, F_DUPFD_CLOEXEC, 0)
+                                : open(it->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (it->fd < 0)
         return -errno;
     if (fstat(it->fd, &st) != 0 || !S_ISREG(st.st_mode))
         return -EINVAL;
     it->mtime = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    if (it->source != NULL) /* in memory it would be the caller's */
+        return client_file_read(&it->file, it->fd, e);
     rc = read_small(it, (uint64_t)st.st_size);
     return rc != -EAGAIN ? rc : client_file_read(&it->file, it->fd, e);
 }
@@ -210,6 +238,7 @@ void client_find_next(struct submit *r)
                                                             : NULL;
     if (it->site == NULL && (it->site = client_home(r->c, &e)) == NULL) {
         client_submit_fatal(r, &e);
+        it->code = e.code;
         client_submit_finish(it, CLIENT_FAILED, err_text(&e));
     } else if (old != NULL && old->stage == STAGE_PENDING) {
         client_submit_let_go(it);
@@ -217,8 +246,10 @@ void client_find_next(struct submit *r)
         client_submit_list_move(&r->accepted, it);
     } else if (old == NULL && client_submit_note(it, STAGE_DRAWN) != 0) {
         /* not sent: the next run would not know under what */
+        it->code = r->fatal.code;
         client_submit_finish(it, CLIENT_FAILED, err_text(&r->fatal));
     } else {
+        r->bytes_total += it->file.size;
         client_submit_list_move(&r->sending, it);
         client_submit_idle(it, 0);
     }

@@ -2,6 +2,8 @@
 #ifndef CAPI_CLIENT_PRIV_H
 #define CAPI_CLIENT_PRIV_H
 
+#include <stdatomic.h>
+
 #include "claims/trust.h"
 #include "capi/client.h"
 #include "capi/client_receipt.h"
@@ -21,7 +23,9 @@ struct client {
     char *authorities; /* PEM file of those whose certificates are believed; NULL: the system's */
     char *token, *receipts, *state_path, *policy_path, *register_path;
     char country[3];
-    struct digest statement;
+    struct digest statement; /* what is agreed to, by the configuration or client_agree */
+    bool agreed, configured; /* it is; by the configuration */
+    atomic_bool stop;
     struct placement *placement;
     struct digest register_digest; /* of the register, if pinned */
     bool register_pinned;
@@ -45,6 +49,13 @@ const struct client_site *client_home(const struct client *c, struct err *e);
 const struct client_site *client_site_named(const struct client *c, const char *name);
 /* c->http anew, as the configuration wants it. */
 MUST_CHECK int client_connect(struct client *c, struct err *e);
+/* http_client_do, which client_cancel ends. */
+MUST_CHECK int client_do(struct client *c, const struct http_call *call, struct http_result *a,
+                         struct err *e);
+/* What a status that is not the wanted one means, in the site's own words. */
+int client_refused(const struct http_result *a, struct err *e);
+/* ---- client_consent.c: what was agreed to before, unless the configuration says it */
+MUST_CHECK int client_consent_load(struct client *c, struct err *e);
 /* "Authorization: Submission TIME:SIG" for now. */
 #define CLIENT_AUTH_MAX 160
 MUST_CHECK int client_auth(const struct client *c, const struct id128 *sub,

@@ -48,11 +48,16 @@ static void other_answer(struct submit_item *it, const struct http_result *a)
     struct client_error why;
     char text[2 * CLIENT_TEXT + 64];
 
+    it->code = a->status == 0                         ? a->rc
+               : a->status == 429 || a->status == 503 ? -EBUSY
+               : a->status >= 500                     ? -EIO
+                                                      : -EPERM;
     if (a->status == 0) {
         pause_item(it, 0, a->err.text[0] != '\0' ? a->err.text : "the connection was lost");
         return;
     }
     if (client_answer_error(&why, a->status, buf_span(&a->body)) != 0) {
+        it->code = -ENOMEM;
         pause_item(it, 0, "no memory for the site's answer");
         return;
     }
@@ -75,7 +80,7 @@ static void start(struct submit_item *it, const struct http_call *call)
     struct err e = ERR_INIT;
 
     client_submit_busy(it);
-    if (http_client_start(it->run->c->http, call, &e) != 0)
+    if ((it->code = http_client_start(it->run->c->http, call, &e)) != 0)
         client_submit_finish(it, CLIENT_FAILED, err_text(&e));
 }
 
@@ -154,6 +159,7 @@ fail:
     if (m != NULL)
         buf_free(&m->body);
     free(m);
+    it->code = e.code != 0 ? e.code : -ENOMEM;
     client_submit_finish(it, CLIENT_FAILED, e.code != 0 ? err_text(&e) : "out of memory");
 }
 
@@ -175,6 +181,25 @@ static bool name_header(const char *path, char *out, size_t cap)
     return true;
 }
 
+/* Tells the caller of the run how much has left; what an upload that is sent again had sent does
+ * not count twice. */
+static void count_sent(struct submit_item *it, uint64_t sent)
+{
+    struct submit *r = it->run;
+
+    if (r->o->sent == NULL || it->sent == sent || sent > it->file.size)
+        return;
+    r->bytes += sent - it->sent;
+    it->sent = sent;
+    r->stop = !r->o->sent(r->o->arg, r->bytes, r->bytes_total) || r->stop;
+}
+
+static void on_sent(uint64_t sent, uint64_t total, void *arg)
+{
+    (void)total;
+    count_sent(arg, sent);
+}
+
 static void send_content(struct submit_item *it)
 {
     char url[640], ticket[64], name[400];
@@ -187,6 +212,7 @@ static void send_content(struct submit_item *it)
                              .body_len = it->file.size,
                              .max_answer = TLOG_PROOF_MAX,
                              .done = on_uploaded,
+                             .progress = it->run->o->sent != NULL ? on_sent : NULL,
                              .arg = it};
 
     (void)snprintf(url, sizeof(url), "%s/v1/submissions/%s/content", it->site->url, it->hex);
@@ -215,7 +241,8 @@ static void send_get(struct submit_item *it, const char *tail, uint32_t ms,
                              .arg = it};
 
     (void)snprintf(url, sizeof(url), "%s/v1/submissions/%s%s", it->site->url, it->hex, tail);
-    if (client_auth(it->run->c, &it->own.act.sub, auth) != 0)
+    it->code = client_auth(it->run->c, &it->own.act.sub, auth);
+    if (it->code != 0)
         client_submit_finish(it, CLIENT_FAILED, "out of memory");
     else
         start(it, &call);
@@ -255,6 +282,7 @@ static void misdirected(struct submit *r, struct submit_item *it, const struct h
     const struct client_site *home = client_home(r->c, &e);
     char text[4 * CLIENT_TEXT];
 
+    it->code = -EPERM;
     if (client_answer_error(&why, a->status, buf_span(&a->body)) != 0) {
         pause_item(it, 0, "no memory for the site's answer");
         return;
@@ -284,6 +312,7 @@ static void misdirected(struct submit *r, struct submit_item *it, const struct h
 /* What the site said does not verify: refused; or it could not be found out: left for later. */
 static void disbelieve(struct submit_item *it, int rc, const struct err *e)
 {
+    it->code = rc;
     if (rc != -ENOMEM)
         client_submit_refuse(it, err_text(e));
     else
@@ -307,8 +336,10 @@ static void on_announced(struct http_result *a, void *arg)
     } else if (a->status != 201) {
         other_answer(it, a);
     } else if (client_answer_ticket(&t, buf_span(&a->body), &e) != 0) {
+        it->code = e.code;
         pause_item(it, 0, err_text(&e)); /* jansson calls a lack of memory bad syntax */
     } else if (t.max_bytes < it->file.size) {
+        it->code = -E2BIG;
         client_submit_refuse(it, "the file is larger than the site takes");
     } else {
         memcpy(it->ticket, t.ticket, sizeof(it->ticket));
@@ -352,6 +383,7 @@ static void keep(struct submit_item *it, struct span receipt)
 
     if (rc != 0) {
         (void)err_sys(&e, rc, "keeping a receipt");
+        it->code = rc;
         client_submit_fatal(r, &e);
         client_submit_finish(it, CLIENT_FAILED, err_text(&e));
         return;
@@ -367,6 +399,7 @@ void client_step_kept(struct submit_item *it, int rc, const struct err *e)
     struct submit *r = it->run;
 
     if (rc != 0) {
+        it->code = rc;
         client_submit_fatal(r, e);
         client_submit_finish(it, it->fetched ? CLIENT_PENDING : CLIENT_FAILED, err_text(e));
         return;
@@ -391,6 +424,7 @@ static void on_uploaded(struct http_result *a, void *arg)
     if (a->rc == -ECANCELED)
         return;
     if (a->status != 201 && a->status != 200) {
+        count_sent(it, 0);
         if (a->status == 0)
             it->step = ANNOUNCE; /* the ticket was for one body */
         other_answer(it, a);
@@ -400,6 +434,7 @@ static void on_uploaded(struct http_result *a, void *arg)
         disbelieve(it, rc, &e);
         return;
     }
+    count_sent(it, it->file.size);
     client_submit_let_go(it);
     keep(it, buf_span(&a->body));
 }

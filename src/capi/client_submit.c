@@ -66,7 +66,8 @@ void client_submit_forward(struct submit_item *it)
 void client_submit_let_go(struct submit_item *it)
 {
     io_close(&it->fd);
-    free(it->bytes);
+    if (it->source == NULL)
+        free(it->bytes);
     it->bytes = NULL;
 }
 
@@ -124,6 +125,11 @@ void client_submit_finish(struct submit_item *it, enum client_fate fate, const c
                                  .verdict = it->verdict,
                                  .site = it->site != NULL ? it->site->name : "",
                                  .why = why,
+                                 .code = fate <= CLIENT_PENDING   ? 0
+                                         : it->code != 0          ? it->code
+                                         : fate == CLIENT_REFUSED ? -EPERM
+                                         : fate == CLIENT_FAILED  ? -EHOSTUNREACH
+                                                                  : -EIO,
                                  .size = it->file.size,
                                  .final = it->final};
 
@@ -210,7 +216,7 @@ static bool patience_ends(const struct submit *r)
 
 static bool stopped(const struct submit *r)
 {
-    return r->fatal.code != 0 || (r->o->stop != NULL && *r->o->stop);
+    return r->fatal.code != 0 || r->stop || atomic_load(&r->c->stop);
 }
 
 static int loop(struct submit *r, struct err *e)
@@ -289,42 +295,87 @@ static int forced_site(struct submit *r)
     return 0;
 }
 
+static int begin(struct submit *r, struct err *e)
+{
+    int rc;
+
+    if (!r->c->agreed)
+        return err_set(e, -EINVAL,
+                       "no consent statement is agreed to: write its digest as \"statement\" into "
+                       "the configuration");
+    if ((rc = client_policy_approved(r->c, e)) != 0)
+        return rc; /* before anything is sent */
+    list_init(&r->todo);
+    list_init(&r->sending);
+    list_init(&r->keeping);
+    list_init(&r->accepted);
+    list_init(&r->watching);
+    TAILQ_INIT(&r->idle);
+    if (r->c->http == NULL && (rc = client_connect(r->c, e)) != 0)
+        return rc;
+    if (r->o->site_url != NULL && (rc = forced_site(r)) != 0)
+        return err_sys(e, rc, "submitting");
+    if ((rc = ed25519_generate(&r->key)) != 0)
+        (void)secret_err(e, SUBMITTER_SECRET);
+    else
+        rc = client_shelf_open(&r->shelf, r->c->receipts, e);
+    if (rc != 0) {
+        ed25519_free(r->key);
+        free(r->forced.url);
+    }
+    return rc;
+}
+
+/* rc: of looking for files */
+static int go(struct submit *r, int rc, struct err *e)
+{
+    bool left;
+
+    rc = rc != 0 ? err_sys(e, rc, "looking for files") : loop(r, e);
+    left = r->todo.n + r->sending.n + r->accepted.n + r->watching.n > 0;
+    end(r);
+    if (rc == 0 && r->fatal.code != 0) {
+        rc = r->fatal.code;
+        if (e != NULL)
+            *e = r->fatal;
+    }
+    if (rc == 0 && left && stopped(r))
+        rc = err_set(e, -ECANCELED, "cancelled; the next run goes on");
+    free(r->forced.url);
+    if (client_connect(r->c, rc == 0 ? e : NULL) != 0 && rc == 0)
+        rc = -ENOMEM;
+    return rc;
+}
+
+static int run(struct client *c, const char *const *paths, size_t n,
+               const struct client_source *source, const struct client_submit *o, struct err *e)
+{
+    struct submit r = {.c = c, .o = o, .fatal = ERR_INIT};
+    char country[3];
+    int rc;
+
+    if ((rc = begin(&r, e)) != 0)
+        return rc;
+    memcpy(country, c->country, sizeof(country));
+    if (o->country != NULL) /* a country's code, says whoever calls */
+        memcpy(c->country, o->country, sizeof(c->country));
+    if (source != NULL)
+        rc = client_find_source(&r, source);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = client_find(&r, paths[i]);
+    rc = go(&r, rc, e);
+    memcpy(c->country, country, sizeof(country));
+    return rc;
+}
+
 int client_submit(struct client *c, const char *const *paths, size_t n,
                   const struct client_submit *o, struct err *e)
 {
-    struct submit r = {.c = c, .o = o, .fatal = ERR_INIT};
-    int rc;
+    return run(c, paths, n, NULL, o, e);
+}
 
-    if ((rc = client_policy_approved(c, e)) != 0)
-        return rc; /* before anything is sent */
-    list_init(&r.todo);
-    list_init(&r.sending);
-    list_init(&r.keeping);
-    list_init(&r.accepted);
-    list_init(&r.watching);
-    TAILQ_INIT(&r.idle);
-    if (o->site_url != NULL && (rc = forced_site(&r)) != 0)
-        return err_sys(e, rc, "submitting");
-    if ((rc = ed25519_generate(&r.key)) != 0)
-        (void)secret_err(e, SUBMITTER_SECRET);
-    else
-        rc = client_shelf_open(&r.shelf, c->receipts, e);
-    if (rc != 0) {
-        ed25519_free(r.key);
-        free(r.forced.url);
-        return rc;
-    }
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = client_find(&r, paths[i]);
-    rc = rc != 0 ? err_sys(e, rc, "looking for files") : loop(&r, e);
-    end(&r);
-    if (rc == 0 && r.fatal.code != 0) {
-        rc = r.fatal.code;
-        if (e != NULL)
-            *e = r.fatal;
-    }
-    free(r.forced.url);
-    if (client_connect(c, rc == 0 ? e : NULL) != 0 && rc == 0)
-        rc = -ENOMEM;
-    return rc;
+int client_submit_source(struct client *c, const struct client_source *source,
+                         const struct client_submit *o, struct err *e)
+{
+    return run(c, NULL, 0, source, o, e);
 }

@@ -34,8 +34,11 @@ struct submit_item {
     struct client_signed own; /* own.act.sub is its sub; the rest is set when it was announced */
     bool announced;
     int64_t mtime;
-    int fd;         /* of a large file; -1 outside ANNOUNCE and UPLOAD */
-    uint8_t *bytes; /* of a small one, read once; NULL outside, too */
+    int fd;                             /* of a large file; -1 outside ANNOUNCE and UPLOAD */
+    uint8_t *bytes;                     /* of a small one, read once; NULL outside, too */
+    const struct client_source *source; /* it has no path; NULL: it has one */
+    uint64_t sent;                      /* of its bytes, by the last word of its upload */
+    int code;                           /* why it ends as it does; 0: as its fate says */
     unsigned tries, redirected;
     mono_ms wake;
     uint64_t seen;
@@ -60,8 +63,10 @@ struct submit {
     struct ed25519_key *key; /* of the item that is being announced */
     struct tlog_proof_memo memo;
     uint64_t done, total;
-    bool fetched; /* a final receipt took the place of a pending one */
-    mono_ms news; /* when something last went forward */
+    uint64_t bytes, bytes_total; /* of contents: sent; to be sent as far as is known */
+    bool stop;                   /* the caller's function does not want to go on */
+    bool fetched;                /* a final receipt took the place of a pending one */
+    mono_ms news;                /* when something last went forward */
     struct err fatal;
 };
 
@@ -92,6 +97,7 @@ void client_step_kept(struct submit_item *it, int rc, const struct err *e);
 
 /* A file, or a folder with everything regular beneath it, joins what is to do. */
 MUST_CHECK int client_find(struct submit *r, const char *path);
+MUST_CHECK int client_find_source(struct submit *r, const struct client_source *source);
 /* The next file leaves the list of what is to do: it is read, and known from before or begun. */
 void client_find_next(struct submit *r);
 

@@ -1,168 +1,34 @@
-/* client_trace.c - the history of one submission, and the orders its submitter can give. */
+/* client_trace.c - the history of one submission, and the orders its submitter can give, in words
+ * or as JSON. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/io.h"
 #include "base/text.h"
+#include "capi/client_history.h"
 #include "capi/client_priv.h"
-
-#define MOVES_MAX 8
-
-struct subject {
-    struct id128 sub;
-    char hex[33];
-    const struct client_entry *entry; /* NULL: this client's state does not know it */
-    const struct client_site *site;
-};
-
-/* 32 hex digits, or a file that was submitted. */
-static int find_subject(const struct client *c, const char *which, struct subject *s, struct err *e)
-{
-    char *real;
-
-    memset(s, 0, sizeof(*s));
-    if (text_unid(span_str(which), &s->sub) == 0) {
-        s->entry = client_state_sub(c->state, &s->sub);
-    } else {
-        if ((real = realpath(which, NULL)) == NULL)
-            return err_sys(e, -errno, "\"%s\" is neither 32 hex digits nor a file", which);
-        s->entry = client_state_path(c->state, real);
-        free(real);
-        if (s->entry == NULL)
-            return err_set(e, -ENOENT, "\"%s\" was not submitted with the state \"%s\"", which,
-                           c->state_path);
-        s->sub = s->entry->sub;
-    }
-    text_id(s->hex, &s->sub);
-    if (s->entry != NULL)
-        s->site = client_site_named(c, s->entry->site);
-    if (s->site == NULL)
-        s->site = client_home(c, e);
-    return s->site == NULL ? -EINVAL : 0;
-}
-
-static int refused(const struct http_result *a, struct err *e)
-{
-    struct client_error why;
-
-    (void)!client_answer_error(&why, a->status, buf_span(&a->body));
-    return err_set(e,
-                   a->status == 404                       ? -ENOENT
-                   : a->status == 429 || a->status >= 500 ? -EIO
-                                                          : -EPERM,
-                   "%s%s%s%s%s", why.code, why.code[0] != '\0' ? ": " : "", why.message,
-                   why.cure[0] != '\0' ? "; " : "", why.cure);
-}
-
-static int get(struct client *c, const struct subject *s, const char *tail, struct http_result *a,
-               struct err *e)
-{
-    char url[640], auth[CLIENT_AUTH_MAX];
-    const char *headers[] = {auth, NULL};
-    struct http_call call = {.method = HTTP_GET,
-                             .url = url,
-                             .pin = s->site->pin,
-                             .headers = headers,
-                             .max_answer = TLOG_PROOF_MAX,
-                             .total_ms = 60000};
-    int rc;
-
-    (void)snprintf(url, sizeof(url), "%s/v1/submissions/%s%s", s->site->url, s->hex, tail);
-    memset(a, 0, sizeof(*a));
-    if ((rc = client_auth(c, &s->sub, auth)) != 0)
-        return err_sys(e, rc, "signing the request");
-    if ((rc = http_client_do(c->http, &call, a, e)) != 0)
-        return rc;
-    return a->status == 200 ? 0 : refused(a, e);
-}
-
-/* The answer of the site where the submission lives now.  The address of a site comes from the
- * configuration, never from an answer. */
-static int ask(struct client *c, struct subject *s, struct client_answer_state *st,
-               char went[MOVES_MAX][17], size_t *moves, struct err *e)
-{
-    const struct client_site *next;
-    struct http_result a;
-    int rc;
-
-    for (*moves = 0;; (*moves)++) {
-        rc = get(c, s, "", &a, e);
-        if (rc == 0)
-            rc = client_answer_submission(st, &s->sub, buf_span(&a.body), e);
-        http_result_free(&a);
-        if (rc != 0 || strcmp(st->site, s->site->name) == 0 || *moves == MOVES_MAX)
-            return rc;
-        if ((next = client_site_named(c, st->site)) == NULL) {
-            rc = err_set(e, -ENOENT,
-                         "it has moved to site \"%s\", which the configuration does not name",
-                         st->site);
-            client_answer_state_done(st);
-            return rc;
-        }
-        memcpy(went[*moves], s->site->name, sizeof(went[0]));
-        client_answer_state_done(st);
-        s->site = next;
-    }
-}
 
 /* ---- receipts -------------------------------------------------------------------------------- */
 
-static bool about(const struct client_receipt *r, const struct subject *s)
-{
-    const struct receipt_opening *o = receipt_extra_find(&r->x, LF_SEALED_SUB);
-    struct id128 sub;
-
-    if (leaf_has(&r->leaf, LF_SUB))
-        sub = leaf_id(&r->leaf, LF_SUB);
-    else if (r->leaf.kind == LK_SCAN_DONE)
-        return true; /* it names the copy only; the site says it is of this submission */
-    else if (o == NULL || text_unid(o->value, &sub) != 0)
-        return false;
-    return memcmp(&sub, &s->sub, sizeof(sub)) == 0;
-}
-
-static int verified(const struct client *c, const struct subject *s, struct span text,
-                    struct client_receipt *r, struct err *e)
-{
-    int rc = client_receipt_open(r, text, c->trust, e);
-
-    if (rc == 0 && !about(r, s))
-        rc = err_set(e, -EBADMSG, "it is of another submission");
-    return rc == 0 ? 0 : err_prefix(e, "the receipt is not believed");
-}
-
-struct kind {
-    const char *of, *suffix;
-};
-
 /* Appends one receipt; a site that has none is no failure. */
-static int put_receipt(struct client *c, const struct subject *s, const struct kind *k, bool json,
+static int put_receipt(struct client *c, const struct client_subject *s, const char *of, bool json,
                        struct buf *out, struct err *e)
 {
-    struct client_receipt r = {.site = NULL};
-    struct http_result a;
-    char tail[64];
-    int rc;
+    struct client_receipt r;
+    int rc = client_history_receipt(c, s, of, &r, e);
 
-    (void)snprintf(tail, sizeof(tail), "/receipt?of=%s", k->of);
-    if ((rc = get(c, s, tail, &a, e)) == -ENOENT) {
-        e->code = 0;
-        http_result_free(&a);
-        return json ? buf_puts(out, "null") : 0;
-    }
-    if (rc == 0 && (rc = verified(c, s, buf_span(&a.body), &r, e)) == 0 &&
-        (rc = client_keep(c, &s->sub, k->suffix, buf_span(&a.body), e)) == 0) {
-        if (json)
-            rc = client_receipt_json(&r, c->trust, out);
-        else if ((rc = buf_printf(out, "\nReceipt (%s):\n", k->of)) == 0)
-            rc = client_receipt_text(&r, c->trust, out);
+    if (rc == -ENOENT) {
+        if (e != NULL)
+            e->code = 0;
+        rc = json ? buf_puts(out, "null") : 0;
+    } else if (rc == 0 && json) {
+        rc = client_receipt_json(&r, c->trust, out);
+    } else if (rc == 0 && (rc = buf_printf(out, "\nReceipt (%s):\n", of)) == 0) {
+        rc = client_receipt_text(&r, c->trust, out);
     }
     client_receipt_done(&r);
-    http_result_free(&a);
     return rc;
 }
 
@@ -216,8 +82,8 @@ static int put_unnamed(struct buf *out, const struct client_answer_state *st)
                       st->hits - st->named);
 }
 
-static int put_history(const struct subject *s, const struct client_answer_state *st,
-                       const char went[MOVES_MAX][17], size_t moves, struct buf *out)
+static int put_history(const struct client_subject *s, const struct client_answer_state *st,
+                       const char went[CLIENT_MOVES_MAX][17], size_t moves, struct buf *out)
 {
     char number[32];
     int rc;
@@ -255,7 +121,8 @@ static int put_history(const struct subject *s, const struct client_answer_state
     return put_lines(out, "held", buf_span(&st->held));
 }
 
-static int put_json(const struct subject *s, const struct client_answer_state *st, struct buf *out)
+static int put_json(const struct client_subject *s, const struct client_answer_state *st,
+                    struct buf *out)
 {
     const struct {
         const char *name, *value;
@@ -292,25 +159,22 @@ static int put_json(const struct subject *s, const struct client_answer_state *s
 
 int client_trace(struct client *c, const char *which, bool json, struct buf *out, struct err *e)
 {
-    static const struct kind kinds[] = {{"accepted", ".tlog-proof"},
-                                        {"scan", ".scan.tlog-proof"},
-                                        {"erased", ".erased.tlog-proof"}};
+    static const char *const kinds[] = {"accepted", "scan", "erased"};
     struct client_answer_state st;
-    char went[MOVES_MAX][17];
-    struct subject s;
+    char went[CLIENT_MOVES_MAX][17];
+    struct client_subject s;
     size_t moves;
     int rc;
 
-    if ((rc = find_subject(c, which, &s, e)) != 0)
+    if ((rc = client_subject_find(c, which, &s, e)) != 0)
         return rc;
-    memset(&st, 0, sizeof(st));
-    if ((rc = ask(c, &s, &st, went, &moves, e)) != 0)
+    if ((rc = client_history_ask(c, &s, &st, went, &moves, e)) != 0)
         goto out;
     rc = json ? put_json(&s, &st, out) : put_history(&s, &st, went, moves, out);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(kinds); i++) {
-        if (json && (rc = buf_printf(out, ",\"receipt_%s\":", kinds[i].of)) != 0)
+        if (json && (rc = buf_printf(out, ",\"receipt_%s\":", kinds[i])) != 0)
             break;
-        rc = put_receipt(c, &s, &kinds[i], json, out, e);
+        rc = put_receipt(c, &s, kinds[i], json, out, e);
     }
     if (rc == 0 && json)
         rc = buf_puts(out, "}\n");
@@ -323,39 +187,7 @@ out:
 
 /* ---- withdraw, erase ------------------------------------------------------------------------- */
 
-static int send_order(struct client *c, const struct subject *s, enum client_order what,
-                      struct http_result *a, struct err *e)
-{
-    char url[640], body[160], sig64[TEXT_BASE64_LEN(64) + 1];
-    const char *headers[] = {"Content-Type: application/json", NULL};
-    struct http_call call = {.method = HTTP_POST,
-                             .url = url,
-                             .pin = s->site->pin,
-                             .headers = headers,
-                             .max_answer = TLOG_PROOF_MAX + 4096,
-                             .total_ms = 60000};
-    struct ed25519_key *k = NULL;
-    struct ed25519_sig sig;
-    int rc = submitter_key(&k, c->secret, &s->sub);
-
-    memset(a, 0, sizeof(*a));
-    if (rc == 0)
-        rc = what == CLIENT_WITHDRAW ? submitter_sign_withdraw(k, &s->sub, &sig)
-                                     : submitter_sign_erase(k, &s->sub, &sig);
-    ed25519_free(k);
-    if (rc != 0)
-        return err_sys(e, rc, "signing the order");
-    text_base64(sig64, sig.b, sizeof(sig.b));
-    (void)snprintf(body, sizeof(body), "{\"sub_sig\":\"%s\"}", sig64);
-    (void)snprintf(url, sizeof(url), "%s/v1/submissions/%s/%s", s->site->url, s->hex,
-                   what == CLIENT_WITHDRAW ? "withdraw" : "erase");
-    call.body = span_str(body);
-    if ((rc = http_client_do(c->http, &call, a, e)) != 0)
-        return rc;
-    return a->status == 202 ? 0 : refused(a, e);
-}
-
-static int put_order(const struct subject *s, const struct client_ordered *o,
+static int put_order(const struct client_subject *s, const struct client_ordered *o,
                      const struct client_receipt *r, const struct client *c, bool json,
                      struct buf *out)
 {
@@ -381,35 +213,17 @@ static int put_order(const struct subject *s, const struct client_ordered *o,
 int client_order(struct client *c, const char *which, enum client_order what, bool json,
                  struct buf *out, struct err *e)
 {
-    struct client_receipt r = {.site = NULL};
-    struct client_answer_state st;
+    struct client_receipt r;
     struct client_ordered o;
-    char went[MOVES_MAX][17];
-    struct http_result a;
-    struct subject s;
-    size_t moves;
+    struct client_subject s;
     int rc;
 
-    if ((rc = find_subject(c, which, &s, e)) != 0)
+    if ((rc = client_subject_find(c, which, &s, e)) != 0)
         return rc;
-    memset(&st, 0, sizeof(st));
-    memset(&o, 0, sizeof(o));
-    memset(&a, 0, sizeof(a));
-    if ((rc = ask(c, &s, &st, went, &moves, e)) == 0 && /* it may have moved */
-        (rc = send_order(c, &s, what, &a, e)) == 0 &&
-        (rc = client_answer_ordered(&o, buf_span(&a.body), e)) == 0 &&
-        (rc = verified(c, &s, buf_span(&o.receipt), &r, e)) == 0 &&
-        r.leaf.kind != LK_SUBMISSION_ERASED)
-        rc = err_set(e, -EBADMSG, "the receipt is not of an erasure");
-    if (rc == 0 && leaf_int(&r.leaf, LF_FINAL_EPOCH) != o.final_epoch)
-        rc = err_set(e, -EBADMSG, "the receipt says another epoch than the answer");
-    if (rc == 0 &&
-        (rc = client_keep(c, &s.sub, ".erased.tlog-proof", buf_span(&o.receipt), e)) == 0 &&
-        (rc = put_order(&s, &o, &r, c, json, out)) != 0)
+    rc = client_history_order(c, &s, what, &o, &r, e);
+    if (rc == 0 && (rc = put_order(&s, &o, &r, c, json, out)) != 0)
         (void)err_sys(e, rc, "telling the answer");
     client_receipt_done(&r);
     client_ordered_done(&o);
-    client_answer_state_done(&st);
-    http_result_free(&a);
     return rc;
 }
