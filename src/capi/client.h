@@ -61,11 +61,10 @@ struct client_submit {
     unsigned wait;        /* seconds without news after which a pending one is left; 0: 300 */
     unsigned tries;       /* of one request; 0: 30 */
     unsigned backoff_ms;  /* the first pause after a lost connection, doubled up to 10 s; 0: 200 */
-    /* Both may be NULL. total grows while folders are read. */
-    void (*progress)(void *arg, uint64_t done, uint64_t total);
+    /* All may be NULL.  What gives false ends the run as client_cancel does, once. */
+    bool (*progress)(void *arg, uint64_t done, uint64_t total); /* files; total grows */
     void (*report)(void *arg, const struct client_report *r);
-    /* Bytes of contents that have left, of those that are known to have to; false ends the run as
-     * client_cancel does. */
+    /* Bytes of contents that have left, of those that are known to have to. */
     bool (*sent)(void *arg, uint64_t bytes, uint64_t of);
     void *arg;
 };

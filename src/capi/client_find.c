@@ -194,8 +194,12 @@ static int open_item(struct submit_item *it, struct err *e)
         sha256_of(it->bytes, it->source->bytes.n, &it->file.sha256);
         return 0;
     }
-    it->fd = it->source != NULL ? fcntl(it->source->fd, F_DUPFD_CLOEXEC, 0)
+    it->fd = it->source != NULL ? fcntl(it->source->fd, F_DUPFD_CLOEXEC, 3)
                                 : open(it->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (it->fd == 0) { /* our caller has closed its standard input; http/client.h has no file 0 */
+        it->fd = fcntl(0, F_DUPFD_CLOEXEC, 3);
+        (void)close(0);
+    }
     if (it->fd < 0)
         return -errno;
     if (fstat(it->fd, &st) != 0 || !S_ISREG(st.st_mode))

@@ -29,6 +29,13 @@ MUST_CHECK int client_subject_find(const struct client *c, const char *which,
 MUST_CHECK int client_history_ask(struct client *c, struct client_subject *s,
                                   struct client_answer_state *st, char went[CLIENT_MOVES_MAX][17],
                                   size_t *moves, struct err *e);
+/* In words, several lines; or the beginning of a JSON object, whose end is the caller's. */
+MUST_CHECK int client_history_text(const struct client_subject *s,
+                                   const struct client_answer_state *st,
+                                   const char went[CLIENT_MOVES_MAX][17], size_t moves,
+                                   struct buf *out);
+MUST_CHECK int client_history_json(const struct client_subject *s,
+                                   const struct client_answer_state *st, struct buf *out);
 /* A receipt of it, verified, and kept: of "accepted", "scan" or "erased".  -ENOENT: the
  * site has none (yet).  Release *r with client_receipt_done either way. */
 MUST_CHECK int client_history_receipt(struct client *c, const struct client_subject *s,

@@ -182,6 +182,60 @@ int client_receipt_covers(const struct client_receipt *r, const struct client_fi
     return 0;
 }
 
+/* ---- shorter --------------------------------------------------------------------------------- */
+
+static int drop_one(struct receipt_extra *x, const char *name, struct err *e)
+{
+    enum leaf_field f;
+
+    if (seal_field(span_str(name), &f) == 0) {
+        for (size_t i = 0; i < x->openings; i++) {
+            if (x->opening[i].field != f)
+                continue;
+            memmove(&x->opening[i], &x->opening[i + 1],
+                    (x->openings - i - 1) * sizeof(x->opening[0]));
+            x->openings--;
+            return 0;
+        }
+    }
+    return err_set(e, -EINVAL, "the receipt has no opening \"%s\"", name);
+}
+
+static int drop_all(struct receipt_extra *x, const char *list, struct err *e)
+{
+    char names[512], *save = NULL;
+    int rc = 0;
+
+    if (strlen(list) >= sizeof(names))
+        return err_set(e, -EINVAL, "the list of names is too long");
+    memcpy(names, list, strlen(list) + 1);
+    for (char *n = strtok_r(names, ",", &save); rc == 0 && n != NULL;
+         n = strtok_r(NULL, ",", &save))
+        rc = drop_one(x, n, e);
+    return rc;
+}
+
+int client_receipt_redact(struct span text, const char *names, struct buf *out, struct err *e)
+{
+    struct receipt_extra x = {.openings = 0};
+    struct core_proof proof;
+    struct buf extra, shorter;
+    int rc;
+
+    buf_init(&extra, RECEIPT_EXTRA_MAX);
+    buf_init(&shorter, RECEIPT_EXTRA_MAX);
+    if ((rc = tlog_proof_parse(&proof, text, e)) == 0 &&
+        (rc = tlog_proof_extra(&extra, &proof, e)) == 0 &&
+        (rc = receipt_extra_decode(&x, buf_span(&extra), e)) == 0 &&
+        (rc = drop_all(&x, names, e)) == 0 && (rc = receipt_extra_encode(&x, &shorter, e)) == 0)
+        rc = tlog_proof_format(out, buf_span(&shorter), proof.index, proof.path, proof.n,
+                               proof.checkpoint, e);
+    receipt_extra_free(&x);
+    buf_free(&extra);
+    buf_free(&shorter);
+    return rc;
+}
+
 /* ---- in words -------------------------------------------------------------------------------- */
 
 static const char *meaning(const struct leaf *l)

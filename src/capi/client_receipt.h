@@ -48,6 +48,11 @@ MUST_CHECK int client_file_read(struct client_file *out, int fd, struct err *e);
 MUST_CHECK int client_receipt_covers(const struct client_receipt *r, const struct client_file *f,
                                      struct err *e);
 
+/* Appends the receipt without the openings of these names, joined by commas; it still verifies.
+ * Nothing is verified here.  -EINVAL: it has no such opening. */
+MUST_CHECK int client_receipt_redact(struct span text, const char *names, struct buf *out,
+                                     struct err *e);
+
 /* For a person, several lines; or one JSON object. */
 MUST_CHECK int client_receipt_text(const struct client_receipt *r, const struct trust *t,
                                    struct buf *out);

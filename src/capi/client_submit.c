@@ -113,8 +113,8 @@ void client_submit_report(struct submit *r, const struct client_report *what)
     r->news = clock_mono();
     if (r->o->report != NULL)
         r->o->report(r->o->arg, what);
-    if (r->o->progress != NULL)
-        r->o->progress(r->o->arg, r->done, r->total);
+    if (r->o->progress != NULL && !r->o->progress(r->o->arg, r->done, r->total))
+        r->stop = true;
 }
 
 void client_submit_finish(struct submit_item *it, enum client_fate fate, const char *why)

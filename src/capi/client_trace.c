@@ -82,8 +82,8 @@ static int put_unnamed(struct buf *out, const struct client_answer_state *st)
                       st->hits - st->named);
 }
 
-static int put_history(const struct client_subject *s, const struct client_answer_state *st,
-                       const char went[CLIENT_MOVES_MAX][17], size_t moves, struct buf *out)
+int client_history_text(const struct client_subject *s, const struct client_answer_state *st,
+                        const char went[CLIENT_MOVES_MAX][17], size_t moves, struct buf *out)
 {
     char number[32];
     int rc;
@@ -121,8 +121,8 @@ static int put_history(const struct client_subject *s, const struct client_answe
     return put_lines(out, "held", buf_span(&st->held));
 }
 
-static int put_json(const struct client_subject *s, const struct client_answer_state *st,
-                    struct buf *out)
+int client_history_json(const struct client_subject *s, const struct client_answer_state *st,
+                        struct buf *out)
 {
     const struct {
         const char *name, *value;
@@ -170,7 +170,7 @@ int client_trace(struct client *c, const char *which, bool json, struct buf *out
         return rc;
     if ((rc = client_history_ask(c, &s, &st, went, &moves, e)) != 0)
         goto out;
-    rc = json ? put_json(&s, &st, out) : put_history(&s, &st, went, moves, out);
+    rc = json ? client_history_json(&s, &st, out) : client_history_text(&s, &st, went, moves, out);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(kinds); i++) {
         if (json && (rc = buf_printf(out, ",\"receipt_%s\":", kinds[i])) != 0)
             break;

@@ -35,7 +35,7 @@ static const char *const fates[] = {[CLIENT_DONE] = "done",
                                     [CLIENT_FAILED] = "failed",
                                     [CLIENT_SKIPPED] = "skipped"};
 
-static void on_progress(void *arg, uint64_t done, uint64_t total)
+static bool on_progress(void *arg, uint64_t done, uint64_t total)
 {
     struct tally *t = arg;
 
@@ -44,6 +44,7 @@ static void on_progress(void *arg, uint64_t done, uint64_t total)
     t->begun = true;
     t->bar.total = total;
     progress_step(&t->bar, done);
+    return true;
 }
 
 static int json_text(struct buf *b, const char *name, const char *value)

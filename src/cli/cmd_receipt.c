@@ -10,7 +10,6 @@
 #include "cli/cli.h"
 #include "capi/client_receipt.h"
 #include "events/receipt_pack.h"
-#include "events/seal.h"
 
 #define OUT_MAX ((size_t)1 << 20)
 
@@ -173,64 +172,20 @@ static int receipt_verify(const struct command *c, int argc, char **argv)
 
 /* ---- redact ---------------------------------------------------------------------------------- */
 
-static int drop_one(struct receipt_extra *x, const char *name, struct err *e)
-{
-    enum leaf_field f;
-
-    if (seal_field(span_str(name), &f) == 0) {
-        for (size_t i = 0; i < x->openings; i++) {
-            if (x->opening[i].field != f)
-                continue;
-            memmove(&x->opening[i], &x->opening[i + 1],
-                    (x->openings - i - 1) * sizeof(x->opening[0]));
-            x->openings--;
-            return 0;
-        }
-    }
-    return err_set(e, -EINVAL, "the receipt has no opening \"%s\"", name);
-}
-
-static int drop_all(struct receipt_extra *x, const char *list, struct err *e)
-{
-    char names[512], *save = NULL;
-    int rc = 0;
-
-    if (strlen(list) >= sizeof(names))
-        return err_set(e, -EINVAL, "the list of names is too long");
-    memcpy(names, list, strlen(list) + 1);
-    for (char *n = strtok_r(names, ",", &save); rc == 0 && n != NULL;
-         n = strtok_r(NULL, ",", &save))
-        rc = drop_one(x, n, e);
-    return rc;
-}
-
 static int redact(const char *path, const char *list, const char *out_path, struct err *e)
 {
-    struct receipt_extra x = {.openings = 0};
-    struct core_proof proof;
-    struct buf text, extra, shorter, out;
+    struct buf text, out;
     int rc;
 
     buf_init(&text, TLOG_PROOF_MAX);
-    buf_init(&extra, RECEIPT_EXTRA_MAX);
-    buf_init(&shorter, RECEIPT_EXTRA_MAX);
     buf_init(&out, TLOG_PROOF_MAX);
     if ((rc = io_read_file(AT_FDCWD, path, &text)) != 0)
         (void)err_sys(e, rc, "reading \"%s\"", path);
-    else if ((rc = tlog_proof_parse(&proof, buf_span(&text), e)) != 0 ||
-             (rc = tlog_proof_extra(&extra, &proof, e)) != 0 ||
-             (rc = receipt_extra_decode(&x, buf_span(&extra), e)) != 0 ||
-             (rc = drop_all(&x, list, e)) != 0 ||
-             (rc = receipt_extra_encode(&x, &shorter, e)) != 0 ||
-             (rc = tlog_proof_format(&out, buf_span(&shorter), proof.index, proof.path, proof.n,
-                                     proof.checkpoint, e)) != 0)
+    else if ((rc = client_receipt_redact(buf_span(&text), list, &out, e)) != 0)
         rc = err_prefix(e, "\"%s\"", path);
     else if ((rc = io_create_file(AT_FDCWD, out_path, out.data, out.len, 0644)) != 0)
         (void)err_sys(e, rc, "writing \"%s\"", out_path);
-    receipt_extra_free(&x);
     buf_free(&text);
-    buf_free(&extra);
-    buf_free(&shorter);
     buf_free(&out);
     return rc;
 }

@@ -48,7 +48,9 @@ struct fake {
     atomic_int refuse; /* 403 */
     atomic_int mute;   /* verdicts do not come */
     _Atomic(enum fake_lie) lie;
-    char wrong_site[17]; /* not empty: 421 */
+    atomic_int forge;             /* another document stands where a statement is asked for */
+    char wrong_site[17];          /* not empty: 421 */
+    struct buf statement, forged; /* envelopes */
     struct ed25519_key *log_key, *other_key, *witness_key;
     struct note_signer log, other, witness;
     struct fake_file file[FAKE_FILES];
@@ -309,6 +311,42 @@ static inline void fake_withdraw(struct http_req *r, void *arg)
     buf_free(&proof);
 }
 
+/* ---- statements ------------------------------------------------------------------------------ */
+
+static inline void fake_envelope(struct fake *f, struct buf *out, const char *text)
+{
+    struct dsse *d = NULL;
+
+    buf_init(out, 1 << 20);
+    assert_int_equal(dsse_new(&d, document_type(DOCUMENT_STATEMENT), span_str(text)), 0);
+    assert_int_equal(dsse_sign(d, f->other_key), 0);
+    assert_int_equal(dsse_write(d, out), 0);
+    dsse_free(d);
+}
+
+static inline void fake_statements(struct http_req *r, void *arg)
+{
+    struct fake *f = arg;
+
+    http_answer(r, 200, "application/json", buf_span(&f->statement));
+}
+
+static inline void fake_artifact(struct http_req *r, void *arg)
+{
+    struct fake *f = arg;
+    struct digest d;
+    char hex[65];
+
+    sha256_of(f->statement.data, f->statement.len, &d);
+    text_digest(hex, &d);
+    if (f->forge > 0)
+        http_answer(r, 200, "application/json", buf_span(&f->forged));
+    else if (span_is(http_param(r, "digest"), hex))
+        http_answer(r, 200, "application/json", buf_span(&f->statement));
+    else
+        http_error(r, 404, "not_found", NULL, "no such document");
+}
+
 static const struct http_route fake_routes[] = {
     {.method = HTTP_POST,
      .pattern = "/v1/submissions",
@@ -327,6 +365,8 @@ static const struct http_route fake_routes[] = {
      .body_mode = HTTP_BODY_WHOLE,
      .max_body = 4096,
      .begin = fake_withdraw},
+    {.method = HTTP_GET, .pattern = "/v1/statements", .begin = fake_statements},
+    {.method = HTTP_GET, .pattern = "/ledger/artifact/sha256/{digest}", .begin = fake_artifact},
 };
 
 static void (*fake_in_thread)(void); /* called first in the site's thread */
@@ -356,6 +396,12 @@ static inline void fake_open(struct fake *f)
         note_signer_init(&f->other, "zrh1.example/ledger", VKEY_ED25519, f->other_key, &e), 0);
     assert_int_equal(
         note_signer_init(&f->witness, "w.example/w1", VKEY_COSIGNATURE, f->witness_key, &e), 0);
+    fake_envelope(f, &f->statement,
+                  "format: statement/v1\nlanguage: en\nscopes: [file, lookup]\n"
+                  "erase_within: 30d\nretention: 365d\ntext: |\n  We keep what you send.\n");
+    fake_envelope(f, &f->forged,
+                  "format: statement/v1\nlanguage: en\nscopes: [statistic]\n"
+                  "erase_within: 30d\nretention: 36500d\ntext: |\n  We sell what you send.\n");
     rig_open(&f->rig, fake_routes, ARRAY_LEN(fake_routes), NULL, f);
     assert_int_equal(pthread_create(&f->thread, NULL, fake_loop, f), 0);
 }
@@ -365,6 +411,8 @@ static inline void fake_close(struct fake *f)
     f->stop = true;
     assert_int_equal(pthread_join(f->thread, NULL), 0);
     rig_close(&f->rig);
+    buf_free(&f->statement);
+    buf_free(&f->forged);
     ed25519_free(f->log_key);
     ed25519_free(f->other_key);
     ed25519_free(f->witness_key);

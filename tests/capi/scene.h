@@ -1,7 +1,7 @@
 /* scene.h - a client in a folder: configuration, trust file, a register that root keys have signed,
  * a policy that its people have approved; and the site it speaks to. */
-#ifndef CLI_SCENE_H
-#define CLI_SCENE_H
+#ifndef TESTS_CAPI_SCENE_H
+#define TESTS_CAPI_SCENE_H
 
 #include "fake.h"
 
@@ -135,6 +135,19 @@ static inline void put_config_with(const struct scene *s, const char *country, c
                    "receipts\nstate: state\n"
                    "sites:\n  - {site: zrh1, url: 'http://%s/'}\n%s",
                    country, s->site.rig.address, more);
+    put(s, "client.yaml", text);
+}
+
+/* A configuration in which no statement is agreed to. */
+static inline void put_config_unagreed(const struct scene *s)
+{
+    char text[2048];
+
+    (void)snprintf(text, sizeof(text),
+                   "format: client/v1\nsecret: secret\ntoken: token-1\ncountry: CH\n"
+                   "policy: policy.dsse\nregister: register.dsse\ntrust: trust.yaml\nreceipts: "
+                   "receipts\nstate: state\nsites:\n  - {site: zrh1, url: 'http://%s/'}\n",
+                   s->site.rig.address);
     put(s, "client.yaml", text);
 }
 

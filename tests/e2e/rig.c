@@ -286,6 +286,7 @@ static void write_config(const struct rig *r, const struct rig_site *s, const st
         put_peer(r, peer, &b);
     assert_int_equal(buf_puts(&b, "submitters:\n"), 0);
     put_token(&b, "all", RIG_TOKEN, "");
+    put_token(&b, "plain", RIG_TOKEN_PLAIN, "");
     put_token(&b, "swiss", RIG_TOKEN_CH, ", countries: ['CH']");
     assert_int_equal(buf_puts(&b, more), 0);
     rig_ok(io_replace_file(AT_FDCWD, s->file, b.data, b.len, 0644), &e);

@@ -29,6 +29,7 @@
 #define RIG_PERSONS 3
 #define RIG_MOVERS 60
 #define RIG_TOKEN "everybody's token"         /* any country */
+#define RIG_TOKEN_PLAIN "a-client's-token"    /* any country, for configurations of clients */
 #define RIG_TOKEN_CH "a token of Switzerland" /* only CH */
 #define RIG_OBJECT_MAX (8U << 20)             /* bytes of the largest file a site takes */
 #define RIG_SOON 30000                        /* ms: whoever has not answered by then never will */

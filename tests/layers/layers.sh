@@ -6,7 +6,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cd "$1"
 rc=0
 
-files=$(find src engines tests fuzz bench demo packaging -type f \
+files=$(find src include engines tests fuzz bench demo packaging -type f \
     \( -name '*.[ch]' -o -name '*.sh' -o -name '*.awk' -o -name '*.go' -o -name meson.build \) \
     2>/dev/null | sort) || true
 [ -n "$files" ] || { echo "layers: no sources under $1"; exit 1; }
