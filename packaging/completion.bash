@@ -2,7 +2,7 @@
 _glarus() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     case $COMP_CWORD in
-    1) words="site submit trace withdraw erase receipt policy statement people rules verdict relocate audit betray ledger help --version" ;;
+    1) words="site submit trace withdraw erase receipt policy statement people rules repository update verdict relocate audit betray ledger help --version" ;;
     2)
         case ${COMP_WORDS[1]} in
         site) words="init run status turn-epoch inventory scrub backup restore confirm-clock rebuild" ;;
@@ -11,6 +11,7 @@ _glarus() {
         statement) words="sign publish withdraw" ;;
         people) words="key id check diff sign publish" ;;
         rules) words="check test diff propose release override sign publish" ;;
+        repository) words="plan sign add publish" ;;
         verdict) words="replay" ;;
         relocate) words="plan sign run" ;;
         ledger) words="check prove witness" ;;

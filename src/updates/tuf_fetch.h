@@ -26,4 +26,7 @@ MUST_CHECK int tuf_fetch_http_new(struct tuf_fetch *out, const struct tuf_fetch_
                                   struct err *e);
 void tuf_fetch_http_free(struct tuf_fetch *f);
 
+/* From folders: the URLs are paths. */
+void tuf_fetch_dir(struct tuf_fetch *out);
+
 #endif
