@@ -262,6 +262,20 @@ const struct command cli_rules[] = {
      "one name are compared together.  Exit 0: the same tree; 1: another; 2: trouble.\n\n"
      "Example: glarus rules diff release-7 rules; glarus rules diff v7:rules main:rules --git .\n",
      cmd_rules_diff},
+    {"rules explain", "tell the story of a rule: who, why, approvals, tests, releases, verdicts",
+     "NAME --rules FOLDER... [--ledger FOLDER] [--trust FILE] [--receipt FILE]...",
+     "  -r, --rules FOLDER     rules that have it, in the order of their releases (may be "
+     "repeated)\n"
+     "  -g, --git REPOSITORY   these are revisions of it, as of \"rules check\"\n"
+     "  -l, --ledger FOLDER    a site's ledger\n"
+     "  -t, --trust FILE       the trust file: whether the ledger is the site's\n"
+     "  -R, --receipt FILE     of a scan: whether its verdict names the rule (may be repeated)\n\n"
+     "The ledger names trees by their digests: a release is told about as far as its rules are\n"
+     "given.  Whether all that was done was allowed says \"glarus audit\".  Exit 0: told; 1: the\n"
+     "ledger or a receipt does not verify; 2: nothing given has the rule.\n\n"
+     "Example: glarus rules explain Win_Loader_X --rules release-7 --rules release-8 \\\n"
+     "    --ledger zrh1 --trust trust.yaml\n",
+     cmd_rules_explain},
     {"rules propose", "write the proposal of a change, to be signed by its author",
      "FOLDER --author ID [--base FOLDER] [--why TEXT] [--git REPOSITORY] --out FILE",
      "  -a, --author ID          your id in the register\n"

@@ -546,6 +546,13 @@ const struct register_person *register_find(const struct people *p, const struct
     return at == NULL ? NULL : &p->person[at->i];
 }
 
+const char *register_org_word(const struct people *p, const struct id128 *org)
+{
+    const struct register_organization *o = register_organization(p, org);
+
+    return o == NULL ? NULL : org_words[o->kind];
+}
+
 const struct register_organization *register_organization(const struct people *p,
                                                           const struct id128 *id)
 {

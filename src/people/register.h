@@ -87,6 +87,9 @@ size_t register_count(const struct people *p);
 const struct register_person *register_person(const struct people *p, size_t i); /* as written */
 const struct register_person *register_find(const struct people *p, const struct id128 *person);
 
+/* "vendor", "partner", "government", "auditor"; NULL: no such organization. */
+const char *register_org_word(const struct people *p, const struct id128 *org);
+
 /* The person a key is bound to and the binding, or NULL.  Says nothing about time. */
 const struct register_person *register_key(const struct people *p, const struct ed25519_pub *k,
                                            const struct register_key **binding);

@@ -126,3 +126,23 @@ void difference_run(const struct inventory *was, const struct inventory *is, dif
         j += m;
     }
 }
+
+bool difference_named(const struct inventory *was, const struct inventory *is,
+                      enum inventory_kind k, struct span name, struct difference *out)
+{
+    size_t i = inventory_find(was, k, name), j = inventory_find(is, k, name);
+    bool before = i < inventory_count(was), now = j < inventory_count(is);
+    struct difference_counts c = {.added = 0};
+
+    *out = (struct difference){.sort = DIFFERENCE_CHANGED, .kind = k, .name = name};
+    if (before)
+        out->was = inventory_at(was, i);
+    if (now)
+        out->is = inventory_at(is, j);
+    if (before && now)
+        return differ(was, i, group(was, i), is, j, group(is, j), out, &c);
+    out->sort = now ? DIFFERENCE_ADDED : DIFFERENCE_REMOVED;
+    out->more = now ? group(is, j) : 0;
+    out->less = before ? group(was, i) : 0;
+    return before || now;
+}

@@ -29,4 +29,8 @@ typedef void difference_tell(void *arg, const struct difference *d);
 void difference_run(const struct inventory *was, const struct inventory *is, difference_tell *tell,
                     void *arg, struct difference_counts *out);
 
+/* Is what has that kind and name another?  false: the same, or in neither. */
+bool difference_named(const struct inventory *was, const struct inventory *is,
+                      enum inventory_kind k, struct span name, struct difference *out);
+
 #endif

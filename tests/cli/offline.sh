@@ -133,3 +133,33 @@ done
 grep -q 'listening on 127.0.0.1:' "$tmp/witness.out"
 kill -TERM $pid
 wait $pid
+
+# the story of a rule wants the leaves of the checkpoint, and says what it cannot know
+h=$tmp/h2
+"$make" "$h"
+mkdir "$tmp/rules"
+echo 'rule A { meta: author = "me" condition: false }' >"$tmp/rules/a.yar"
+echo 'A' >"$tmp/rules/b.ign2"
+explain() {
+    "$glarus" rules explain "$@"
+}
+expect 0 explain A --rules "$tmp/rules"
+says 'author      me'
+says 'ON AN ALLOW LIST'
+expect 0 explain A --rules "$tmp/rules" --ledger "$h/zrh1" --trust "$h/trust.yaml"
+says 'Of 2 releases in the ledger the rules of 0 are given'
+says 'enough witnesses'
+expect 0 explain A --rules "$tmp/rules" --ledger "$h/zrh1"
+says 'nobody says that it is the site'
+expect 0 explain A --rules "$tmp/rules" --trust "$h/trust.yaml" --receipt "$h/receipts/CH.tlog-proof"
+says 'Of 1 receipts 0 are of scans'
+expect 1 explain A --rules "$tmp/rules" --trust "$t" --receipt "$tmp/lie.tlog-proof"
+expect 2 explain A --rules "$tmp/rules" --receipt "$h/receipts/CH.tlog-proof"
+expect 2 explain B --rules "$tmp/rules"
+expect 2 explain A
+cp -r "$h/zrh1" "$tmp/forged"
+bundle=$(find "$tmp/forged/tile/entries" -type f | sort | head -n 1)
+chmod u+w "$bundle"
+sed -i 's/"serial":2/"serial":9/' "$bundle"
+expect 1 explain A --rules "$tmp/rules" --ledger "$tmp/forged" --trust "$h/trust.yaml"
+says 'not those of its checkpoint'

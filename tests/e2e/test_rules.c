@@ -6,7 +6,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -26,6 +28,7 @@
 
 static struct rig *r;
 static char rules[] = "/tmp/e2e-rules-XXXXXX";
+static const char *glarus;
 static size_t at; /* of the log */
 
 /* --- the folder --- */
@@ -41,6 +44,16 @@ static void rule(const char *name, const char *text)
         assert_int_equal(io_replace_file(AT_FDCWD, path, text, strlen(text), 0644), 0);
 }
 
+/* What the third release has beside the second: an entry of an allow list, a rule more, one in
+ * other words. */
+static void extra(bool there)
+{
+    rule("x.fp", there ? "0123456789abcdef0123456789abcdef:4:known-good\n" : NULL);
+    rule("c.yar", there ? "rule Short_lived { condition: false }\n" : NULL);
+    rule("a.yar", there ? "rule One { strings: $a = \"marker-one\" ascii condition: $a }\n"
+                        : "rule One { strings: $a = \"marker-one\" condition: $a }\n");
+}
+
 static struct digest tree(void)
 {
     struct release *rel = NULL;
@@ -50,6 +63,36 @@ static struct digest tree(void)
     d = release_digest(rel);
     release_free(rel);
     return d;
+}
+
+/* Runs a program; its exit status; what it says is in dir/out. */
+static int run(const char *const *argv)
+{
+    char out[96];
+    int status = 0, fd;
+    pid_t pid = fork();
+
+    (void)snprintf(out, sizeof(out), "%s/out", r->dir);
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        fd = open(out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
+            _exit(127);
+        (void)execvp(argv[0], (char *const *)argv);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000;
+}
+
+/* What is in the folder now, for later: dir/NAME. */
+static void keep(const char *name)
+{
+    char to[96];
+    const char *argv[] = {"cp", "-r", rules, to, NULL};
+
+    (void)snprintf(to, sizeof(to), "%s/%s", r->dir, name);
+    assert_int_equal(run(argv), 0);
 }
 
 static int set_up(void **state)
@@ -71,6 +114,7 @@ static int tear_down(void **state)
     rule("a.yar", NULL);
     rule("b.yar", NULL);
     rule("x.fp", NULL);
+    rule("c.yar", NULL);
     (void)rmdir(rules);
     return 0;
 }
@@ -231,6 +275,7 @@ static void a_release_takes_a_change_its_tests_and_two_others(void **state)
     struct digest other;
 
     (void)state;
+    keep("r1");
     random_bytes(other.b, sizeof(other.b));
     propose(&first, &other, author, "made on other rules");
     propose(&first, NULL, stranger, "not signed by the author it names");
@@ -258,6 +303,9 @@ static void what_is_not_released_is_not_loaded(void **state)
     (void)state;
     rule("b.yar", "rule Two { strings: $a = \"marker-two\" condition: $a }\n");
     load("they are no release of this ledger");
+    keep("r2");
+    (void)snprintf(second.change.why, sizeof(second.change.why), "finds marker two");
+    (void)snprintf(second.change.ticket, sizeof(second.change.ticket), "T-2");
     verdict("marker-two", "clean");
     propose(&second, NULL, author, "made on other rules");
     propose(&second, &first.change.tree, author, NULL);
@@ -273,7 +321,8 @@ static void an_allow_list_grows_by_what_was_approved(void **state)
     struct digest subject = {{1}};
 
     (void)state;
-    rule("x.fp", "0123456789abcdef0123456789abcdef:4:known-good\n");
+    extra(true);
+    keep("r3");
     third.release.allows = 1;
     propose(&third, &second.change.tree, author, NULL);
     report(&third, &third.change.tree, 0, NULL);
@@ -288,7 +337,7 @@ static void an_allow_list_grows_by_what_was_approved(void **state)
 static void an_older_release_comes_back_when_the_newer_is_withdrawn(void **state)
 {
     (void)state;
-    rule("x.fp", NULL);
+    extra(false);
     load("an older release than was loaded");
     rig_stop(r, RIG_ZRH);
     rig_start(r, RIG_ZRH); /* what may be loaded is known after a restart too */
@@ -312,10 +361,88 @@ static void what_was_released_before_can_be_released_again(void **state)
     release(&fifth, &fourth, two, "more new entries of allow lists than were approved");
     override(RULES_ALLOW, &subject, 1, two, NULL);
     release(&fifth, &fourth, two, NULL);
-    rule("x.fp", "0123456789abcdef0123456789abcdef:4:known-good\n");
+    extra(true);
     load("new rules serve");
-    rule("x.fp", NULL);
+    extra(false);
     load("an older release than was loaded"); /* its newest release was not withdrawn */
+}
+
+static bool said(struct buf *text, const char *what)
+{
+    char out[96];
+
+    (void)snprintf(out, sizeof(out), "%s/out", r->dir);
+    buf_reset(text);
+    rig_ok(io_read_file(AT_FDCWD, out, text), NULL);
+    return strstr(buf_str(text), what) != NULL;
+}
+
+static int explain(const char *name, const char *more, const char *value)
+{
+    static char d[6][160];
+    static const char *const names[] = {"r1", "r2", "r3", "trust.yaml"};
+    const char *argv[] = {glarus,    "rules", "explain", name,  "--rules",  d[0],
+                          "--rules", d[1],    "--rules", d[2],  "--ledger", d[4],
+                          "--trust", d[3],    more,      value, NULL};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        (void)snprintf(d[i], sizeof(d[i]), "%s/%s", r->dir, names[i]);
+    (void)snprintf(d[4], sizeof(d[4]), "%s/ledger", r->site[RIG_ZRH].data);
+    return run(argv);
+}
+
+/* "Two" came with the second release, stayed in the third, which was taken back, and in all since.
+ */
+static void a_rule_has_a_story(void **state)
+{
+    char author_is[64], approver[64], change[64];
+    const char *says[] = {
+        "A YARA rule of ",
+        "b.yar:1",
+        "NEW in release 2, ",
+        ": enforce\n",
+        "why         finds marker two",
+        "ticket      T-2",
+        author_is,
+        approver,
+        change,
+        "3 files that must be hit, missed 0; 100 that must not, hit 0",
+        "AGAINST IT, ",
+        "a release that has it is withdrawn; asked for by the owner",
+        "why         because",
+        "2 other decisions against rules do not name it",
+        "Of 5 releases in the ledger the rules of 5 are given; it is in 4 of these",
+        "3 verdicts malicious, 0 clean, 0 incomplete",
+        "its log signed it, and enough witnesses"};
+    struct buf text;
+    char id[33];
+
+    (void)state;
+    rig_settle(r, RIG_ZRH);
+    text_id(id, &r->person_id[AUTHOR]);
+    (void)snprintf(author_is, sizeof(author_is), "author      %s (vendor ", id);
+    text_id(id, &r->person_id[1]);
+    (void)snprintf(approver, sizeof(approver), "and by      %s (vendor ", id);
+    text_id(id, &second.change.change);
+    (void)snprintf(change, sizeof(change), "as change %s", id);
+    buf_init(&text, 1 << 20);
+    assert_int_equal(explain("Two", NULL, NULL), 0);
+    for (size_t i = 0; i < ARRAY_LEN(says); i++)
+        if (!said(&text, says[i]))
+            fail_msg("\"%s\" is not said: %s", says[i], buf_str(&text));
+    assert_false(said(&text, "NOT "));
+    assert_int_equal(explain("One", NULL, NULL), 0);
+    assert_true(said(&text, "NEW in release 1, "));
+    assert_true(said(&text, "it is in 5 of these"));
+    assert_true(said(&text, "CHANGED in release 3, ") && said(&text, "CHANGED in release 4, ") &&
+                said(&text, "CHANGED in release 5, "));
+    assert_false(said(&text, "in release 2, "));
+    assert_int_equal(explain("Short_lived", NULL, NULL), 0);
+    assert_true(said(&text, "NEW in release 3, ") && said(&text, "GONE in release 4, ") &&
+                said(&text, "NEW in release 5, ") && said(&text, "it is in 2 of these"));
+    assert_int_equal(explain("Three", NULL, NULL), 2);
+    assert_true(said(&text, "none of the rules given has the name"));
+    buf_free(&text);
 }
 
 static void the_audit_proves_it(void **state)
@@ -347,9 +474,13 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_allow_list_grows_by_what_was_approved),
         cmocka_unit_test(an_older_release_comes_back_when_the_newer_is_withdrawn),
         cmocka_unit_test(what_was_released_before_can_be_released_again),
+        cmocka_unit_test(a_rule_has_a_story),
         cmocka_unit_test(the_audit_proves_it),
     };
 
-    rig_args(argc, argv);
+    rig_args(argc < 4 ? argc : 4, argv);
+    if (argc < 5)
+        return 1;
+    glarus = argv[4];
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
