@@ -157,9 +157,7 @@ expect 1 explain A --rules "$tmp/rules" --trust "$t" --receipt "$tmp/lie.tlog-pr
 expect 2 explain A --rules "$tmp/rules" --receipt "$h/receipts/CH.tlog-proof"
 expect 2 explain B --rules "$tmp/rules"
 expect 2 explain A
-cp -r "$h/zrh1" "$tmp/forged"
-bundle=$(find "$tmp/forged/tile/entries" -type f | sort | head -n 1)
-chmod u+w "$bundle"
-sed -i 's/"serial":2/"serial":9/' "$bundle"
-expect 1 explain A --rules "$tmp/rules" --ledger "$tmp/forged" --trust "$h/trust.yaml"
+cp -r "$h/zrh1" "$tmp/other"
+find "$tmp/other/tile/entries" -type f -exec chmod u+w {} + -exec sed -i 's/"serial":2/"serial":9/' {} +
+expect 1 explain A --rules "$tmp/rules" --ledger "$tmp/other" --trust "$h/trust.yaml"
 says 'not those of its checkpoint'
