@@ -319,14 +319,16 @@ const struct command cli_rules[] = {
      "Example: glarus rules sign r1.yaml --key anna.pem && glarus rules sign r1.yaml.dsse --key "
      "beat.pem\n",
      cmd_rules_sign},
-    {"rules publish", "publish a change, a report, a release or an override in a site's ledger",
+    {"rules publish", "publish a change, a report, a release, an override, or what is served",
      "FILE [--config FILE]",
      "  -c, --config FILE   the site's configuration (default glarusd.yaml)\n\n"
      "In this order: the change, signed by its author; the report of its tests; the release, "
      "signed\n"
      "by its approvers.  What does not fit what the ledger says already is refused.  From the "
      "first\n"
-     "release on the site loads nothing else.\n\n"
+     "release on the site loads nothing else.  What the update repository serves, its file "
+     "log/N.repository,\n"
+     "comes after the release that it lists.\n\n"
      "Example: glarus rules publish r1.yaml.dsse --config zrh1.yaml\n",
      cmd_rules_publish},
     {NULL, NULL, NULL, NULL, NULL}};

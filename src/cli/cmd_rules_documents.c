@@ -17,6 +17,7 @@
 #include "rules/override.h"
 #include "rules/report.h"
 #include "rules/source.h"
+#include "updates/published.h"
 
 static int put(const char *path, const struct buf *b, const char *next, struct err *e)
 {
@@ -398,6 +399,20 @@ static bool is_report(const char *path)
     return is;
 }
 
+/* Nor is what the update repository serves: its metadata are signed one by one. */
+static bool is_publication(const char *path)
+{
+    static const char first[] = PUBLISHED_FORMAT "\n";
+    struct buf b;
+    bool is;
+
+    buf_init(&b, PUBLISHED_MAX_BYTES);
+    is = io_read_file(AT_FDCWD, path, &b) == 0 && b.len >= sizeof(first) - 1 &&
+         memcmp(b.data, first, sizeof(first) - 1) == 0;
+    buf_free(&b);
+    return is;
+}
+
 int cmd_rules_publish(const struct command *c, int argc, char **argv)
 {
     static const enum proto_read what[] = {READ_CHANGE, READ_RELEASE, READ_OVERRIDE};
@@ -413,9 +428,13 @@ int cmd_rules_publish(const struct command *c, int argc, char **argv)
     if (optind + 1 != argc)
         return cli_usage(c, "name one envelope, or one report");
     ask.file = argv[optind];
-    if (!is_report(ask.file)) {
+    if (is_publication(ask.file)) {
+        ask.document = READ_PUBLISHED;
+    } else if (!is_report(ask.file)) {
         if ((kind = kind_of(ask.file)) < 0)
-            return cli_usage(c, "\"%s\" is no signed change, release or override, and no report",
+            return cli_usage(c,
+                             "\"%s\" is no signed change, release or override, no report and "
+                             "no publication of a repository",
                              ask.file);
         ask.document = what[kind];
     }

@@ -113,20 +113,6 @@ int keeper_admin_memfd(const struct buf *b, int *out)
     return 0;
 }
 
-static const struct digest *predecessor(const struct keeper *k, uint32_t what)
-{
-    if (what == READ_REGISTER)
-        return k->has_register ? &k->register_doc : NULL;
-    if (what == READ_POLICY)
-        return k->policies > 0 ? &k->policy[k->policies - 1]->policy : NULL;
-    if (what == READ_MOVE) {
-        const struct placement *p = keeper_policy(k, clock_now());
-
-        return p == NULL ? NULL : &p->policy;
-    }
-    return NULL;
-}
-
 static void published(struct keeper *k, struct act *a, int rc);
 
 /* What the reader checks against must still be in force when its answer comes: one at a time. */
@@ -144,7 +130,6 @@ static bool another_is_checked(const struct keeper *k)
 /* Hands the document, the register in force and the predecessor to the reader. */
 static int to_reader(struct keeper *k, struct admin *a, uint32_t what, struct err *e)
 {
-    const struct digest *previous = predecessor(k, what);
     struct pm_read m;
     struct buf all;
     int fd = -1, rc;
@@ -161,10 +146,10 @@ static int to_reader(struct keeper *k, struct admin *a, uint32_t what, struct er
         m.register_doc = k->register_doc;
         rc = append_artifact(k, &k->register_doc, &all, &m.register_at, &m.register_len, e);
     }
-    if (rc == 0 && previous != NULL) {
-        m.previous_doc = *previous;
-        rc = append_artifact(k, previous, &all, &m.previous_at, &m.previous_len, e);
-    }
+    if (rc == 0 && (rc = keeper_predecessor(k, what, &m.previous_doc)) == 0)
+        rc = append_artifact(k, &m.previous_doc, &all, &m.previous_at, &m.previous_len, e);
+    else if (rc == 1)
+        rc = 0; /* the first of its kind */
     if (rc == 0 && (rc = keeper_admin_memfd(&all, &fd)) == 0) {
         a->read_id = ++k->next_id;
         a->read_what = what;

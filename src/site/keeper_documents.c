@@ -123,6 +123,25 @@ int keeper_load_documents(struct keeper *k, struct err *e)
     return rc;
 }
 
+int keeper_predecessor(struct keeper *k, uint32_t what, struct digest *out)
+{
+    const struct digest *d = NULL;
+    const struct placement *p;
+
+    if (what == READ_PUBLISHED)
+        return keeper_rules_published(k, out);
+    if (what == READ_REGISTER)
+        d = k->has_register ? &k->register_doc : NULL;
+    else if (what == READ_POLICY)
+        d = k->policies > 0 ? &k->policy[k->policies - 1]->policy : NULL;
+    else if (what == READ_MOVE && (p = keeper_policy(k, clock_now())) != NULL)
+        d = &p->policy;
+    if (d == NULL)
+        return 1;
+    *out = *d;
+    return 0;
+}
+
 int keeper_read_proof(struct keeper *k, uint64_t id, const char *policy, struct span proof,
                       struct err *e)
 {

@@ -210,6 +210,8 @@ struct keeper {
 /* --- keeper_documents.c --- */
 /* The documents in force, from the catalog. */
 MUST_CHECK int keeper_load_documents(struct keeper *k, struct err *e);
+/* What a document of that kind must follow; 1: nothing, it is the first. */
+MUST_CHECK int keeper_predecessor(struct keeper *k, uint32_t what, struct digest *out);
 
 /* --- keeper_group.c --- */
 struct act *keeper_act_new(void);
@@ -410,6 +412,8 @@ MUST_CHECK int keeper_rules_leaf(struct keeper *k, struct act *a, uint32_t what,
                                  const struct digest *doc, struct span record, struct buf *note,
                                  struct err *e);
 MUST_CHECK int keeper_rules_apply(struct keeper *k, const struct note_document *n, uint64_t leaf);
+/* What the update repository served last: the artifact; 1: nothing yet. */
+MUST_CHECK int keeper_rules_published(struct keeper *k, struct digest *out);
 /* Once a release is published nothing else may be loaded, and no older one again. */
 bool keeper_rules_may_load(struct keeper *k, const struct digest *tree, const char **why);
 

@@ -7,7 +7,10 @@
  *   rules.passed.CHANGE     report's digest, change, record
  *   rules.release           the newest: envelope's digest, u64 leaf, record
  *   rules.tree.TREE         u64 serial of its newest release, u8 1 if that was taken back
- *   rules.override.LEAF     envelope's digest, record */
+ *   rules.serial.SERIAL     tree
+ *   rules.override.LEAF     envelope's digest, record
+ *   rules.published         what the update repository served last: artifact's digest, u64 serial
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -161,12 +164,21 @@ static int put_tree(struct keeper *k, const struct digest *tree, const struct tr
     return rc;
 }
 
+static void by_serial(char out[NAME], uint64_t serial)
+{
+    (void)snprintf(out, NAME, "rules.serial.%020" PRIu64, serial);
+}
+
 static int apply_release(struct keeper *k, const struct note_document *n, uint64_t leaf)
 {
     struct rules_release r;
+    char name[NAME];
     int rc = read_release_decode(n->record, &r);
 
     if (rc != 0 || (rc = put(k, "rules.release", &n->doc, &leaf, n->record)) != 0)
+        return rc;
+    by_serial(name, r.chain.serial);
+    if ((rc = catalog_value_put(k->catalog, name, span_of(r.tree.b, 32))) != 0)
         return rc;
     return put_tree(k, &r.tree, &(struct tree_row){.serial = r.chain.serial});
 }
@@ -212,6 +224,8 @@ int keeper_rules_apply(struct keeper *k, const struct note_document *n, uint64_t
         return apply_release(k, n, leaf);
     case READ_OVERRIDE:
         return apply_override(k, n, leaf);
+    case READ_PUBLISHED:
+        return put(k, "rules.published", &n->doc, NULL, n->record);
     default:
         return -EBADMSG;
     }
@@ -404,21 +418,7 @@ static int override_leaf(struct keeper *k, struct act *a, const struct digest *d
     return keeper_act_leaf(a, &b);
 }
 
-int keeper_rules_leaf(struct keeper *k, struct act *a, uint32_t what, const struct digest *doc,
-                      struct span record, struct buf *note, struct err *e)
-{
-    int rc;
-
-    if (what == READ_REPORT)
-        return report_leaf(k, a, doc, record, note, e);
-    if ((rc = buf_put(note, record.p, record.n)) != 0)
-        return rc;
-    return what == READ_CHANGE    ? change_leaf(k, a, doc, record, e)
-           : what == READ_RELEASE ? release_leaf(k, a, doc, record, e)
-                                  : override_leaf(k, a, doc, record);
-}
-
-/* --- what may be loaded --- */
+/* --- what may be served and loaded --- */
 
 struct between {
     uint64_t above, upto; /* serials */
@@ -435,6 +435,120 @@ static int take_tree(void *arg, const char *name, struct span value)
         x->all_withdrawn = false;
     return 0;
 }
+
+struct served {
+    struct digest doc; /* the artifact */
+    uint64_t serial;
+};
+
+static int get_served(struct keeper *k, struct served *out)
+{
+    struct buf b;
+    struct cur c;
+    int rc = get(k, "rules.published", &out->doc, &b);
+
+    if (rc == 0) {
+        c = cur_of(span_of(b.data + 32, b.len - 32));
+        rc = cur_u64(&c, &out->serial);
+    }
+    buf_free(&b);
+    return rc;
+}
+
+int keeper_rules_published(struct keeper *k, struct digest *out)
+{
+    struct served s;
+    int rc = get_served(k, &s);
+
+    if (rc == 0)
+        *out = s.doc;
+    return rc == -ENOENT ? 1 : rc;
+}
+
+static int is_release(struct keeper *k, const struct published_release *r, struct err *e)
+{
+    struct tree_row row;
+    char name[NAME];
+    struct buf b;
+    int rc;
+
+    by_serial(name, r->serial);
+    buf_init(&b, 32);
+    if ((rc = catalog_value_get(k->catalog, name, &b)) == -ENOENT &&
+        get_tree(k, &r->tree, &row) == 0 && row.serial == r->serial)
+        rc = 0; /* released when catalogs had no row for the serial yet */
+    else if (rc == -ENOENT)
+        rc = err_set(e, -EPERM,
+                     "the repository lists release %" PRIu64 ", which is none of this ledger",
+                     r->serial);
+    else if (rc == 0 && (b.len != 32 || memcmp(b.data, r->tree.b, 32) != 0))
+        rc = err_set(e, -EPERM,
+                     "the repository lists release %" PRIu64 " with another tree than was released",
+                     r->serial);
+    buf_free(&b);
+    return rc;
+}
+
+/* The versions went on (the reader has looked); what they lead to must not go back either. */
+static int may_serve(struct keeper *k, const struct digest *doc, uint64_t serial, struct err *e)
+{
+    struct between x = {.above = serial, .all_withdrawn = true};
+    struct served s;
+    int rc = get_served(k, &s);
+
+    if (rc != 0)
+        return rc == -ENOENT ? 0 : rc;
+    if (digest_eq(&s.doc, doc))
+        return err_set(e, -EEXIST, "this is what was published last");
+    x.upto = s.serial;
+    if (serial < s.serial &&
+        ((rc = catalog_values(k->catalog, "rules.tree.", take_tree, &x)) != 0 || !x.all_withdrawn))
+        return err_set(e, rc != 0 ? rc : -EPERM,
+                       "the repository goes back from release %" PRIu64 " to %" PRIu64
+                       ", and what came after was not withdrawn",
+                       s.serial, serial);
+    return 0;
+}
+
+static int published_leaf(struct keeper *k, struct act *a, const struct digest *doc,
+                          struct span record, struct buf *note, struct err *e)
+{
+    struct read_published p;
+    struct leaf_builder b;
+    int rc = read_published_decode(record, &p);
+
+    if (rc != 0)
+        return rc;
+    rc = may_serve(k, doc, p.serial, e);
+    for (size_t i = 0; rc == 0 && i < p.n; i++)
+        rc = is_release(k, &p.release[i], e);
+    if (rc == 0 && (rc = buf_put_u64(note, p.serial)) == 0) {
+        leaf_begin(&b, LK_REPOSITORY_PUBLISHED, clock_now(), k->c->site);
+        leaf_set_digest(&b, LF_METADATA, doc);
+        leaf_set_int(&b, LF_SERIAL, p.serial);
+        rc = keeper_act_leaf(a, &b);
+    }
+    read_published_done(&p);
+    return rc;
+}
+
+int keeper_rules_leaf(struct keeper *k, struct act *a, uint32_t what, const struct digest *doc,
+                      struct span record, struct buf *note, struct err *e)
+{
+    int rc;
+
+    if (what == READ_REPORT)
+        return report_leaf(k, a, doc, record, note, e);
+    if (what == READ_PUBLISHED)
+        return published_leaf(k, a, doc, record, note, e);
+    if ((rc = buf_put(note, record.p, record.n)) != 0)
+        return rc;
+    return what == READ_CHANGE    ? change_leaf(k, a, doc, record, e)
+           : what == READ_RELEASE ? release_leaf(k, a, doc, record, e)
+                                  : override_leaf(k, a, doc, record);
+}
+
+/* --- what may be loaded --- */
 
 bool keeper_rules_may_load(struct keeper *k, const struct digest *tree, const char **why)
 {

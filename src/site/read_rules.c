@@ -2,6 +2,7 @@
 #include "site/reader.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 int read_change_encode(const struct rules_change *r, struct buf *b)
@@ -118,4 +119,44 @@ int read_override_decode(struct span s, struct rules_override *out)
     out->ground = (enum rules_ground)ground;
     out->asker = (enum rules_asker)asker;
     return 0;
+}
+
+int read_published_encode(const struct read_published *r, struct buf *b)
+{
+    int rc;
+
+    if ((rc = buf_put_u64(b, r->serial)) != 0 || (rc = buf_put_u32(b, (uint32_t)r->n)) != 0)
+        return rc;
+    for (size_t i = 0; rc == 0 && i < r->n; i++)
+        if ((rc = buf_put_u64(b, r->release[i].serial)) == 0)
+            rc = buf_put(b, r->release[i].tree.b, 32);
+    return rc;
+}
+
+int read_published_decode(struct span s, struct read_published *out)
+{
+    struct cur c = cur_of(s);
+    uint32_t n;
+    int rc;
+
+    memset(out, 0, sizeof(*out));
+    if ((rc = cur_u64(&c, &out->serial)) != 0 || (rc = cur_u32(&c, &n)) != 0)
+        return rc;
+    if (c.n % 40 != 0 || c.n / 40 != n || out->serial == 0)
+        return -EBADMSG;
+    if (n > 0 && (out->release = calloc(n, sizeof(*out->release))) == NULL)
+        return -ENOMEM;
+    for (; rc == 0 && out->n < n; out->n++)
+        if ((rc = cur_u64(&c, &out->release[out->n].serial)) == 0)
+            rc = cur_copy(&c, out->release[out->n].tree.b, 32);
+    if (rc != 0)
+        read_published_done(out);
+    return rc;
+}
+
+void read_published_done(struct read_published *r)
+{
+    free(r->release);
+    r->release = NULL;
+    r->n = 0;
 }

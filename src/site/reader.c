@@ -369,6 +369,7 @@ static int read_one(struct reading *r, struct err *e)
         [READ_REPORT] = reader_rules_report,
         [READ_RELEASE] = reader_rules_release,
         [READ_OVERRIDE] = reader_rules_override,
+        [READ_PUBLISHED] = reader_rules_published,
     };
 
     if (r->ask->what >= ARRAY_LEN(how))

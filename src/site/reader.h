@@ -11,7 +11,9 @@
  *   READ_REPORT     tree[32] | corpus_root[32] | u64 allows | u8 length, engines
  *   READ_RELEASE    u64 serial | previous[32] | change[16] | author[16] | tree[32] | report[32] |
  *                   u8 mode | u8 urgent | u64 allows
- *   READ_OVERRIDE   u8 ground | u8 asker | u64 count | subject[32] */
+ *   READ_OVERRIDE   u8 ground | u8 asker | u64 count | subject[32]
+ *   READ_PUBLISHED  u64 serial | u32 n | n releases that the predecessor does not list: u64 serial
+ * | tree[32] */
 #ifndef SITE_READER_H
 #define SITE_READER_H
 
@@ -24,6 +26,7 @@
 #include "rules/override.h"
 #include "site/config.h"
 #include "site/proto.h"
+#include "updates/published.h"
 
 struct read_register {
     uint64_t serial;
@@ -54,6 +57,12 @@ struct read_report {
     char engines[33];
 };
 
+struct read_published {
+    uint64_t serial; /* of the newest that is listed */
+    size_t n;
+    struct published_release *release; /* free with read_published_done */
+};
+
 /* One PR_READ: fd is lent; *is is filled, and on success tail holds the record.  A register with
  * more than about 590 changes does not fit into an answer: -E2BIG, publish it in steps. */
 void reader_read(const struct config *c, const struct pm_read *ask, int fd, struct pm_read_is *is,
@@ -69,6 +78,8 @@ MUST_CHECK int read_change_decode(struct span s, struct rules_change *out);
 MUST_CHECK int read_report_decode(struct span s, struct read_report *out);
 MUST_CHECK int read_release_decode(struct span s, struct rules_release *out);
 MUST_CHECK int read_override_decode(struct span s, struct rules_override *out);
+MUST_CHECK int read_published_decode(struct span s, struct read_published *out);
+void read_published_done(struct read_published *r);
 
 /* Encoders for the reader. */
 MUST_CHECK int read_register_encode(const struct read_register *r, struct buf *out);
@@ -79,5 +90,6 @@ MUST_CHECK int read_change_encode(const struct rules_change *r, struct buf *out)
 MUST_CHECK int read_report_encode(const struct read_report *r, struct buf *out);
 MUST_CHECK int read_release_encode(const struct rules_release *r, struct buf *out);
 MUST_CHECK int read_override_encode(const struct rules_override *r, struct buf *out);
+MUST_CHECK int read_published_encode(const struct read_published *r, struct buf *out);
 
 #endif

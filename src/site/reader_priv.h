@@ -27,5 +27,6 @@ MUST_CHECK int reader_rules_change(struct reading *r, struct err *e);
 MUST_CHECK int reader_rules_report(struct reading *r, struct err *e);
 MUST_CHECK int reader_rules_release(struct reading *r, struct err *e);
 MUST_CHECK int reader_rules_override(struct reading *r, struct err *e);
+MUST_CHECK int reader_rules_published(struct reading *r, struct err *e);
 
 #endif

@@ -2,8 +2,10 @@
  * the change proposed on the newest release? has it passed its tests?) is the keeper's to know
  * (keeper_rules.c); here: are they well formed, and signed by those who may? */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "crypto/sha256.h"
 #include "rules/report.h"
 #include "site/reader_priv.h"
 
@@ -72,4 +74,71 @@ int reader_rules_override(struct reading *r, struct err *e)
         (rc = reader_approved(r, DOCUMENT_OVERRIDE, NULL, e)) != 0)
         return rc;
     return read_override_encode(&o, r->tail);
+}
+
+/* --- what the update repository serves --- */
+
+static int known_publication(const struct reading *r, struct published **out, struct err *e)
+{
+    struct digest is;
+    int rc;
+
+    if (r->previous.n == 0)
+        return 0;
+    sha256_of(r->previous.p, r->previous.n, &is);
+    if (!digest_eq(&is, &r->ask->previous_doc))
+        return err_set(e, -EPROTO, "the publication before is not the document of that digest");
+    if ((rc = published_read(out, r->previous, e)) != 0)
+        (void)err_prefix(e, "the publication before");
+    return rc;
+}
+
+static bool lists(const struct published *p, const struct published_release *r)
+{
+    const struct published_release *v;
+    size_t n;
+
+    if (p == NULL)
+        return false;
+    v = published_releases(p, &n);
+    for (size_t i = 0; i < n; i++)
+        if (v[i].serial == r->serial && digest_eq(&v[i].tree, &r->tree))
+            return true;
+    return false;
+}
+
+static int encode_published(struct reading *r, const struct published *before,
+                            const struct published *now, struct err *e)
+{
+    struct read_published out = {.serial = published_serial(now)};
+    const struct published_release *v;
+    size_t n;
+    int rc;
+
+    v = published_releases(now, &n);
+    if (n == 0)
+        return err_set(e, -EINVAL, "the repository lists no release of the rules yet");
+    if ((out.release = calloc(n, sizeof(*out.release))) == NULL)
+        return err_sys(e, -ENOMEM, "the list of releases");
+    for (size_t i = 0; i < n; i++)
+        if (!lists(before, &v[i]))
+            out.release[out.n++] = v[i];
+    if ((rc = read_published_encode(&out, r->tail)) != 0)
+        (void)err_sys(e, rc, "%zu releases that were not listed before", out.n);
+    read_published_done(&out);
+    return rc;
+}
+
+int reader_rules_published(struct reading *r, struct err *e)
+{
+    struct published *before = NULL, *now = NULL;
+    int rc = published_read(&now, r->document, e);
+
+    if (rc == 0 && (rc = known_publication(r, &before, e)) == 0 && before != NULL)
+        rc = published_follows(before, now, e);
+    if (rc == 0)
+        rc = encode_published(r, before, now, e);
+    published_free(before);
+    published_free(now);
+    return rc;
 }
