@@ -478,6 +478,11 @@ int history_write_keys(const struct history *h, const char *dir, struct err *e)
         ed25519_keyid(&pub, name);
         rc = store(h->person_key[i], dir, name, e);
     }
+    for (int i = 0; i <= SERVED_KEYS && rc == 0; i++) {
+        ed25519_public(h->served_key[i], &pub);
+        ed25519_keyid(&pub, name);
+        rc = store(h->served_key[i], dir, name, e);
+    }
     (void)snprintf(path, sizeof(path), "%s/keys/client.secret", dir);
     return rc != 0 ? rc : io_replace_file(AT_FDCWD, path, h->secret, sizeof(h->secret), 0600);
 }

@@ -2,6 +2,7 @@
 #ifndef BETRAY_HISTORY_PRIV_H
 #define BETRAY_HISTORY_PRIV_H
 
+#include "betray/served.h"
 #include "betray/tale.h"
 #include "crypto/ed25519.h"
 #include "people/register.h"
@@ -27,7 +28,9 @@ struct history {
         struct id128 change;
         struct digest tree, report, doc; /* doc: of release_env */
         struct buf report_text, change_env, release_env;
+        struct buf metadata; /* what the update repository served then */
     } release[2];
+    struct ed25519_key *served_key[SERVED_KEYS + 1]; /* the last: timestamp's, from root 2 on */
     struct buf override_env;
 };
 

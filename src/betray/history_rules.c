@@ -8,6 +8,7 @@
 #include "rules/approval.h"
 #include "rules/change.h"
 #include "rules/override.h"
+#include "updates/published.h"
 
 #define ALLOWED 2
 #define AUTHOR 8
@@ -69,6 +70,32 @@ static int make_override(struct history *h, struct buf *yaml)
                    : history_wrap(DOCUMENT_OVERRIDE, yaml, h->person_key, by_two, &h->override_env);
 }
 
+/* The first release comes with the whole repository, the second with a root 2, in which timestamp
+ * has another key. */
+static int make_served(struct history *h)
+{
+    struct served_release r[2];
+    struct ed25519_key *key[SERVED_KEYS];
+    struct served v;
+    int rc = 0;
+
+    served_init(&v);
+    for (unsigned i = 0; i <= SERVED_KEYS && rc == 0; i++)
+        rc = history_key(h, "repository", i, &h->served_key[i]);
+    for (int k = 0; k < 2; k++)
+        r[k] = (struct served_release){(uint64_t)k + 1, h->release[k].tree};
+    if (rc == 0 && (rc = served_begin(&v, h->served_key, r, 1)) == 0)
+        rc = served_write(&v, &h->release[0].metadata);
+    memcpy(key, h->served_key, sizeof(key));
+    key[KEY_TIMESTAMP] = h->served_key[SERVED_KEYS];
+    if (rc == 0 && (rc = served_put(&v, "root", served_root(2, key), key + KEY_ROOT, 2)) == 0 &&
+        (rc = served_put(&v, "rules", served_rules(2, r, 2), key + KEY_RULES, 2)) == 0 &&
+        (rc = served_put(&v, "snapshot", served_snapshot(&v), key + KEY_SNAPSHOT, 1)) == 0)
+        rc = served_write(&v, &h->release[1].metadata);
+    served_free(&v);
+    return rc;
+}
+
 int history_rules_begin(struct history *h)
 {
     struct buf yaml;
@@ -83,6 +110,7 @@ int history_rules_begin(struct history *h)
         buf_init(&r->report_text, 1 << 16);
         buf_init(&r->change_env, DSSE_MAX_BYTES);
         buf_init(&r->release_env, DSSE_MAX_BYTES);
+        buf_init(&r->metadata, PUBLISHED_MAX_BYTES);
         history_random(h, "change", (uint64_t)k, &d);
         memcpy(r->change.b, d.b, sizeof(r->change.b));
         history_random(h, "tree", (uint64_t)k, &r->tree);
@@ -96,8 +124,8 @@ int history_rules_begin(struct history *h)
         if (rc == 0 && (rc = make_change(h, k, &yaml)) == 0)
             rc = make_release(h, k, &yaml);
     }
-    if (rc == 0)
-        rc = make_override(h, &yaml);
+    if (rc == 0 && (rc = make_override(h, &yaml)) == 0)
+        rc = make_served(h);
     buf_free(&yaml);
     return rc;
 }
@@ -108,7 +136,10 @@ void history_rules_end(struct history *h)
         buf_free(&h->release[k].report_text);
         buf_free(&h->release[k].change_env);
         buf_free(&h->release[k].release_env);
+        buf_free(&h->release[k].metadata);
     }
+    for (size_t i = 0; i <= SERVED_KEYS; i++)
+        ed25519_free(h->served_key[i]);
     buf_free(&h->override_env);
 }
 
@@ -193,9 +224,10 @@ static int served(struct history *h, int site, int k, unix_time t, struct err *e
 {
     struct leaf_builder b;
     struct digest metadata;
-    int rc;
+    int rc = tale_document(&h->tale[site], buf_span(&h->release[k].metadata), &metadata);
 
-    history_random(h, "metadata", (uint64_t)k, &metadata);
+    if (rc != 0)
+        return rc;
     leaf_begin(&b, LK_REPOSITORY_PUBLISHED, t, sites[site]);
     leaf_set_digest(&b, LF_METADATA, &metadata);
     leaf_set_int(&b, LF_SERIAL, (uint64_t)k + 1);

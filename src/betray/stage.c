@@ -32,6 +32,14 @@ static int load_key(const struct stage *s, const char *name, struct ed25519_key 
     return ed25519_load(out, path, e);
 }
 
+int stage_key(const struct stage *s, const struct ed25519_pub *pub, struct ed25519_key **out)
+{
+    char id[65];
+
+    ed25519_keyid(pub, id);
+    return load_key(s, id, out, NULL);
+}
+
 static int load_ledger(struct stage *s, const struct audit_source *src, struct err *e)
 {
     const struct trust_site *site = trust_site(s->trust, src->site);

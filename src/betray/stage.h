@@ -74,6 +74,10 @@ enum stage_who { WHO_GOOD, WHO_AUTHOR, WHO_TWO_KEYS, WHO_REVOKED, WHO_RETIRED };
 size_t stage_signers(const struct stage *s, enum register_role role, enum stage_who who,
                      unix_time t, struct ed25519_key **out, size_t max);
 
+/* The private key of a public one, from the folder of keys; -ENOENT. */
+MUST_CHECK int stage_key(const struct stage *s, const struct ed25519_pub *pub,
+                         struct ed25519_key **out);
+
 /* Signs yaml as a document of kind k and puts it beside the site's ledger; its digest in *doc. */
 MUST_CHECK int stage_document(struct stage *s, int site, enum document k, const struct buf *yaml,
                               struct ed25519_key *const *keys, size_t n, struct digest *doc);

@@ -355,6 +355,7 @@ static void free_site(struct site *s)
     free(s->epochs.v);
     free(s->removed.v);
     free(s->releases.v);
+    published_free(s->served.last);
     free(s->renewed.v);
     free(s->trips.v);
     free(s->proposals.v);

@@ -14,6 +14,7 @@
 #include "people/register.h"
 #include "residency/move.h"
 #include "residency/policy.h"
+#include "updates/published.h"
 
 #define NONE UINT32_MAX /* no leaf, no minute, no statement */
 
@@ -229,6 +230,11 @@ struct site {
     uint64_t allowed; /* detect_neutral.c: entries allowed since the newest release */
     /* rules_unbroken.c */
     VEC(struct loaded) loaded;
+    struct {
+        struct published *last; /* the last that could be read; NULL: none yet */
+        uint32_t leaf;          /* of it */
+        uint64_t serial, n;     /* of the last one, readable or not; how many */
+    } served;
 };
 
 /* Leaves to look at again when everything has been read. */
