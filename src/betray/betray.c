@@ -133,23 +133,60 @@ static int audit_copies(const struct stage *s, const struct copies *c,
     return rc;
 }
 
+/* A client of a forged repository: it is caught if the client refuses. */
+static int play_client(struct stage *s, const struct cheats_entry *c, const char *tmp,
+                       struct betray_outcome *o, struct err *e)
+{
+    struct err said = ERR_INIT;
+    struct shop h;
+    int rc = shop_open(&h, s, tmp, e);
+
+    if (rc == 0) {
+        o->played = true;
+        if ((rc = c->forge(&h, e)) == 0)
+            rc = shop_update(&h, &o->caught, &said, e);
+    }
+    shop_close(&h);
+    if (rc == 0 && o->caught)
+        (void)snprintf(o->claim, sizeof(o->claim), "glarus update");
+    (void)snprintf(o->sentence, sizeof(o->sentence), "%s",
+                   o->caught                 ? err_text(&said)
+                   : c->cheat.reason != NULL ? c->cheat.reason
+                                             : "the client has installed it");
+    if (rc > 0) { /* nothing to play it on */
+        (void)snprintf(o->sentence, sizeof(o->sentence), "%s", err_text(e));
+        rc = 0;
+    }
+    return rc;
+}
+
+static int play_audit(struct stage *s, const struct betray_options *opt, const char *tmp,
+                      struct betray_outcome *o, struct err *e)
+{
+    struct copies *copies = calloc(1, sizeof(*copies));
+    int rc;
+
+    if (copies == NULL)
+        return err_sys(e, -ENOMEM, "playing a cheat");
+    o->played = true;
+    if ((rc = write_all(s, tmp, copies, e)) == 0)
+        rc = audit_copies(s, copies, opt, o, e);
+    free(copies);
+    return rc;
+}
+
 static int play(const struct stage *scene, const struct cheats_entry *c,
                 const struct betray_options *opt, struct betray_outcome *o, struct err *e)
 {
-    struct copies *copies = calloc(1, sizeof(*copies));
     struct err why = ERR_INIT;
     struct stage s;
     char tmp[4096];
     int rc;
 
     o->cheat = &c->cheat;
-    if (copies == NULL)
-        return err_sys(e, -ENOMEM, "playing a cheat");
-    if ((rc = stage_enter(&s, scene)) != 0) {
-        free(copies);
+    if ((rc = stage_enter(&s, scene)) != 0)
         return err_sys(e, rc, "playing a cheat");
-    }
-    rc = c->play(&s, &why);
+    rc = c->play != NULL ? c->play(&s, &why) : 0;
     if (rc > 0) {
         (void)snprintf(o->sentence, sizeof(o->sentence), "%s", err_text(&why));
         rc = 0;
@@ -161,13 +198,10 @@ static int play(const struct stage *scene, const struct cheats_entry *c,
     }
     if ((rc = make_tmp(opt->tmp, tmp, sizeof(tmp), e)) != 0)
         goto out;
-    o->played = true;
-    if ((rc = write_all(&s, tmp, copies, e)) == 0)
-        rc = audit_copies(&s, copies, opt, o, e);
+    rc = c->play != NULL ? play_audit(&s, opt, tmp, o, e) : play_client(&s, c, tmp, o, e);
     (void)!io_remove_tree(tmp);
 out:
     stage_leave(&s);
-    free(copies);
     return rc;
 }
 

@@ -21,7 +21,8 @@ struct betray_cheat {
     unsigned who;       /* bits of enum betray_who */
     const char *what;   /* one sentence */
     const char *when;   /* in the life of the history */
-    const char *claim;  /* that must catch it; NULL: no claim can */
+    const char *claim;  /* that must catch it, or "glarus update", which must refuse it; NULL: none
+                           can */
     const char *reason; /* why none can; NULL if one can */
 };
 size_t betray_cheats(void);

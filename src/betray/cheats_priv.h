@@ -95,4 +95,14 @@ int cheats_false_country(struct stage *s, struct err *e);
 int cheats_forked_unseen(struct stage *s, struct err *e);
 int cheats_stale(struct stage *s, struct err *e);
 
+struct shop;
+int cheats_update_rolled_back(struct shop *h, struct err *e);
+int cheats_update_frozen(struct shop *h, struct err *e);
+int cheats_update_mixed(struct shop *h, struct err *e);
+int cheats_update_lone_root(struct shop *h, struct err *e);
+int cheats_update_unlogged(struct shop *h, struct err *e);
+int cheats_update_unseen(struct shop *h, struct err *e);
+int cheats_update_other_files(struct shop *h, struct err *e);
+int cheats_update_withheld(struct shop *h, struct err *e);
+
 #endif

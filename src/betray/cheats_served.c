@@ -11,7 +11,7 @@
 
 #define SIGNERS 16 /* of a role */
 
-struct shop {
+struct serving {
     struct stage *s;
     int site;
     struct served v;         /* the newest publication */
@@ -37,7 +37,7 @@ static int draw_keys(struct ed25519_key **k, struct err *e)
     return 0;
 }
 
-static void close_shop(struct shop *x)
+static void close_shop(struct serving *x)
 {
     served_free(&x->v);
     cheats_free_keys(x->made, SERVED_KEYS);
@@ -47,7 +47,7 @@ static void close_shop(struct shop *x)
 /* --- whose signature it takes --- */
 
 /* What root, or targets for a role that it delegates to, says of role; *keys are theirs. */
-static const json_t *role_json(struct shop *x, const char *role, const json_t **keys)
+static const json_t *role_json(struct serving *x, const char *role, const json_t **keys)
 {
     struct served_file *root = served_find(&x->v, "root"), *targets = served_find(&x->v, "targets");
     const json_t *found = root == NULL ? NULL : json_object_get(root->body, "roles"), *d, *one;
@@ -71,7 +71,7 @@ static const json_t *role_json(struct shop *x, const char *role, const json_t **
 }
 
 /* The private key whose public half that is: made here, or in the folder of keys. */
-static int key_of(struct shop *x, const char *hex, struct ed25519_key **out)
+static int key_of(struct serving *x, const char *hex, struct ed25519_key **out)
 {
     struct ed25519_pub want, pub;
     uint8_t seed[32];
@@ -93,7 +93,7 @@ static int key_of(struct shop *x, const char *hex, struct ed25519_key **out)
 
 /* Signs the newest file of role, or body in its place, with as many keys as it takes, less `few`.
  */
-static int sign(struct shop *x, const char *role, json_t *body, size_t few, struct err *e)
+static int sign(struct serving *x, const char *role, json_t *body, size_t few, struct err *e)
 {
     struct ed25519_key *k[SIGNERS] = {NULL};
     const json_t *keys = NULL, *r = role_json(x, role, &keys), *id;
@@ -121,7 +121,7 @@ static int sign(struct shop *x, const char *role, json_t *body, size_t few, stru
 
 /* --- publishing --- */
 
-static int tell(struct shop *x, const struct digest *doc, uint64_t serial, struct err *e)
+static int tell(struct serving *x, const struct digest *doc, uint64_t serial, struct err *e)
 {
     unix_time t = stage_time(x->s, x->site);
     struct leaf_builder b;
@@ -136,7 +136,7 @@ static int tell(struct shop *x, const struct digest *doc, uint64_t serial, struc
 }
 
 /* The files as they are, and the leaf. */
-static int write_it(struct shop *x, uint64_t serial, struct err *e)
+static int write_it(struct serving *x, uint64_t serial, struct err *e)
 {
     struct buf b;
     int rc;
@@ -149,7 +149,7 @@ static int write_it(struct shop *x, uint64_t serial, struct err *e)
     return rc != 0 ? rc : tell(x, &x->doc, serial, e);
 }
 
-static int publish(struct shop *x, uint64_t serial, struct err *e)
+static int publish(struct serving *x, uint64_t serial, struct err *e)
 {
     int rc = sign(x, "snapshot", served_snapshot(&x->v), 0, e);
 
@@ -158,7 +158,7 @@ static int publish(struct shop *x, uint64_t serial, struct err *e)
 
 /* --- what is there --- */
 
-static int find_artifact(struct shop *x, const struct digest *doc)
+static int find_artifact(struct serving *x, const struct digest *doc)
 {
     const struct tale *t = &x->s->tale[x->site];
     struct digest is;
@@ -171,7 +171,7 @@ static int find_artifact(struct shop *x, const struct digest *doc)
     return -ENOENT;
 }
 
-static int begin(struct stage *s, struct shop *x, struct err *e)
+static int begin(struct stage *s, struct serving *x, struct err *e)
 {
     struct leaf l;
     size_t i;
@@ -198,7 +198,7 @@ static int begin(struct stage *s, struct shop *x, struct err *e)
                : stage_nothing(e, "what the repository served is not at hand");
 }
 
-static int64_t next(struct shop *x, const char *role)
+static int64_t next(struct serving *x, const char *role)
 {
     const struct served_file *f = served_find(&x->v, role);
 
@@ -206,21 +206,22 @@ static int64_t next(struct shop *x, const char *role)
 }
 
 /* The rules' next list, signed by as many as must, less `few`. */
-static int list(struct shop *x, const struct served_release *r, size_t n, size_t few, struct err *e)
+static int list(struct serving *x, const struct served_release *r, size_t n, size_t few,
+                struct err *e)
 {
     return sign(x, "rules", served_rules(next(x, "rules"), r, n), few, e);
 }
 
 /* --- the cheats --- */
 
-static int few_keys(struct shop *x, struct err *e)
+static int few_keys(struct serving *x, struct err *e)
 {
     int rc = list(x, &x->r, 1, 1, e);
 
     return rc != 0 ? rc : publish(x, x->r.serial, e);
 }
 
-static int other_tree(struct shop *x, struct err *e)
+static int other_tree(struct serving *x, struct err *e)
 {
     struct served_release r = {x->r.serial, drawn()};
     int rc = list(x, &r, 1, 0, e);
@@ -228,7 +229,7 @@ static int other_tree(struct shop *x, struct err *e)
     return rc != 0 ? rc : publish(x, r.serial, e);
 }
 
-static int unreleased(struct shop *x, struct err *e)
+static int unreleased(struct serving *x, struct err *e)
 {
     struct served_release r[2] = {x->r, {x->r.serial + 1, drawn()}};
     int rc = list(x, r, 2, 0, e);
@@ -236,7 +237,7 @@ static int unreleased(struct shop *x, struct err *e)
     return rc != 0 ? rc : publish(x, r[1].serial, e);
 }
 
-static int rolled_back(struct shop *x, struct err *e)
+static int rolled_back(struct serving *x, struct err *e)
 {
     struct digest before = x->doc;
     uint64_t serial = x->serial;
@@ -247,7 +248,7 @@ static int rolled_back(struct shop *x, struct err *e)
     return tell(x, &before, serial, e);
 }
 
-static int mixed(struct shop *x, struct err *e)
+static int mixed(struct serving *x, struct err *e)
 {
     struct served_file *f = served_find(&x->v, "rules"), old;
     int rc;
@@ -268,7 +269,7 @@ static int mixed(struct shop *x, struct err *e)
 }
 
 /* One more root and all that hangs on it, by keys that nobody was told of. */
-static int new_root(struct shop *x, struct err *e)
+static int new_root(struct serving *x, struct err *e)
 {
     struct ed25519_key *const *k = x->other;
     struct served *v = &x->v;
@@ -285,7 +286,7 @@ static int new_root(struct shop *x, struct err *e)
     return rc != 0 ? err_sys(e, rc, "making a root") : write_it(x, x->r.serial, e);
 }
 
-static int elsewhere(struct shop *x, struct err *e)
+static int elsewhere(struct serving *x, struct err *e)
 {
     int rc = draw_keys(x->other, e);
 
@@ -298,7 +299,7 @@ static int elsewhere(struct shop *x, struct err *e)
 }
 
 /* A role before "rules" that is trusted with the same paths, by a key of one person. */
-static int side_door(struct shop *x, struct err *e)
+static int side_door(struct serving *x, struct err *e)
 {
     struct served_file *targets = served_find(&x->v, "targets");
     struct served_release r = {x->r.serial, drawn()};
@@ -332,7 +333,7 @@ static int side_door(struct shop *x, struct err *e)
 #define PLAY(name)                                                                                 \
     int cheats_served_##name(struct stage *s, struct err *e)                                       \
     {                                                                                              \
-        struct shop x;                                                                             \
+        struct serving x;                                                                          \
         int rc = begin(s, &x, e);                                                                  \
                                                                                                    \
         if (rc == 0)                                                                               \

@@ -1,5 +1,5 @@
 /* tuf_json.h - JSON as TUF metadata uses it, read strictly, and its canonical form.
- * Only tuf_*.c of this room include it; json values are jansson's, borrowed unless said. */
+ * Only this room includes it; json values are jansson's, borrowed unless said. */
 #ifndef UPDATES_TUF_JSON_H
 #define UPDATES_TUF_JSON_H
 

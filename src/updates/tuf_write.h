@@ -1,5 +1,6 @@
 /* tuf_write.h - metadata as a repository publishes it (TUF 1.0, section 4): composed, and signed
- * over its canonical form.  Keys are Ed25519.  Only the repository's files include it.
+ * over its canonical form.  Keys are Ed25519.  Only the repository's files include it, and forgers
+ * (betray/).
  *
  * A signed part is a json_t of the caller's (json_decref); what a function is given it does not
  * take.  NULL: out of memory. */
