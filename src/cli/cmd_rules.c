@@ -11,6 +11,7 @@
 #include "cli/engines.h"
 #include "crypto/sha256.h"
 #include "rules/corpus.h"
+#include "rules/cost.h"
 #include "rules/source.h"
 
 #define SLOWER 150 /* % of the base's time */
@@ -68,19 +69,24 @@ static int rules_check_run(const struct command *c, int argc, char **argv)
 
 /* --- test --- */
 
-static const struct option test_options[] = {
-    {"hit", required_argument, NULL, 'H'},    {"clean", required_argument, NULL, 'C'},
-    {"base", required_argument, NULL, 'b'},   {"slower", required_argument, NULL, 's'},
-    {"report", required_argument, NULL, 'r'}, {"git", required_argument, NULL, 'g'},
-    {"engine", required_argument, NULL, 'E'}, {"programs", required_argument, NULL, 'P'},
-    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+static const struct option test_options[] = {{"hit", required_argument, NULL, 'H'},
+                                             {"clean", required_argument, NULL, 'C'},
+                                             {"base", required_argument, NULL, 'b'},
+                                             {"slower", required_argument, NULL, 's'},
+                                             {"report", required_argument, NULL, 'r'},
+                                             {"git", required_argument, NULL, 'g'},
+                                             {"cost", required_argument, NULL, 'n'},
+                                             {"engine", required_argument, NULL, 'E'},
+                                             {"programs", required_argument, NULL, 'P'},
+                                             {"help", no_argument, NULL, 'h'},
+                                             {NULL, 0, NULL, 0}};
 
 struct testing {
     struct corpus corpus;
     struct trial_spec engines;
     struct source rules, base;
     const char *report;
-    uint64_t slower;
+    uint64_t slower, cost; /* cost: of so many rules; 0: is not measured */
 };
 
 /* A line a file; the names of the rules that hit it stand behind it. */
@@ -158,6 +164,63 @@ static int write_report(const char *path, const struct rules_report *r, struct e
     return rc == 0 ? 0 : err_sys(e, rc, "writing \"%s\"", path);
 }
 
+/* --- what rules cost --- */
+
+struct costing {
+    uint64_t bytes;
+    size_t files;
+};
+
+static void tell_cost(void *arg, const struct cost_rule *r)
+{
+    const struct costing *w = arg;
+
+    (void)printf("%10.0f ms a GB %9.3f ms a file  %.*s  %s:%u\n",
+                 w->bytes == 0 ? 0 : r->cpu_ms * 1e9 / (double)w->bytes,
+                 r->cpu_ms / (double)w->files, (int)r->name.n, (const char *)r->name.p, r->file,
+                 r->line);
+    (void)fflush(stdout);
+}
+
+/* bytes: of the files, as the test counted them. */
+static int tell_costs(struct testing *w, const struct release *rules, uint64_t bytes, struct err *e)
+{
+    struct costing told = {bytes, w->corpus.n};
+    struct progress p;
+    struct cost x = {.rules = rules,
+                     .engines = &w->engines,
+                     .n = w->corpus.n,
+                     .want = (size_t)w->cost,
+                     .found = tell_cost,
+                     .arg = &told,
+                     .progress = &p};
+    const char **path = calloc(w->corpus.n, sizeof(*path));
+    struct cost_result r;
+    int rc;
+
+    if (path == NULL)
+        return err_sys(e, -ENOMEM, "measuring the rules");
+    for (size_t i = 0; i < w->corpus.n; i++)
+        path[i] = w->corpus.file[i].path;
+    x.path = path;
+    (void)printf("the slowest YARA rules, each alone with what it refers to, CPU time above a scan "
+                 "without it:\n");
+    progress_begin(&p, "measuring the rules", "scans", 0);
+    rc = cost_run(&x, &r, e);
+    progress_end(&p);
+    free(path);
+    if (rc != 0)
+        return rc;
+    (void)printf(
+        "%zu of %zu rules told; a scan without any takes %.0f ms a GB, less than %.0f ms a "
+        "GB cannot be told here\n(%u scans of all files %u times over)\n",
+        r.told, r.rules, bytes == 0 ? 0 : r.base_ms * 1e9 / (double)bytes,
+        bytes == 0 ? 0 : r.least_ms * 1e9 / (double)bytes, r.trials, r.times);
+    if (r.stopped)
+        (void)printf("stopped: the rules cost too much alike on these files to find the slowest\n");
+    return 0;
+}
+
 static int test(const struct command *c, struct testing *w)
 {
     struct release *rules = NULL, *base = NULL;
@@ -178,6 +241,8 @@ static int test(const struct command *c, struct testing *w)
         tell(&r, x.slower);
         if (w->report != NULL)
             rc = write_report(w->report, &r, &e);
+        if (rc == 0 && w->cost > 0)
+            rc = tell_costs(w, rules, r.bytes, &e);
     }
     release_free(rules);
     release_free(base);
@@ -193,7 +258,7 @@ static int rules_test_run(const struct command *c, int argc, char **argv)
     int o, rc = 0;
 
     engines_usual(&w.engines);
-    while (rc == 0 && (o = cli_getopt(c, argc, argv, "H:C:b:s:r:g:E:P:h", test_options)) != -1) {
+    while (rc == 0 && (o = cli_getopt(c, argc, argv, "H:C:b:s:r:g:n:E:P:h", test_options)) != -1) {
         if (o == 'H' || o == 'C') {
             if ((rc = corpus_add(&w.corpus, optarg, o == 'H', &e)) != 0)
                 rc = cli_fail(c, &e);
@@ -203,6 +268,9 @@ static int rules_test_run(const struct command *c, int argc, char **argv)
             w.rules.git = w.base.git = optarg;
         } else if (o == 'r') {
             w.report = optarg;
+        } else if (o == 'n') {
+            if (text_u64(span_str(optarg), COST_MAX, &w.cost) != 0 || w.cost == 0)
+                rc = cli_usage(c, "--cost is a number of rules from 1 to %d", COST_MAX);
         } else if (o == 'P') {
             w.engines.programs = optarg;
         } else if (o == 'E') {
@@ -248,6 +316,7 @@ const struct command cli_rules[] = {
      "check\"\n"
      "  -s, --slower PERCENT    of the base's time that is allowed (default 150)\n"
      "  -r, --report FILE       where the report goes: counts only, no names\n"
+     "  -n, --cost N            also tell the N slowest YARA rules, each measured alone\n"
      "  -E, --engine NAME       as of \"rules check\"\n"
      "  -P, --programs FOLDER   likewise\n\n"
      "Files that are not as they must be are listed.  Exit 0: passed; 1: not.\n\n"

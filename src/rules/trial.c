@@ -17,6 +17,7 @@
 
 #define BATCHES 4 /* in flight */
 #define NOBODY 65534
+#define END_MS 20000
 
 struct trial {
     const struct release *release;
@@ -105,6 +106,38 @@ void trial_close(struct trial *t)
     for (size_t i = 0; i < DETECT_LINE_ENGINES; i++)
         proc_end_now(&t->proc[i]);
     free(t);
+}
+
+static int ended(struct proc *p, uint64_t *cpu_us)
+{
+    struct pollfd wait = {.fd = p->pidfd, .events = POLLIN};
+    mono_ms due = clock_mono() + END_MS, left;
+    struct proc_last last;
+    int rc = -EAGAIN;
+
+    while (rc == -EAGAIN && (left = due - clock_mono()) > 0) {
+        (void)poll(&wait, 1, (int)left);
+        rc = proc_reap(p, false, &last);
+    }
+    if (rc == 0)
+        *cpu_us += last.cpu_us;
+    return rc == -EAGAIN ? -ETIMEDOUT : rc;
+}
+
+int trial_end(struct trial *t, uint64_t *cpu_us, struct err *e)
+{
+    int rc = 0;
+
+    *cpu_us = 0;
+    detect_line_free(t->line); /* an engine ends when nobody talks to it any more */
+    t->line = NULL;
+    for (size_t i = 0; i < DETECT_LINE_ENGINES && rc == 0; i++)
+        if (t->proc[i].pidfd >= 0)
+            rc = ended(&t->proc[i], cpu_us);
+    if (rc != 0)
+        (void)err_sys(e, rc, "waiting for an engine to end");
+    trial_close(t);
+    return rc;
 }
 
 struct digest trial_tree(const struct trial *t)

@@ -31,6 +31,9 @@ struct trial_spec {
 MUST_CHECK int trial_open(struct trial **out, const struct release *r, const struct trial_spec *s,
                           struct err *e);
 void trial_close(struct trial *t);
+/* As close, but the engines end by themselves; cpu_us is what they and their children took of the
+ * processors since they were started.  -ETIMEDOUT: one did not end, and was killed. */
+MUST_CHECK int trial_end(struct trial *t, uint64_t *cpu_us, struct err *e);
 
 struct digest trial_tree(const struct trial *t);  /* release_digest() */
 uint32_t trial_rules(const struct trial *t);      /* of all engines and hash sets */
