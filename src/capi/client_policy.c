@@ -126,17 +126,9 @@ static int approved(const struct client *c, const struct people *people, const s
         c->policy_path, a.needed, c->register_path, stand, a.counted - stand);
 }
 
-int client_policy_approved(const struct client *c, struct err *e)
-{
-    if (c->approved)
-        return 0;
-    if (c->unapproved.code == 0)
-        return err_set(e, -EPERM, "whether the policy is approved could not be found out");
-    return err_set(e, c->unapproved.code, "%s", c->unapproved.text);
-}
-
 int client_policy_load(struct client *c, struct err *e)
 {
+    struct placement *placement = NULL;
     struct policy *policy = NULL;
     struct people *people = NULL;
     struct dsse *env = NULL;
@@ -145,7 +137,9 @@ int client_policy_load(struct client *c, struct err *e)
     int rc = load_envelope(c->policy_path, DOCUMENT_POLICY, &env, &digest, e);
 
     if (rc == 0 && (rc = policy_parse(&policy, c->policy_path, dsse_payload(env), e)) == 0 &&
-        (rc = placement_policy(policy, &digest, &c->placement, e)) == 0) {
+        (rc = placement_policy(policy, &digest, &placement, e)) == 0) {
+        placement_free(c->placement);
+        c->placement = placement;
         /* if not, tracing and withdrawing go on; nothing new is sent */
         c->approved =
             load_register(c, &people, &why) == 0 && approved(c, people, env, policy, &why) == 0;
@@ -155,4 +149,18 @@ int client_policy_load(struct client *c, struct err *e)
     policy_free(policy);
     dsse_free(env);
     return rc;
+}
+
+int client_policy_approved(struct client *c, struct err *e)
+{
+    int rc;
+
+    /* a file that could not be read may be there again, or a better one */
+    if (!c->approved && (rc = client_policy_load(c, e)) != 0)
+        return rc;
+    if (c->approved)
+        return 0;
+    if (c->unapproved.code == 0)
+        return err_set(e, -EPERM, "whether the policy is approved could not be found out");
+    return err_set(e, c->unapproved.code, "%s", c->unapproved.text);
 }

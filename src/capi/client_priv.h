@@ -42,7 +42,8 @@ struct client {
 /* ---- client_policy.c */
 /* The policy, and whether it is approved; that it is not does not fail. */
 MUST_CHECK int client_policy_load(struct client *c, struct err *e);
-MUST_CHECK int client_policy_approved(const struct client *c, struct err *e);
+/* If it was not, both are read again. */
+MUST_CHECK int client_policy_approved(struct client *c, struct err *e);
 
 /* The site for a new submission now; NULL with e if the policy or the configuration has none. */
 const struct client_site *client_home(const struct client *c, struct err *e);
