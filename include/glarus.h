@@ -8,6 +8,7 @@
  *   glarus_receipt_load       a receipt verified offline: a trust file is all it needs
  *   glarus_trace              what became of it, and the verdicts
  *   glarus_withdraw           consent withdrawn, the bytes erased, with a receipt of that
+ *   glarus_update             the newest detection rules, if they are what was released
  *
  * The tutorial (docs/libglarus.md) is a whole program.  This header is the manual.
  *
@@ -350,6 +351,39 @@ GLARUS_MUST_CHECK int glarus_withdraw(glarus_client *client, const char *which,
 GLARUS_MUST_CHECK int glarus_erase(glarus_client *client, const char *which,
                                    char final_by[GLARUS_TIME_SIZE], glarus_receipt **out,
                                    glarus_error *error);
+
+/* ---- updates --------------------------------------------------------------------------------- */
+
+/* A release of the detection rules that is in use in a folder, and whose leaf in a ledger has been
+ * verified under a checkpoint that the quorum has cosigned. */
+typedef struct glarus_release glarus_release;
+/* Takes the newest release from an update repository, as `glarus update` does (docs/updates.md):
+ * TUF 1.0, then the proof that the release is in a witnessed ledger, then the files, checked
+ * against what was approved.  Whatever fails or is killed, folder/current is the release before,
+ * whole, or the new one.
+ *   repository  a URL (http:// or https://), or a folder, with metadata/ and targets/ beneath it
+ *   folder      made if it is missing; folder/current is what to load
+ *   trust       logs and witnesses
+ *   root        a file of TUF root metadata, got out of band: needed the first time; may be NULL
+ * Asks, for as long as something comes; not ended by glarus_client_cancel, it needs no client.
+ * GLARUS_E_PENDING: not cosigned yet, or another update of this folder is under way.
+ * Once in a process that calls it a function of ours is put before the allocator of libjansson,
+ * which a program that uses jansson in another thread at that moment should know. */
+GLARUS_MUST_CHECK int glarus_update(const char *repository, const char *folder,
+                                    const glarus_trust *trust, const char *root,
+                                    glarus_release **out, glarus_error *error);
+void glarus_release_free(glarus_release *release);
+uint64_t glarus_release_serial(const glarus_release *release);
+/* The one that was in use before; 0: none. */
+uint64_t glarus_release_before(const glarus_release *release);
+/* 1: its files were put there by this call; 0: they were there, and are sound. */
+int glarus_release_installed(const glarus_release *release);
+const char *glarus_release_tree(const glarus_release *release); /* digest of its files */
+const char *glarus_release_site(const glarus_release *release); /* whose ledger has it */
+const char *glarus_release_time(const glarus_release *release); /* when it was published there */
+int glarus_release_enforce(const glarus_release *release);      /* 0: for detection only */
+int glarus_release_urgent(const glarus_release *release);
+uint64_t glarus_release_fetched(const glarus_release *release); /* bytes that came for its files */
 
 #ifdef __cplusplus
 }
