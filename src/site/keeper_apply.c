@@ -107,6 +107,21 @@ static int apply_rules(struct keeper *k, const struct note *n)
     return catalog_value_put(k->catalog, "rules.loaded", span_of(value, 32 + label));
 }
 
+/* Statements are listed by their digests; which is the newest only their leaves tell. */
+static int apply_published(struct keeper *k, const char *hex, uint64_t leaf)
+{
+    char name[80];
+    struct buf b;
+    int rc;
+
+    (void)snprintf(name, sizeof(name), "published.%.40s", hex);
+    buf_init(&b, 8);
+    if ((rc = buf_put_u64(&b, leaf)) == 0)
+        rc = catalog_value_put(k->catalog, name, buf_span(&b));
+    buf_free(&b);
+    return rc;
+}
+
 static int apply_document(struct keeper *k, const struct note *n)
 {
     char name[80];
@@ -135,6 +150,8 @@ static int apply_document(struct keeper *k, const struct note *n)
             return rc;
     } else {
         (void)snprintf(name, sizeof(name), "statement.%.40s", hex);
+        if ((rc = apply_published(k, hex, n->leaf)) != 0)
+            return rc;
     }
     buf_init(&value, 32 + n->document.record.n);
     if ((rc = buf_put(&value, n->document.doc.b, 32)) == 0 &&

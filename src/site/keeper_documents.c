@@ -93,6 +93,23 @@ static int take_statement(void *arg, const char *name, struct span value)
     return read_statement_decode(span_of(value.p + 32, value.n - 32), &s->terms);
 }
 
+/* Of the catalog: an 8-byte number, if it is there. */
+static int load_number(struct keeper *k, const char *name, uint64_t *out)
+{
+    struct buf b;
+    struct cur c;
+    int rc;
+
+    *out = 0;
+    buf_init(&b, 8);
+    if ((rc = catalog_value_get(k->catalog, name, &b)) == 0) {
+        c = cur_of(buf_span(&b));
+        rc = cur_u64(&c, out);
+    }
+    buf_free(&b);
+    return rc == -ENOENT ? 0 : rc;
+}
+
 static int load_statements(struct keeper *k, struct err *e)
 {
     struct buf b;
@@ -105,7 +122,10 @@ static int load_statements(struct keeper *k, struct err *e)
     for (size_t i = 0; i < k->statements && rc == 0; i++) {
         text_digest(hex, &k->statement[i].doc);
         (void)snprintf(name, sizeof(name), "withdrawn.%.40s", hex);
+        buf_reset(&b);
         k->statement[i].withdrawn = catalog_value_get(k->catalog, name, &b) == 0;
+        (void)snprintf(name, sizeof(name), "published.%.40s", hex);
+        rc = load_number(k, name, &k->statement[i].leaf);
     }
     buf_free(&b);
     return rc == 0 ? 0 : err_sys(e, rc, "reading the statements from the catalog");

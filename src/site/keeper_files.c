@@ -66,15 +66,16 @@ void keeper_files_ask(struct keeper *k, uint64_t id, const struct pm_file *ask)
 static const struct digest *document(const struct keeper *k, uint32_t which)
 {
     const struct placement *p = keeper_policy(k, clock_now());
+    const struct statement_in_force *newest = NULL;
 
     if (which == PROTO_DOC_POLICY)
         return p == NULL ? NULL : &p->policy;
     if (which == PROTO_DOC_REGISTER)
         return k->has_register ? &k->register_doc : NULL;
-    for (size_t i = k->statements; which == PROTO_DOC_STATEMENT && i > 0; i--)
-        if (!k->statement[i - 1].withdrawn)
-            return &k->statement[i - 1].doc;
-    return NULL;
+    for (size_t i = 0; which == PROTO_DOC_STATEMENT && i < k->statements; i++)
+        if (!k->statement[i].withdrawn && (newest == NULL || k->statement[i].leaf >= newest->leaf))
+            newest = &k->statement[i];
+    return newest != NULL ? &newest->doc : NULL;
 }
 
 void keeper_files_doc(struct keeper *k, uint64_t id, const struct pm_doc *ask)

@@ -79,6 +79,7 @@ struct admin;
 struct statement_in_force {
     struct digest doc;
     struct read_statement terms;
+    uint64_t leaf; /* that published it; 0: not known, a catalog of an older program */
     bool withdrawn;
 };
 

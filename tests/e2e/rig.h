@@ -117,6 +117,8 @@ void rig_witness_again(struct rig *r); /* at its old address, with its state */
 /* Asks the keeper; *done (may be NULL) gets the number of its last word.  Its rc. */
 int rig_admin(struct rig *r, size_t site, const struct pm_admin *ask, const struct buf *document,
               uint64_t *done, char text[1024]);
+/* Publishes a statement at each site; the digest of its envelope. */
+void rig_publish_statement(struct rig *r, const char *scopes, const char *text, struct digest *doc);
 void rig_turn_epoch(struct rig *r, size_t site); /* returns when the old key is destroyed */
 /* How many submissions the vault holds bytes for, by scrubbing it; fails if one is damaged. */
 uint64_t rig_slots(struct rig *r, size_t site);

@@ -273,8 +273,7 @@ static void publish_policy(struct rig *r)
     buf_free(&b);
 }
 
-static void publish_statement(struct rig *r, const char *scopes, const char *text,
-                              struct digest *doc)
+void rig_publish_statement(struct rig *r, const char *scopes, const char *text, struct digest *doc)
 {
     struct buf b;
 
@@ -293,12 +292,12 @@ void rig_publish_documents(struct rig *r)
 
     publish_register(r);
     publish_policy(r);
-    publish_statement(r, "file", "This one was withdrawn.", &r->withdrawn);
+    rig_publish_statement(r, "file", "This one was withdrawn.", &r->withdrawn);
     ask.digest = r->withdrawn;
     for (size_t i = 0; i < r->sites; i++)
         admin(r, i, &ask, NULL);
-    publish_statement(r, "lookup", "You agree that we look things up.", &r->lookups_only);
-    publish_statement(r, "file", "You agree that we keep and scan your file.", &r->statement);
+    rig_publish_statement(r, "lookup", "You agree that we look things up.", &r->lookups_only);
+    rig_publish_statement(r, "file", "You agree that we keep and scan your file.", &r->statement);
 }
 
 void rig_approve_move(struct rig *r, const char *country, size_t from, size_t to, struct buf *env)

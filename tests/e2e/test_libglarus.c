@@ -178,11 +178,54 @@ static void the_tutorial_does_what_it_says(void **state)
     audit_free(audit);
 }
 
+static struct digest newest(void)
+{
+    struct http_call call = {.method = HTTP_GET, .total_ms = RIG_SOON};
+    struct err e = ERR_INIT;
+    struct http_result a;
+    struct digest d;
+    char url[96];
+
+    (void)snprintf(url, sizeof(url), "%s/v1/statements", r->site[0].url);
+    call.url = url;
+    rig_ok(http_client_do(r->http, &call, &a, &e), &a.err);
+    assert_int_equal(a.status, 200);
+    sha256_of(a.body.data, a.body.len, &d);
+    http_result_free(&a);
+    return d;
+}
+
+/* The one published last, whatever its digest; when that is withdrawn, the one before. */
+static void the_newest_statement_is_the_one_published_last(void **state)
+{
+    struct pm_admin ask = {.what = ADMIN_WITHDRAW_STATEMENT};
+    struct digest doc[20], now; /* more than the sixteen that a buffer once had room for */
+    char text[64], text_of_answer[1024];
+
+    for (size_t i = 0; i < ARRAY_LEN(doc); i++) {
+        (void)snprintf(text, sizeof(text), "You agree for the %zuth time.", i);
+        rig_publish_statement(r, "file", text, &doc[i]);
+        now = newest();
+        assert_memory_equal(&now, &doc[i], sizeof(now));
+    }
+    rig_stop(r, 0); /* nor is it forgotten */
+    rig_start(r, 0);
+    for (size_t i = ARRAY_LEN(doc); i > 0; i--) {
+        now = newest();
+        assert_memory_equal(&now, &doc[i - 1], sizeof(now));
+        ask.digest = doc[i - 1];
+        assert_int_equal(rig_admin(r, 0, &ask, NULL, NULL, text_of_answer), 0);
+    }
+    now = newest();
+    assert_memory_equal(&now, &r->statement, sizeof(now));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_does_not_agree_submits_nothing),
         cmocka_unit_test(the_tutorial_does_what_it_says),
+        cmocka_unit_test(the_newest_statement_is_the_one_published_last),
     };
 
     if (argc != 7)
