@@ -148,6 +148,8 @@ MUST_CHECK int catalog_scan_release(struct catalog *c,
                                     uint64_t job); /* free again, attempts stay */
 MUST_CHECK int catalog_scan_unclaim(struct catalog *c,
                                     uint64_t job); /* it was never tried: attempts as before */
+/* Whoever had leased jobs is gone: all are free again, as if they had not been tried. */
+MUST_CHECK int catalog_scan_free(struct catalog *c);
 MUST_CHECK int catalog_scan_pending(struct catalog *c, uint64_t *n);
 
 /* --- verdicts --- */
@@ -166,8 +168,9 @@ struct catalog_verdict {
     uint32_t hits;
     unix_time at;
     struct span sealed; /* names and openings under vault_seal_text; lent in callbacks */
+    bool detect;        /* by rules that only detect: it blocks nothing */
 };
-/* One per ref and engine; a newer one replaces the older. */
+/* One per ref and engine; a newer one replaces the older, without a trace of it. */
 MUST_CHECK int catalog_verdict_put(struct catalog *c, const struct catalog_verdict *v);
 typedef int catalog_verdict_fn(void *arg, const struct catalog_verdict *v);
 MUST_CHECK int catalog_verdicts(struct catalog *c, const struct id128 *ref, catalog_verdict_fn *fn,
@@ -184,6 +187,41 @@ MUST_CHECK int catalog_verdict_of_object(struct catalog *c, const struct id128 *
 MUST_CHECK int catalog_tree_put(struct catalog *c, const struct id128 *ref, struct span sealed);
 MUST_CHECK int catalog_tree_get(struct catalog *c, const struct id128 *ref,
                                 struct buf *out); /* -ENOENT */
+
+/* --- files that are scanned again --- */
+
+/* The verdict is v from now on; the one before it is kept, unless that blocked nothing and an older
+ * one, which did, is kept already.  Of each ref there is one verdict then, whatever the engines. */
+MUST_CHECK int catalog_verdict_renew(struct catalog *c, const struct catalog_verdict *v);
+/* -ENOENT: it never changed.  Its sealed part is appended to sealed. */
+MUST_CHECK int catalog_verdict_before(struct catalog *c, const struct id128 *ref,
+                                      struct catalog_verdict *out, struct buf *sealed);
+MUST_CHECK int catalog_judged(struct catalog *c, uint64_t *n); /* refs that have a verdict */
+
+/* The refs whose verdict changed since they were last cleared, each once, erased ones too (a ref is
+ * public).  Ascending; the callback must not call into the catalog. */
+MUST_CHECK int catalog_renewed_add(struct catalog *c, const struct id128 *ref);
+MUST_CHECK int catalog_renewed_count(struct catalog *c, uint64_t *n);
+MUST_CHECK int catalog_renewed(struct catalog *c, catalog_id_fn *fn, void *arg);
+MUST_CHECK int catalog_renewed_clear(struct catalog *c);
+
+/* Where a round through all files is: begins as zeros.  It goes account by account, in the order of
+ * acceptance; it may go on after a restart, but not after a rebuild. */
+struct catalog_cursor {
+    char account[CATALOG_ACCOUNT_MAX + 1];
+    uint64_t accepted, row;
+};
+struct catalog_again {
+    struct id128 ref, object;
+    bool scanned; /* it has a verdict: */
+    char engine[CATALOG_LABEL_MAX + 1];
+    struct digest release;
+    bool detect;
+    struct catalog_cursor at; /* behind it */
+};
+/* The next files that hold a slot, all of one account; *n 0: there are no more. */
+MUST_CHECK int catalog_again_next(struct catalog *c, const struct catalog_cursor *from,
+                                  struct catalog_again *out, size_t max, size_t *n);
 
 /* --- totals for pages --- */
 

@@ -77,6 +77,9 @@ bool catalog_fresh_held(struct catalog *c, const struct id128 *id); /* by one sl
 bool catalog_fresh_tagged(struct catalog *c, const struct id128 *id, const struct digest *tag);
 MUST_CHECK int catalog_fresh_settle(struct catalog *c);
 
+/* verdict.c: the columns of BEFORE_GET and the like; v->sealed is lent by the row */
+MUST_CHECK int catalog_verdict_row(sqlite3_stmt *st, struct catalog_verdict *v);
+
 /* schema.c */
 MUST_CHECK int catalog_schema(sqlite3 *db, struct err *e);
 /* vault_index.c */

@@ -159,6 +159,11 @@ int catalog_scan_done_ref(struct catalog *c, const struct id128 *ref)
     return catalog_run(st);
 }
 
+int catalog_scan_free(struct catalog *c)
+{
+    return catalog_exec(c, SQL_SCAN_FREE);
+}
+
 int catalog_scan_pending(struct catalog *c, uint64_t *n)
 {
     sqlite3_stmt *st;

@@ -47,6 +47,12 @@ static const char *const step[] = {
     " PRIMARY KEY(move, sub)) WITHOUT ROWID;",
     /* 2: what scanned files held. */
     "CREATE TABLE tree(ref BLOB PRIMARY KEY, sealed BLOB NOT NULL);",
+    /* 3: verdicts that new rules changed, and those that block nothing. */
+    "ALTER TABLE verdict ADD COLUMN detect INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE verdict_before(ref BLOB PRIMARY KEY, engine TEXT NOT NULL, release BLOB NOT NULL,"
+    " verdict INTEGER NOT NULL, reason TEXT NOT NULL, hits INTEGER NOT NULL, at INTEGER NOT NULL,"
+    " sealed BLOB NOT NULL, detect INTEGER NOT NULL);"
+    "CREATE TABLE renewed(ref BLOB PRIMARY KEY) WITHOUT ROWID;",
 };
 
 static int user_version(sqlite3 *db, int *out)

@@ -157,6 +157,7 @@ int catalog_submission_end(struct catalog *c, const struct id128 *sub, enum cata
         return rc;
     if ((rc = run_ref(c, SQL_SCAN_DONE_REF, &s.ref)) == 0 &&
         (rc = run_ref(c, SQL_VERDICT_DROP, &s.ref)) == 0 &&
+        (rc = run_ref(c, SQL_BEFORE_DROP, &s.ref)) == 0 &&
         (rc = run_ref(c, SQL_TREE_DROP, &s.ref)) == 0)
         rc = end_row(c, sub, state, now, final_epoch, end_leaf);
     if (!own_batch)

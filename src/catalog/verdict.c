@@ -21,12 +21,13 @@ int catalog_verdict_put(struct catalog *c, const struct catalog_verdict *v)
     catalog_bind_u64(st, 6, v->hits);
     catalog_bind_u64(st, 7, (uint64_t)v->at);
     catalog_bind_blob(st, 8, v->sealed.p, v->sealed.n);
+    catalog_bind_u64(st, 9, v->detect);
     if ((rc = catalog_run(st)) != 0)
         return rc;
     return sqlite3_changes(c->db) > 0 ? 0 : -ENOENT;
 }
 
-static int read_row(sqlite3_stmt *st, struct catalog_verdict *v)
+int catalog_verdict_row(sqlite3_stmt *st, struct catalog_verdict *v)
 {
     uint64_t word = catalog_col_u64(st, 3);
 
@@ -39,6 +40,7 @@ static int read_row(sqlite3_stmt *st, struct catalog_verdict *v)
     v->hits = (uint32_t)catalog_col_u64(st, 5);
     v->at = (unix_time)catalog_col_u64(st, 6);
     v->sealed = span_of(sqlite3_column_blob(st, 7), (size_t)sqlite3_column_bytes(st, 7));
+    v->detect = catalog_col_u64(st, 8) != 0;
     return 0;
 }
 
@@ -52,7 +54,7 @@ int catalog_verdicts(struct catalog *c, const struct id128 *ref, catalog_verdict
         return rc;
     catalog_bind_id(st, 1, ref);
     while ((rc = catalog_step(st)) == 1) {
-        if ((rc = read_row(st, &v)) == 0)
+        if ((rc = catalog_verdict_row(st, &v)) == 0)
             rc = fn(arg, &v);
         if (rc != 0) {
             catalog_done(st);
@@ -78,7 +80,7 @@ int catalog_verdict_of_object(struct catalog *c, const struct id128 *object,
     catalog_bind_id(st, 4, ref);
     if ((rc = catalog_step(st)) != 1)
         return rc == 0 ? -ENOENT : rc;
-    rc = read_row(st, out);
+    rc = catalog_verdict_row(st, out);
     if (rc == 0 && sealed != NULL)
         rc = buf_put(sealed, out->sealed.p, out->sealed.n);
     out->sealed = span_of(NULL, 0);

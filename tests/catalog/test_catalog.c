@@ -561,10 +561,10 @@ static void a_newer_schema_is_refused_in_words(void **state)
 
     catalog_close(f->c);
     f->c = NULL;
-    plain_sql(f->path, "PRAGMA user_version = 3");
+    plain_sql(f->path, "PRAGMA user_version = 4");
     assert_int_equal(catalog_open(&f->c, f->path, &f->e), -EINVAL);
-    assert_non_null(strstr(err_text(&f->e), "schema 3, this program knows up to 2"));
-    plain_sql(f->path, "PRAGMA user_version = 2");
+    assert_non_null(strstr(err_text(&f->e), "schema 4, this program knows up to 3"));
+    plain_sql(f->path, "PRAGMA user_version = 3");
     assert_int_equal(catalog_open(&f->c, f->path, &f->e), 0);
 }
 
