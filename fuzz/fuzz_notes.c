@@ -25,6 +25,12 @@ static int put(struct buf *b, const struct note *n)
         return keeper_note_put_move(b, &n->move);
     case NOTE_TREE:
         return keeper_note_put_tree(b, &n->tree);
+    case NOTE_RENEWED:
+        return keeper_note_put_renewed(b, &n->renewed);
+    case NOTE_ROUND:
+        return keeper_note_put_round(b, &n->round);
+    case NOTE_TRIPPED:
+        return keeper_note_put_tripped(b, &n->tripped);
     }
     return -1;
 }

@@ -97,9 +97,9 @@ static int take_states(struct client_answer_state *a, const json_t *list)
     const struct {
         const char *word;
         bool *flag;
-    } known[] = {{"accepted", &a->accepted},   {"final", &a->final},   {"scanned", &a->scanned},
-                 {"withdrawn", &a->withdrawn}, {"erased", &a->erased}, {"moved", &a->moved},
-                 {"destroyed", &a->destroyed}};
+    } known[] = {{"accepted", &a->accepted},   {"final", &a->final},    {"scanned", &a->scanned},
+                 {"withdrawn", &a->withdrawn}, {"erased", &a->erased},  {"moved", &a->moved},
+                 {"destroyed", &a->destroyed}, {"renewed", &a->renewed}};
     const json_t *v;
     size_t i;
 
@@ -188,6 +188,37 @@ static int take_held(struct client_answer_state *a, const json_t *held)
     return rc == 0 && a->held_json == NULL ? -ENOMEM : rc;
 }
 
+static int own_words(const json_t *v, char **out)
+{
+    *out = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
+    return *out == NULL ? -ENOMEM : 0;
+}
+
+/* What became of the verdict when other rules came; nothing of it need be there. */
+static int take_since(struct client_answer_state *a, const json_t *v)
+{
+    const json_t *before = json_object_get(v, "before"), *since = json_object_get(v, "confirmed");
+    char word[16], release[65], at[24] = "";
+    int rc = 0;
+
+    if (json_is_object(before)) {
+        if (text(before, "verdict", word, sizeof(word)) != 0 ||
+            text(before, "release", release, sizeof(release)) != 0)
+            return -EPROTO;
+        (void)text(before, "time", at, sizeof(at));
+        (void)snprintf(a->before, sizeof(a->before), "%s, by %s %s", word, release, at);
+        rc = own_words(before, &a->before_json);
+    }
+    if (rc == 0 && json_is_object(since)) {
+        if (text(since, "release", release, sizeof(release)) != 0 ||
+            text(since, "time", at, sizeof(at)) != 0)
+            return -EPROTO;
+        (void)snprintf(a->confirmed, sizeof(a->confirmed), "by %s %s", release, at);
+        rc = own_words(since, &a->confirmed_json);
+    }
+    return rc;
+}
+
 static int take_verdict(struct client_answer_state *a, const json_t *v)
 {
     static const char *const words[] = {"malicious", "clean", "incomplete"};
@@ -206,6 +237,7 @@ static int take_verdict(struct client_answer_state *a, const json_t *v)
     for (i = 0; i < ARRAY_LEN(words); i++)
         known |= strcmp(words[i], a->verdict) == 0;
     (void)text(v, "time", a->scanned_at, sizeof(a->scanned_at));
+    (void)text(v, "mode", a->mode, sizeof(a->mode));
     json_array_foreach(names, i, n)
     {
         if (rc == 0 && json_is_string(n) && (i == 0 || (rc = buf_putc(&a->names, '\n')) == 0))
@@ -214,6 +246,8 @@ static int take_verdict(struct client_answer_state *a, const json_t *v)
     a->named = json_array_size(names);
     if (rc == 0)
         rc = take_held(a, json_object_get(v, "held"));
+    if (rc == 0)
+        rc = take_since(a, v);
     return known ? rc : -EPROTO;
 }
 
@@ -251,7 +285,9 @@ void client_answer_state_done(struct client_answer_state *a)
     buf_free(&a->names);
     buf_free(&a->held);
     free(a->held_json);
-    a->held_json = NULL;
+    free(a->before_json);
+    free(a->confirmed_json);
+    a->held_json = a->before_json = a->confirmed_json = NULL;
 }
 
 int client_answer_ordered(struct client_ordered *out, struct span json, struct err *e)

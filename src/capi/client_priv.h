@@ -87,6 +87,11 @@ struct client_answer_state {
     struct buf names; /* joined by line feeds */
     struct buf held;  /* for a terminal: what the file held, a line each; empty: nothing */
     char *held_json;  /* the site's own words; NULL: nothing */
+    /* once other rules came */
+    bool renewed;
+    char mode[16];                      /* of the verdict; empty: an older site */
+    char before[120], confirmed[120];   /* a line each for a terminal; empty: nothing */
+    char *before_json, *confirmed_json; /* the site's own words; NULL: nothing */
 };
 struct client_ordered {
     char state[16], final_by[24];

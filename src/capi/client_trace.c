@@ -113,10 +113,13 @@ int client_history_text(const struct client_subject *s, const struct client_answ
     if (st->verdict[0] == '\0')
         return buf_puts(out, "  verdict    none yet\n");
     if ((rc = put_line(out, "verdict", st->verdict)) != 0 ||
+        (strcmp(st->mode, "detect") == 0 &&
+         (rc = put_line(out, "mode", "detect: it blocks nothing")) != 0) ||
         (strcmp(st->reason, "none") != 0 && (rc = put_line(out, "because", st->reason)) != 0) ||
         (rc = put_line(out, "release", st->release)) != 0 ||
         (rc = put_lines(out, "rule", buf_span(&st->names))) != 0 ||
-        (rc = put_unnamed(out, st)) != 0)
+        (rc = put_unnamed(out, st)) != 0 || (rc = put_line(out, "before", st->before)) != 0 ||
+        (rc = put_line(out, "confirmed", st->confirmed)) != 0)
         return rc;
     return put_lines(out, "held", buf_span(&st->held));
 }
@@ -126,18 +129,23 @@ int client_history_json(const struct client_subject *s, const struct client_answ
 {
     const struct {
         const char *name, *value;
-    } texts[] = {
-        {"site", s->site->name},          {"country", st->country},
-        {"verdict", st->verdict},         {"reason", st->reason},
-        {"release", st->release},         {"names", buf_str((struct buf *)(uintptr_t)&st->names)},
-        {"accepted_at", st->accepted_at}, {"scanned_at", st->scanned_at},
-        {"ended_at", st->ended_at},       {"path", s->entry != NULL ? s->entry->path : ""}};
+    } texts[] = {{"site", s->site->name},
+                 {"country", st->country},
+                 {"verdict", st->verdict},
+                 {"reason", st->reason},
+                 {"mode", st->mode},
+                 {"release", st->release},
+                 {"names", buf_str((struct buf *)(uintptr_t)&st->names)},
+                 {"accepted_at", st->accepted_at},
+                 {"scanned_at", st->scanned_at},
+                 {"ended_at", st->ended_at},
+                 {"path", s->entry != NULL ? s->entry->path : ""}};
     const struct {
         const char *name;
         bool is;
-    } flags[] = {{"accepted", st->accepted},   {"final", st->final},   {"scanned", st->scanned},
-                 {"withdrawn", st->withdrawn}, {"erased", st->erased}, {"moved", st->moved},
-                 {"destroyed", st->destroyed}};
+    } flags[] = {{"accepted", st->accepted},   {"final", st->final},    {"scanned", st->scanned},
+                 {"withdrawn", st->withdrawn}, {"erased", st->erased},  {"moved", st->moved},
+                 {"destroyed", st->destroyed}, {"renewed", st->renewed}};
     int rc = buf_printf(out, "{\"sub\":\"%s\",\"size\":%" PRIu64, s->hex, st->size);
 
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(texts); i++) {
@@ -152,6 +160,10 @@ int client_history_json(const struct client_subject *s, const struct client_answ
         rc = buf_printf(out, ",\"hits\":%" PRIu64, st->hits);
     if (rc == 0 && st->held_json != NULL)
         rc = buf_printf(out, ",\"held\":%s", st->held_json);
+    if (rc == 0 && st->before_json != NULL)
+        rc = buf_printf(out, ",\"before\":%s", st->before_json);
+    if (rc == 0 && st->confirmed_json != NULL)
+        rc = buf_printf(out, ",\"confirmed\":%s", st->confirmed_json);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(flags); i++)
         rc = buf_printf(out, ",\"%s\":%s", flags[i].name, flags[i].is ? "true" : "false");
     return rc;

@@ -452,6 +452,53 @@ static int read_scanning(struct config *c, const struct yaml_node *root, struct 
     return yaml_map_done(scan, e);
 }
 
+/* "1%", "0.25%": of CONFIG_SHARE_WHOLE. */
+static int share(const struct yaml_node *n, uint64_t *out, struct err *e)
+{
+    const char *s;
+    size_t whole, part = 0;
+    int rc = yaml_text(n, &s, e);
+
+    if (rc != 0)
+        return rc;
+    whole = strspn(s, "0123456789");
+    *out = 0;
+    for (size_t i = 0; i < whole && i < 4; i++)
+        *out = *out * 10 + (uint64_t)(s[i] - '0');
+    if (s[whole] == '.' && (part = strspn(s + whole + 1, "0123456789")) == 0)
+        whole = 0; /* nothing behind the point */
+    *out *= 100;
+    if (part >= 1)
+        *out += 10 * (uint64_t)(s[whole + 1] - '0');
+    if (part == 2)
+        *out += (uint64_t)(s[whole + 2] - '0');
+    if (whole == 0 || whole > 3 || part > 2 ||
+        strcmp(s + whole + (part > 0 ? 1 + part : 0), "%") != 0)
+        return yaml_err(e, n,
+                        "\"%s\" is not a share: a number with at most two digits behind the "
+                        "point, and %%, as in 1%% or 0.25%%",
+                        s);
+    return 0;
+}
+
+/* When new rules are stopped. */
+static int read_breaker(struct config *c, const struct yaml_node *root, struct err *e)
+{
+    const struct yaml_node *m;
+    int rc;
+
+    c->breaker_files = 1000;
+    c->breaker_share = CONFIG_SHARE_WHOLE / 100;
+    if ((rc = yaml_may(root, "breaker", &m, e)) != 0 || m == NULL)
+        return rc;
+    if ((rc = number_of(m, "files", plain_number, c->breaker_files, 1, 1000000, &c->breaker_files,
+                        e)) != 0 ||
+        (rc = number_of(m, "malicious_more", share, c->breaker_share, 0, CONFIG_SHARE_WHOLE,
+                        &c->breaker_share, e)) != 0)
+        return rc;
+    return yaml_map_done(m, e);
+}
+
 static int read_peer(struct config *c, const struct yaml_node *m, struct err *e)
 {
     struct config_peer *p = &c->peer[c->peers];
@@ -582,8 +629,8 @@ static int read_all(struct config *c, const struct yaml_node *root, struct err *
         (rc = number_of(root, "epoch", yaml_duration, 86400, 5, 31 * 86400, &c->epoch, e)) != 0 ||
         (rc = number_of(root, "inventory", yaml_duration, 86400, 1, 31 * 86400, &c->inventory,
                         e)) != 0 ||
-        (rc = read_scanning(c, root, e)) != 0 || (rc = read_peers(c, root, e)) != 0 ||
-        (rc = read_submitters(c, root, e)) != 0)
+        (rc = read_scanning(c, root, e)) != 0 || (rc = read_breaker(c, root, e)) != 0 ||
+        (rc = read_peers(c, root, e)) != 0 || (rc = read_submitters(c, root, e)) != 0)
         return rc;
     return yaml_map_done(root, e);
 }

@@ -14,6 +14,7 @@
 #define CONFIG_ROOTS_MAX 16
 #define CONFIG_ADMINS_MAX 16
 #define CONFIG_ENGINES_MAX 6
+#define CONFIG_SHARE_WHOLE 10000
 
 enum config_process { /* processes that may have a uid of their own */
                       CONFIG_FRONT,
@@ -80,6 +81,8 @@ struct config {
     uint64_t scan_seconds; /* a submitted file may take at each engine, with all it holds */
     uint64_t unpacked;     /* bytes a submitted file may hold, at any depth together */
     uint64_t members, depth;
+    uint64_t breaker_files; /* scanned again in a row, of which at most such a share */
+    uint64_t breaker_share; /* of CONFIG_SHARE_WHOLE may become malicious that were clean */
     struct config_peer peer[CONFIG_PEERS_MAX];
     size_t peers;
     struct config_submitter *submitter;

@@ -150,9 +150,9 @@ static const struct {
     uint32_t bit;
     const char *word;
 } states[] = {
-    {SUB_ACCEPTED, "accepted"},   {SUB_FINAL, "final"},   {SUB_SCANNED, "scanned"},
-    {SUB_WITHDRAWN, "withdrawn"}, {SUB_ERASED, "erased"}, {SUB_MOVED, "moved"},
-    {SUB_DESTROYED, "destroyed"},
+    {SUB_ACCEPTED, "accepted"},   {SUB_FINAL, "final"},     {SUB_SCANNED, "scanned"},
+    {SUB_WITHDRAWN, "withdrawn"}, {SUB_ERASED, "erased"},   {SUB_MOVED, "moved"},
+    {SUB_DESTROYED, "destroyed"}, {SUB_RENEWED, "renewed"},
 };
 
 static int put_states(struct buf *b, uint32_t set)
@@ -241,28 +241,58 @@ static int put_held(struct buf *b, struct span record)
     return rc == -EBADMSG ? -EPROTO : rc != 0 ? rc : buf_puts(b, "]}");
 }
 
-static int put_verdict(struct buf *b, const struct pm_traced *m, struct span tail)
+static int put_words(struct buf *b, const struct pm_verdict *v, struct span names)
 {
-    struct span names = span_of(tail.p, m->names_len);
     char hex[65];
     int rc;
 
-    if (m->names_len > tail.n || m->tree_len != tail.n - m->names_len)
+    if (v->verdict > VERDICT_MALICIOUS || v->reason > REASON_CRASH)
         return -EPROTO;
+    text_digest(hex, &v->release);
+    if ((rc = buf_printf(b, "{\"verdict\":\"%s\"", verdict_word((enum verdict)v->verdict))) != 0 ||
+        (rc = member(b, "reason", span_str(verdict_reason_word((enum verdict_reason)v->reason)))) !=
+            0 ||
+        (rc = member_number(b, "hits", v->hits)) != 0 ||
+        (rc = member(b, "mode", span_str(v->detect != 0 ? "detect" : "enforce"))) != 0 ||
+        (rc = member(b, "release", span_str(hex))) != 0 ||
+        (rc = member_time(b, "time", v->at)) != 0)
+        return rc;
+    return put_names(b, names);
+}
 
+/* What became of it when other rules came: the verdict before, and who said the same since. */
+static int put_since(struct buf *b, const struct pm_traced *m, struct span names)
+{
+    char hex[65];
+    int rc = 0;
+
+    if ((m->state & SUB_RENEWED) != 0 && (rc = buf_puts(b, ",\"before\":")) == 0 &&
+        (rc = put_words(b, &m->before, names)) == 0)
+        rc = buf_putc(b, '}');
+    if (rc != 0 || m->confirmed == 0)
+        return rc;
+    text_digest(hex, &m->confirmed_by);
+    if ((rc = buf_printf(b, ",\"confirmed\":{\"release\":\"%s\"", hex)) == 0 &&
+        (rc = member_time(b, "time", m->confirmed)) == 0)
+        rc = buf_putc(b, '}');
+    return rc;
+}
+
+static int put_verdict(struct buf *b, const struct pm_traced *m, struct span tail)
+{
+    const struct pm_verdict now = {m->verdict, m->reason,  m->hits,
+                                   m->detect,  m->scanned, m->release};
+    struct cur c = cur_of(tail);
+    struct span names, tree, before;
+    int rc;
+
+    if (cur_take(&c, m->names_len, &names) != 0 || cur_take(&c, m->tree_len, &tree) != 0 ||
+        cur_take(&c, m->before_len, &before) != 0 || c.n != 0)
+        return -EPROTO;
     if ((m->state & SUB_SCANNED) == 0)
         return buf_puts(b, ",\"verdict\":null");
-    if (m->verdict > VERDICT_MALICIOUS || m->reason > REASON_CRASH)
-        return -EPROTO;
-    text_digest(hex, &m->release);
-    if ((rc = buf_puts(b, ",\"verdict\":{")) == 0 &&
-        (rc = member(b, "verdict", span_str(verdict_word((enum verdict)m->verdict)))) == 0 &&
-        (rc = member(b, "reason", span_str(verdict_reason_word((enum verdict_reason)m->reason)))) ==
-            0 &&
-        (rc = member_number(b, "hits", m->hits)) == 0 &&
-        (rc = member(b, "release", span_str(hex))) == 0 &&
-        (rc = member_time(b, "time", m->scanned)) == 0 && (rc = put_names(b, names)) == 0 &&
-        (rc = put_held(b, span_of(tail.p + m->names_len, m->tree_len))) == 0)
+    if ((rc = buf_puts(b, ",\"verdict\":")) == 0 && (rc = put_words(b, &now, names)) == 0 &&
+        (rc = put_held(b, tree)) == 0 && (rc = put_since(b, m, before)) == 0)
         rc = buf_putc(b, '}');
     return rc;
 }

@@ -505,6 +505,8 @@ static int keeper_open(struct keeper *k, struct err *e)
         (rc = open_sync(k, e)) != 0 || (rc = found_site(k, e)) != 0 ||
         (rc = keeper_load_documents(k, e)) != 0)
         return rc;
+    if ((rc = catalog_scan_free(k->catalog)) != 0) /* whoever had files in hand is gone */
+        return err_sys(e, rc, "freeing the scan queue");
     k->sign.signer_size = ledger_published(k->ledger); /* at least; it tells if it is more */
     k->round_due = clock_mono();
     keeper_clock_start(k);

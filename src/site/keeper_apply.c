@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "site/keeper_notes.h"
 #include "site/keeper_priv.h"
+#include "site/keeper_rescan.h"
 
 static int apply_ledger(struct keeper *k, const struct vault_group_view *g, struct err *e)
 {
@@ -77,7 +78,7 @@ static int apply_scan(struct keeper *k, const struct note *n)
         return 0; /* erased since */
     row.sealed = span_of(sealed, 8 + names + VAULT_SEAL_EXTRA);
     if (rc == 0)
-        rc = catalog_verdict_put(k->catalog, &row);
+        rc = catalog_verdict_renew(k->catalog, &row);
     if (rc == 0)
         rc = catalog_scan_done_ref(k->catalog, &row.ref);
     return rc;
@@ -101,7 +102,10 @@ static int apply_rules(struct keeper *k, const struct note *n)
 {
     uint8_t value[32 + CATALOG_LABEL_MAX];
     size_t label = strlen(n->rules.engine);
+    int rc = keeper_rescan_apply_rules(k, &n->rules); /* while the ones before are known */
 
+    if (rc != 0)
+        return rc;
     memcpy(value, n->rules.release.b, 32);
     memcpy(value + 32, n->rules.engine, label);
     return catalog_value_put(k->catalog, "rules.loaded", span_of(value, 32 + label));
@@ -204,6 +208,12 @@ static int apply_note(struct keeper *k, const struct vault_note_view *v)
         return apply_move(k, &n);
     case NOTE_TREE:
         return apply_tree(k, &n);
+    case NOTE_RENEWED:
+        return catalog_renewed_add(k->catalog, &n.renewed);
+    case NOTE_ROUND:
+        return keeper_rescan_apply_round(k, &n.round, n.leaf);
+    case NOTE_TRIPPED:
+        return keeper_rules_apply_trip(k, &n.tripped, true);
     }
     return -EBADMSG;
 }

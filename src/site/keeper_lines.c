@@ -250,6 +250,11 @@ void keeper_lines_step(struct keeper *k, mono_ms now)
         log_rules(k, &x->line[x->now]);
 }
 
+bool keeper_lines_alone(const struct keeper *k)
+{
+    return k->lines->line[1 - k->lines->now].line == NULL;
+}
+
 bool keeper_lines_busy(const struct keeper *k)
 {
     for (size_t i = 0; k->lines != NULL && i < KEEPER_LINES; i++)

@@ -9,6 +9,7 @@
 
 #include "detect/line.h"
 #include "site/keeper_priv.h"
+#include "site/keeper_rescan.h"
 
 #define KEEPER_LINES 2
 
@@ -30,6 +31,7 @@ struct lines {
     mono_ms due;  /* the queue is not asked before */
     char turn[CATALOG_ACCOUNT_MAX + 1];
     struct scan_job *jobs; /* at the engines */
+    struct rescan rescan;
 };
 
 MUST_CHECK int keeper_lines_open(struct keeper *k, struct err *e); /* before the jail closes */
@@ -47,7 +49,16 @@ bool keeper_lines_busy(const struct keeper *k);
 /* Puts the state into a sentence; true: nothing serves and nothing is starting. */
 bool keeper_lines_down(const struct keeper *k, const char **why);
 
+/* The one line there is has all files in hand: none is ending, none getting ready. */
+bool keeper_lines_alone(const struct keeper *k);
+
 /* --- keeper_scan.c --- */
+/* 1: it is in the batch (or settled without); 0: the batch is full; <0: errno.  s->job 0: it is
+ * scanned again. */
+MUST_CHECK int keeper_scan_add(struct keeper *k, struct detect_line *l, struct detect_batch *b,
+                               const struct catalog_scan *s);
+/* The line did not take the batch: nothing of it, of what came after this id, will be answered. */
+void keeper_scan_forget(struct keeper *k, uint64_t after);
 void keeper_scan_results(struct keeper *k, struct detect_line *l);
 
 #endif

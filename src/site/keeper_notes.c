@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define DETECT 0x80 /* beside a verdict's word: it blocks nothing */
+
 static int begin(struct buf *b, enum note_kind kind)
 {
     int rc = buf_putc(b, (int)kind);
@@ -107,8 +109,9 @@ int keeper_note_put_scan(struct buf *b, const struct note_scan *n)
 
     if ((rc = begin(b, NOTE_SCAN)) != 0 || (rc = buf_put(b, r->ref.b, 16)) != 0 ||
         (rc = put_short(b, r->engine)) != 0 || (rc = buf_put(b, r->release.b, 32)) != 0 ||
-        (rc = buf_putc(b, (int)r->verdict)) != 0 || (rc = put_short(b, r->reason)) != 0 ||
-        (rc = buf_put_u32(b, r->hits)) != 0 || (rc = buf_put_u64(b, (uint64_t)r->at)) != 0)
+        (rc = buf_putc(b, (int)r->verdict | (r->detect ? DETECT : 0))) != 0 ||
+        (rc = put_short(b, r->reason)) != 0 || (rc = buf_put_u32(b, r->hits)) != 0 ||
+        (rc = buf_put_u64(b, (uint64_t)r->at)) != 0)
         return rc;
     return buf_put(b, n->names.p, n->names.n);
 }
@@ -126,7 +129,8 @@ static int get_scan(struct cur *c, struct note_scan *n)
         (rc = take_short(c, r->reason, sizeof(r->reason))) != 0 ||
         (rc = cur_u32(c, &r->hits)) != 0 || (rc = take_time(c, &r->at)) != 0)
         return rc;
-    r->verdict = (enum catalog_verdict_word)verdict;
+    r->verdict = (enum catalog_verdict_word)(verdict & ~DETECT);
+    r->detect = (verdict & DETECT) != 0;
     return cur_take(c, c->n, &n->names);
 }
 
@@ -186,6 +190,40 @@ static int get_tree(struct cur *c, struct note_tree *n)
     int rc = cur_copy(c, n->ref.b, 16);
 
     return rc != 0 ? rc : cur_take(c, c->n, &n->tree);
+}
+
+int keeper_note_put_renewed(struct buf *b, const struct id128 *ref)
+{
+    int rc = begin(b, NOTE_RENEWED);
+
+    return rc != 0 ? rc : buf_put(b, ref->b, 16);
+}
+
+int keeper_note_put_round(struct buf *b, const struct note_round *n)
+{
+    int rc;
+
+    if ((rc = begin(b, NOTE_ROUND)) != 0 || (rc = buf_put(b, n->release.b, 32)) != 0 ||
+        (rc = put_short(b, n->engine)) != 0)
+        return rc;
+    return buf_put_u64(b, (uint64_t)n->at);
+}
+
+static int get_round(struct cur *c, struct note_round *n)
+{
+    int rc;
+
+    if ((rc = cur_copy(c, n->release.b, 32)) != 0 ||
+        (rc = take_short(c, n->engine, sizeof(n->engine))) != 0)
+        return rc;
+    return take_time(c, &n->at);
+}
+
+int keeper_note_put_tripped(struct buf *b, const struct digest *release)
+{
+    int rc = begin(b, NOTE_TRIPPED);
+
+    return rc != 0 ? rc : buf_put(b, release->b, 32);
 }
 
 int keeper_note_put_move(struct buf *b, const struct catalog_move *m)
@@ -254,6 +292,15 @@ int keeper_note_get(struct span s, struct note *out)
         break;
     case NOTE_TREE:
         rc = get_tree(&c, &out->tree);
+        break;
+    case NOTE_RENEWED:
+        rc = cur_copy(&c, out->renewed.b, 16);
+        break;
+    case NOTE_ROUND:
+        rc = get_round(&c, &out->round);
+        break;
+    case NOTE_TRIPPED:
+        rc = cur_copy(&c, out->tripped.b, 32);
         break;
     default:
         rc = -EBADMSG;

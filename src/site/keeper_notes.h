@@ -18,6 +18,9 @@ enum note_kind {
     NOTE_RULES,      /* release, engine */
     NOTE_MOVE,       /* catalog_move without its salt */
     NOTE_TREE,       /* sealed; ref, what the file held (detect/tree.h) */
+    NOTE_RENEWED,    /* ref: its verdict changed */
+    NOTE_ROUND,      /* rescan.done: release, engine, time */
+    NOTE_TRIPPED,    /* release */
 };
 
 struct note_accept {
@@ -48,6 +51,12 @@ struct note_rules {
     char engine[CATALOG_LABEL_MAX + 1];
 };
 
+struct note_round {
+    struct digest release;
+    char engine[CATALOG_LABEL_MAX + 1];
+    unix_time at;
+};
+
 struct note {
     enum note_kind kind;
     uint64_t leaf;
@@ -60,6 +69,9 @@ struct note {
         struct note_rules rules;
         struct catalog_move move;
         struct note_tree tree;
+        struct id128 renewed;
+        struct note_round round;
+        struct digest tripped;
     };
 };
 
@@ -72,6 +84,9 @@ MUST_CHECK int keeper_note_put_withdrawn(struct buf *b, const struct digest *doc
 MUST_CHECK int keeper_note_put_rules(struct buf *b, const struct note_rules *n);
 MUST_CHECK int keeper_note_put_tree(struct buf *b, const struct note_tree *n);
 MUST_CHECK int keeper_note_put_move(struct buf *b, const struct catalog_move *m);
+MUST_CHECK int keeper_note_put_renewed(struct buf *b, const struct id128 *ref);
+MUST_CHECK int keeper_note_put_round(struct buf *b, const struct note_round *n);
+MUST_CHECK int keeper_note_put_tripped(struct buf *b, const struct digest *release);
 void keeper_note_set_leaf(struct buf *b, uint64_t leaf);
 /* -EBADMSG for what the functions above do not write; spans are lent from s. */
 MUST_CHECK int keeper_note_get(struct span s, struct note *out);

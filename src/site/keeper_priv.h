@@ -48,7 +48,7 @@ struct act {
     struct buf leaf[ACT_LEAVES_MAX];
     uint64_t index[ACT_LEAVES_MAX]; /* in the ledger, after commit */
     size_t leaves;
-    struct act_note note[2];
+    struct act_note note[3];
     size_t notes;
     struct buf *more; /* further leaves beyond ACT_LEAVES_MAX: registers, moves */
     uint64_t *more_index;
@@ -204,7 +204,8 @@ struct keeper {
     bool draining, quit;
     struct keeper_counts {
         uint64_t accepted, bytes, repeats, refused, groups, leaves, scanned, malicious, incomplete,
-            scans_spared, members, erased, moved_in, moved_out, published, reclaimed;
+            scans_spared, rescanned, renewed, members, erased, moved_in, moved_out, published,
+            reclaimed;
     } n;
 };
 
@@ -415,6 +416,13 @@ MUST_CHECK int keeper_rules_leaf(struct keeper *k, struct act *a, uint32_t what,
 MUST_CHECK int keeper_rules_apply(struct keeper *k, const struct note_document *n, uint64_t leaf);
 /* What the update repository served last: the artifact; 1: nothing yet. */
 MUST_CHECK int keeper_rules_published(struct keeper *k, struct digest *out);
+/* Do its findings block nothing: because it was published so, or because its breaker tripped?  A
+ * release that people set going again does not trip twice. */
+bool keeper_rules_detects(struct keeper *k, const struct digest *release);
+bool keeper_rules_stopped(struct keeper *k, const struct digest *release); /* its breaker tripped */
+bool keeper_rules_may_trip(struct keeper *k, const struct digest *release);
+MUST_CHECK int keeper_rules_apply_trip(struct keeper *k, const struct digest *release,
+                                       bool tripped);
 /* Once a release is published nothing else may be loaded, and no older one again. */
 bool keeper_rules_may_load(struct keeper *k, const struct digest *tree, const char **why);
 

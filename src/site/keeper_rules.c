@@ -6,7 +6,9 @@
  *   rules.change.CHANGE     envelope's digest, record
  *   rules.passed.CHANGE     report's digest, change, record
  *   rules.release           the newest: envelope's digest, u64 leaf, record
- *   rules.tree.TREE         u64 serial of its newest release, u8 1 if that was taken back
+ *   rules.tree.TREE         u64 serial of its newest release, u8 1 if that was taken back,
+ *                           u8 1 if it only detects (absent: it does not)
+ *   rules.trip.TREE         u8 1: its breaker tripped; 0: and people set it going again
  *   rules.serial.SERIAL     tree
  *   rules.override.LEAF     envelope's digest, record
  *   rules.published         what the update repository served last: artifact's digest, u64 serial
@@ -20,6 +22,7 @@
 #include "crypto/sha256.h"
 #include "site/keeper_notes.h"
 #include "site/keeper_priv.h"
+#include "site/keeper_rescan.h"
 
 #define NAME 80
 
@@ -121,17 +124,20 @@ static int put(struct keeper *k, const char *name, const struct digest *doc, con
 
 struct tree_row {
     uint64_t serial;
-    bool withdrawn;
+    bool withdrawn, detect;
 };
 
 static int tree_row(struct span value, struct tree_row *out)
 {
     struct cur c = cur_of(value);
-    uint8_t withdrawn;
+    uint8_t withdrawn, detect = 0;
     int rc = cur_u64(&c, &out->serial);
 
-    if (rc == 0 && (rc = cur_u8(&c, &withdrawn)) == 0)
+    if (rc == 0 && (rc = cur_u8(&c, &withdrawn)) == 0 &&
+        (c.n == 0 || (rc = cur_u8(&c, &detect)) == 0)) {
         out->withdrawn = withdrawn != 0;
+        out->detect = detect != 0;
+    }
     return rc;
 }
 
@@ -158,7 +164,8 @@ static int put_tree(struct keeper *k, const struct digest *tree, const struct tr
 
     by_tree(name, "tree", tree);
     buf_init(&b, 16);
-    if ((rc = buf_put_u64(&b, r->serial)) == 0 && (rc = buf_putc(&b, r->withdrawn ? 1 : 0)) == 0)
+    if ((rc = buf_put_u64(&b, r->serial)) == 0 && (rc = buf_putc(&b, r->withdrawn ? 1 : 0)) == 0 &&
+        (rc = buf_putc(&b, r->detect ? 1 : 0)) == 0)
         rc = catalog_value_put(k->catalog, name, buf_span(&b));
     buf_free(&b);
     return rc;
@@ -180,8 +187,59 @@ static int apply_release(struct keeper *k, const struct note_document *n, uint64
     by_serial(name, r.chain.serial);
     if ((rc = catalog_value_put(k->catalog, name, span_of(r.tree.b, 32))) != 0)
         return rc;
-    return put_tree(k, &r.tree, &(struct tree_row){.serial = r.chain.serial});
+    return put_tree(k, &r.tree,
+                    &(struct tree_row){.serial = r.chain.serial, .detect = r.mode == RULES_DETECT});
 }
+
+/* --- what only detects --- */
+
+enum trip { TRIP_NEVER, TRIP_STOPPED, TRIP_OVER };
+
+static enum trip trip_of(struct keeper *k, const struct digest *release)
+{
+    enum trip t = TRIP_NEVER;
+    char name[NAME];
+    struct buf b;
+
+    by_tree(name, "trip", release);
+    buf_init(&b, 1);
+    if (catalog_value_get(k->catalog, name, &b) == 0 && b.len == 1)
+        t = b.data[0] != 0 ? TRIP_STOPPED : TRIP_OVER;
+    buf_free(&b);
+    return t;
+}
+
+int keeper_rules_apply_trip(struct keeper *k, const struct digest *release, bool tripped)
+{
+    char name[NAME];
+    int rc;
+
+    by_tree(name, "trip", release);
+    if ((rc = catalog_value_put(k->catalog, name, span_of(tripped ? "\1" : "\0", 1))) == 0 &&
+        !tripped)
+        return keeper_rescan_apply_over(k, release);
+    keeper_rescan_forget(k);
+    return rc;
+}
+
+bool keeper_rules_stopped(struct keeper *k, const struct digest *release)
+{
+    return trip_of(k, release) == TRIP_STOPPED;
+}
+
+bool keeper_rules_may_trip(struct keeper *k, const struct digest *release)
+{
+    return trip_of(k, release) == TRIP_NEVER && !keeper_rules_detects(k, release);
+}
+
+bool keeper_rules_detects(struct keeper *k, const struct digest *release)
+{
+    struct tree_row r;
+
+    return keeper_rules_stopped(k, release) || (get_tree(k, release, &r) == 0 && r.detect);
+}
+
+/* --- what is decided against the rules --- */
 
 static int apply_override(struct keeper *k, const struct note_document *n, uint64_t leaf)
 {
@@ -193,8 +251,12 @@ static int apply_override(struct keeper *k, const struct note_document *n, uint6
     if (rc != 0)
         return rc;
     (void)snprintf(name, sizeof(name), "rules.override.%020" PRIu64, leaf);
-    if ((rc = put(k, name, &n->doc, NULL, n->record)) != 0 || o.ground != RULES_WITHDRAW)
+    if ((rc = put(k, name, &n->doc, NULL, n->record)) != 0)
         return rc;
+    if (o.ground == RULES_VERDICT && keeper_rules_stopped(k, &o.subject))
+        return keeper_rules_apply_trip(k, &o.subject, false);
+    if (o.ground != RULES_WITHDRAW)
+        return 0;
     if ((rc = get_tree(k, &o.subject, &r)) != 0)
         return rc == -ENOENT ? 0 : rc; /* a rule, or a tree that is no release */
     r.withdrawn = true;

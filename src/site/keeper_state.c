@@ -128,6 +128,24 @@ static void check_engine(const struct keeper *k, struct keeper_check *c)
     if (keeper_lines_down(k, &why))
         said(c, CHECK_DEGRADED, "read the engine's last words in the log; files wait to be scanned",
              "no verdicts, an engine does not serve: %.160s", why);
+    else if (k->lines != NULL && k->lines->rescan.known && k->lines->rescan.open &&
+             k->lines->rescan.stopped)
+        said(c, CHECK_DEGRADED,
+             "release other rules, or set these going again (docs/rules.md, The breaker)",
+             "the breaker stopped the new rules: of %llu files %llu that were clean became "
+             "malicious; "
+             "their findings block nothing",
+             (unsigned long long)k->lines->rescan.window,
+             (unsigned long long)k->lines->rescan.turned);
+}
+
+/* Files that are here, scanned again by the rules that serve. */
+static const struct rescan *round_of(const struct keeper *k)
+{
+    static const struct rescan none;
+
+    return k->lines != NULL && k->lines->rescan.known && k->lines->rescan.open ? &k->lines->rescan
+                                                                               : &none;
 }
 
 void keeper_checks(const struct keeper *k, struct keeper_check out[KEEPER_CHECKS])
@@ -191,6 +209,13 @@ static int metrics(struct keeper *k, struct buf *b)
         {"scans_incomplete", "counter", "Files an engine gave up on", k->n.incomplete},
         {"scans_spared", "counter", "Verdicts taken from another submission of the same bytes",
          k->n.scans_spared},
+        {"rescans", "counter", "Files scanned again by newer rules", k->n.rescanned},
+        {"rescans_changed", "counter", "Verdicts that newer rules changed", k->n.renewed},
+        {"rescan_open", "gauge", "1 while files are scanned again", round_of(k)->open},
+        {"rescan_files", "gauge", "Files scanned again in this round", round_of(k)->files},
+        {"rescan_expected", "gauge", "Files with a verdict when it began", round_of(k)->total},
+        {"breaker_tripped", "gauge", "1 when the breaker stopped the rules that serve",
+         round_of(k)->stopped},
         {"scans_members", "counter", "Members of containers scanned", k->n.members},
         {"erasures", "counter", "Submissions erased", k->n.erased},
         {"reclaimed_bytes", "counter", "Bytes of dead objects given back to the file system",
@@ -316,6 +341,7 @@ void keeper_state_tell(struct keeper *k, uint64_t admin)
         "epoch %llu, oldest with a key %llu\n"
         "register serial %llu, policies %zu, statements %zu\n"
         "uploads %zu, announced %zu, scans waiting %llu, at the engine %zu\n"
+        "scanned again by the newest rules %llu of %llu%s; %llu verdicts changed since the start\n"
         "accepted %llu, refused %llu, erased %llu since the start\n"
         "disk %llu MiB free, reserve %llu MiB",
         k->c->site, k->c->zone, verdicts[keeper_checks_worst(check)], k->stopped != 0 ? ": " : "",
@@ -323,7 +349,12 @@ void keeper_state_tell(struct keeper *k, uint64_t admin)
         (unsigned long long)ledger_published(k->ledger), (unsigned long long)vault_epoch(k->vault),
         (unsigned long long)vault_epoch_oldest(k->vault), (unsigned long long)k->register_serial,
         k->policies, k->statements, k->n_uploads, keeper_ticket_count(k),
-        (unsigned long long)scans_waiting(k), keeper_scan_out(k), (unsigned long long)k->n.accepted,
+        (unsigned long long)scans_waiting(k), keeper_scan_out(k),
+        (unsigned long long)round_of(k)->files, (unsigned long long)round_of(k)->total,
+        round_of(k)->stopped ? ", stopped"
+        : round_of(k)->open  ? ""
+                             : ", none is under way",
+        (unsigned long long)k->n.renewed, (unsigned long long)k->n.accepted,
         (unsigned long long)k->n.refused, (unsigned long long)k->n.erased,
         (unsigned long long)(keeper_disk_free(k) / MIB), (unsigned long long)(k->c->reserve / MIB));
 }

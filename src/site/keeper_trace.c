@@ -8,11 +8,11 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "detect/tree.h"
 #include "events/receipt_extra.h"
 #include "site/keeper_intake.h"
 #include "site/keeper_notes.h"
 #include "site/keeper_priv.h"
+#include "site/keeper_scanned.h"
 
 #define WAIT_MAX 60
 #define WAITERS_MAX 4096
@@ -158,65 +158,6 @@ int keeper_receipt_ended(struct keeper *k, const struct catalog_submission *row,
     return receipt_of(k, row->end_leaf, NULL, 0, out, final, e);
 }
 
-struct scanned { /* the newest verdict of a ref */
-    bool found;
-    struct catalog_verdict row;
-    uint64_t leaf;
-    size_t names_len;
-    char names[CATALOG_SEALED_MAX + TREE_MAX]; /* behind the names: what the file held */
-    size_t tree_len;
-    uint8_t sealed[CATALOG_SEALED_MAX + 64];
-    size_t sealed_len;
-};
-
-static int take_verdict(void *arg, const struct catalog_verdict *v)
-{
-    struct scanned *s = arg;
-
-    if (s->found && v->at < s->row.at)
-        return 0;
-    s->found = true;
-    s->row = *v;
-    s->sealed_len = v->sealed.n <= sizeof(s->sealed) ? v->sealed.n : 0;
-    memcpy(s->sealed, v->sealed.p, s->sealed_len);
-    s->row.sealed = span_of(NULL, 0);
-    return 0;
-}
-
-static int verdict_of(struct keeper *k, const struct id128 *ref, struct scanned *s)
-{
-    uint8_t plain[CATALOG_SEALED_MAX + 64];
-    int rc;
-
-    s->found = false;
-    if ((rc = catalog_verdicts(k->catalog, ref, take_verdict, s)) != 0 || !s->found)
-        return rc;
-    if (s->sealed_len < VAULT_SEAL_EXTRA + 8)
-        return -EBADMSG;
-    if ((rc = vault_unseal_text(k->vault, ref, span_of(s->sealed, s->sealed_len), plain)) != 0)
-        return rc;
-    s->leaf = 0;
-    for (int i = 0; i < 8; i++)
-        s->leaf = s->leaf << 8 | plain[i];
-    s->names_len = s->sealed_len - VAULT_SEAL_EXTRA - 8;
-    memcpy(s->names, plain + 8, s->names_len);
-    return 0;
-}
-
-/* What the file held, behind the names.  A record that cannot be read is not shown. */
-static void held_of(struct keeper *k, const struct id128 *ref, struct scanned *s)
-{
-    struct buf sealed;
-
-    s->tree_len = 0;
-    buf_init(&sealed, CATALOG_TREE_MAX);
-    if (catalog_tree_get(k->catalog, ref, &sealed) == 0 && sealed.len >= VAULT_SEAL_EXTRA &&
-        sealed.len - VAULT_SEAL_EXTRA <= TREE_MAX &&
-        vault_unseal_text(k->vault, ref, buf_span(&sealed), s->names + s->names_len) == 0)
-        s->tree_len = sealed.len - VAULT_SEAL_EXTRA;
-    buf_free(&sealed);
-}
-
 int keeper_receipt_scanned(struct keeper *k, const struct catalog_submission *row, struct buf *out,
                            bool *final, struct err *e)
 {
@@ -228,7 +169,7 @@ int keeper_receipt_scanned(struct keeper *k, const struct catalog_submission *ro
 
     if (!holds_slot(row))
         return err_set(e, -ENOENT, "the submission's file is erased");
-    if ((rc = verdict_of(k, &row->ref, &s)) != 0)
+    if ((rc = keeper_scanned(k, &row->ref, &s)) != 0)
         return err_sys(e, rc, "reading the verdict");
     if (!s.found)
         return err_set(e, -ENOENT, "the submission is not scanned yet");
@@ -264,14 +205,17 @@ static int may_trace(const struct catalog_submission *row, const struct pm_trace
 
 /* --- tracing --- */
 
-static uint32_t state_of(struct keeper *k, const struct catalog_submission *row, bool scanned)
+static uint32_t state_of(struct keeper *k, const struct catalog_submission *row,
+                         const struct scanned *v)
 {
     uint32_t s = SUB_ACCEPTED;
 
     if (row->leaf == CATALOG_NO_LEAF || row->leaf < ledger_published(k->ledger))
         s |= SUB_FINAL;
-    if (scanned)
+    if (v->found)
         s |= SUB_SCANNED;
+    if (v->found && v->renewed)
+        s |= SUB_RENEWED;
     if (row->state == CATALOG_WITHDRAWN)
         s |= SUB_WITHDRAWN;
     if (row->state == CATALOG_ERASED)
@@ -302,28 +246,20 @@ static bool trace_fill(struct keeper *k, const struct catalog_submission *row,
                        const struct pm_trace *ask, struct pm_traced *m, struct scanned *s)
 {
     struct vault_slot_info info;
-    enum verdict_reason reason = REASON_NONE;
     struct err e = ERR_INIT;
 
     memset(m, 0, sizeof(*m));
-    s->found = false;
-    s->names_len = s->tree_len = 0;
-    if (holds_slot(row) && verdict_of(k, &row->ref, s) != 0)
+    s->found = s->renewed = false;
+    s->names_len = s->tree_len = s->before_len = 0;
+    if (holds_slot(row) && keeper_scanned(k, &row->ref, s) != 0)
         s->found = false;
-    m->state = state_of(k, row, s->found);
+    if (s->found)
+        keeper_scanned_more(k, &row->ref, s);
+    m->state = state_of(k, row, s);
     if (ask->wait > 0 && m->state == ask->seen)
         return false;
-    if (s->found) {
-        held_of(k, &row->ref, s);
-        m->verdict = (uint32_t)(s->row.verdict == CATALOG_MALICIOUS ? VERDICT_MALICIOUS
-                                : s->row.verdict == CATALOG_CLEAN   ? VERDICT_CLEAN
-                                                                    : VERDICT_INCOMPLETE);
-        if (verdict_reason_of_word(span_str(s->row.reason), &reason) == 0)
-            m->reason = (uint32_t)reason;
-        m->hits = s->row.hits;
-        m->scanned = s->row.at;
-        m->release = s->row.release;
-    }
+    if (s->found)
+        keeper_scanned_fill(k, s, m);
     m->accepted = row->accepted;
     m->erased = row->ended;
     m->final_epoch = row->final_epoch;
@@ -332,8 +268,6 @@ static bool trace_fill(struct keeper *k, const struct catalog_submission *row,
         m->size = info.size;
         vault_slot_info_done(&info);
     }
-    m->names_len = (uint32_t)s->names_len;
-    m->tree_len = (uint32_t)s->tree_len;
     fill_place(k, row, m);
     return true;
 }
@@ -404,8 +338,7 @@ void keeper_trace_ask(struct keeper *k, uint64_t id, const struct pm_trace *ask,
         return;
     }
     if (trace_fill(k, &row, ask, &m, &s)) {
-        keeper_answer(k, FK_TRACED, id, &m, sizeof(m), span_of(s.names, s.names_len + s.tree_len),
-                      NULL);
+        keeper_answer(k, FK_TRACED, id, &m, sizeof(m), keeper_scanned_tail(&s), NULL);
         return;
     }
     wait_for_change(k, id, ask, &row);
@@ -426,8 +359,7 @@ static bool wake(struct keeper *k, struct waiter *w, bool over)
         w->ask.wait = 0;
     if (!trace_fill(k, &row, &w->ask, &m, &s))
         return false;
-    keeper_answer(k, FK_TRACED, w->id, &m, sizeof(m), span_of(s.names, s.names_len + s.tree_len),
-                  NULL);
+    keeper_answer(k, FK_TRACED, w->id, &m, sizeof(m), keeper_scanned_tail(&s), NULL);
     return true;
 }
 

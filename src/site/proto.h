@@ -202,8 +202,17 @@ enum proto_sub_state { /* grows, but for SCANNED and WITHDRAWN, forgotten once E
                        SUB_ERASED = 16,
                        SUB_DESTROYED = 32, /* its epoch is destroyed */
                        SUB_MOVED = 64,     /* lives at another site now */
+                       SUB_RENEWED = 128,  /* other rules changed the verdict */
 };
-struct pm_traced {            /* tail: the names of the rules that hit, what the file held */
+struct pm_verdict {
+    uint32_t verdict, reason; /* enum of detect/verdict.h */
+    uint32_t hits;
+    uint32_t detect; /* 1: it blocks nothing */
+    int64_t at;
+    struct digest release;
+};
+/* tail: the names of the rules that hit, what the file held, the names of the verdict before */
+struct pm_traced {
     uint32_t state;           /* set of enum proto_sub_state */
     uint32_t verdict, reason; /* enum of detect/verdict.h, when scanned */
     uint32_t hits;
@@ -216,6 +225,11 @@ struct pm_traced {            /* tail: the names of the rules that hit, what the
     struct digest release;
     uint32_t names_len; /* tail: names of the rules that hit, joined by line feeds; behind them */
     uint32_t tree_len;  /* what the file held (detect/tree.h), 0: nothing */
+    uint32_t before_len;
+    uint32_t detect;          /* the verdict blocks nothing */
+    struct pm_verdict before; /* SUB_RENEWED */
+    int64_t confirmed;        /* 0, or when other rules said the same: */
+    struct digest confirmed_by;
 };
 struct pm_order {
     struct id128 sub;

@@ -231,7 +231,7 @@ static void every_key_of_a_site_is_in_its_page(void **state)
     read_page("glarusd.yaml.5", ".Sh EXAMPLES", &s);
     if (load(TOP("https") "keys: {}\nrun_as: {front: 1}\nadmins: [1]\nlimits: {object: 2MiB}\n"
                           "engine: {rules: r}\ntls: {certificate: a, key: b}\nauthorities: c\n"
-                          "plain_http: false\n"
+                          "plain_http: false\nbreaker: {files: 10}\n"
                           "peers: [{site: mow1, zone: RU, url: 'http://x', move_key: " KEY
                           ", policy: 'quorum none'}]\n"
                           "submitters: [{name: a, token_sha256: " HEX ", countries: [CH]}]\n",
@@ -263,9 +263,9 @@ static int with(const char *key, const char *value, struct config **c)
                    strcmp(map, "submitters[]") == 0 ? one : "");
     scan = strcmp(map, "scan") == 0;
     (void)snprintf(
-        text, sizeof(text), "%skeys: {%s}\nlimits: {%s}\n%s{%s}\n%s%s%s%s%s\n",
+        text, sizeof(text), "%skeys: {%s}\nlimits: {%s}\nbreaker: {%s}\n%s{%s}\n%s%s%s%s%s\n",
         tls ? TOP("https") : TOP("http"), strcmp(map, "keys") == 0 ? one : "",
-        strcmp(map, "limits") == 0 ? one : "",
+        strcmp(map, "limits") == 0 ? one : "", strcmp(map, "breaker") == 0 ? one : "",
         scan ? "engines: [{name: yara, program: /usr/libexec/glarus/glarus-engine-yara}]\nscan: "
              : "engine: ",
         scan || strcmp(map, "engine") == 0 ? one : "", submitter, "tls: {certificate: a, key: b",
@@ -302,6 +302,8 @@ static void same_config(const struct config *a, const struct config *b, const ch
                            a->unpacked,
                            a->members,
                            a->depth,
+                           a->breaker_files,
+                           a->breaker_share,
                            a->handshakes,
                            a->submitter[0].per_day,
                            a->submitter[0].in_flight},
@@ -318,6 +320,8 @@ static void same_config(const struct config *a, const struct config *b, const ch
                            b->unpacked,
                            b->members,
                            b->depth,
+                           b->breaker_files,
+                           b->breaker_share,
                            b->handshakes,
                            b->submitter[0].per_day,
                            b->submitter[0].in_flight};
@@ -346,6 +350,7 @@ static void defaults_and_bounds_are_what_the_page_says(void **state)
     struct config *plain, *tls, *c;
     size_t bounded = 0;
 
+    forget();
     read_page("glarusd.yaml.5", ".Sh EXAMPLES", &s);
     assert_int_equal(with("", "", &plain), 0);
     assert_int_equal(with("tls.x", "", &tls), 0);

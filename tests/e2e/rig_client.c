@@ -293,9 +293,10 @@ static void read_states(const json_t *list, struct rig_state *out)
     const struct {
         const char *word;
         bool *is;
-    } all[] = {{"accepted", &out->accepted},   {"final", &out->final},   {"scanned", &out->scanned},
-               {"withdrawn", &out->withdrawn}, {"erased", &out->erased}, {"moved", &out->moved},
-               {"destroyed", &out->destroyed}};
+    } all[] = {{"accepted", &out->accepted},   {"final", &out->final},
+               {"scanned", &out->scanned},     {"withdrawn", &out->withdrawn},
+               {"erased", &out->erased},       {"moved", &out->moved},
+               {"destroyed", &out->destroyed}, {"renewed", &out->renewed}};
 
     for (size_t i = 0; i < json_array_size(list); i++)
         for (size_t k = 0; k < ARRAY_LEN(all); k++)
@@ -323,12 +324,44 @@ static void read_held(const json_t *held, struct rig_state *out)
     assert_int_equal(want, 0);
 }
 
+static void first_name(const json_t *verdict, char out[128])
+{
+    const json_t *names = json_object_get(verdict, "names");
+
+    if (json_array_size(names) > 0)
+        (void)snprintf(out, 128, "%s", json_string_value(json_array_get(names, 0)));
+}
+
+static void read_verdict(const json_t *v, struct rig_state *out)
+{
+    const json_t *before = json_object_get(v, "before"), *since = json_object_get(v, "confirmed");
+
+    (void)snprintf(out->verdict, sizeof(out->verdict), "%.15s", text_member(v, "verdict"));
+    (void)snprintf(out->mode, sizeof(out->mode), "%.15s", text_member(v, "mode"));
+    (void)snprintf(out->release, sizeof(out->release), "%.64s", text_member(v, "release"));
+    first_name(v, out->names);
+    if (json_object_get(v, "held") != NULL)
+        read_held(json_object_get(v, "held"), out);
+    assert_true(out->renewed == (before != NULL));
+    if (before != NULL) {
+        (void)snprintf(out->before, sizeof(out->before), "%.15s", text_member(before, "verdict"));
+        (void)snprintf(out->before_mode, sizeof(out->before_mode), "%.15s",
+                       text_member(before, "mode"));
+        (void)snprintf(out->before_release, sizeof(out->before_release), "%.64s",
+                       text_member(before, "release"));
+        first_name(before, out->before_names);
+    }
+    if (since != NULL)
+        (void)snprintf(out->confirmed_by, sizeof(out->confirmed_by), "%.64s",
+                       text_member(since, "release"));
+}
+
 static int trace(struct rig *r, size_t site, const struct rig_sub *s, struct rig_state *out,
                  unsigned wait, uint64_t *seen)
 {
     char path[128], who[192];
     struct ask q = {HTTP_GET, path, {who}, {NULL, 0}};
-    const json_t *v, *names;
+    const json_t *v;
     struct http_result a;
     json_t *j;
     int status;
@@ -345,14 +378,8 @@ static int trace(struct rig *r, size_t site, const struct rig_sub *s, struct rig
         (void)snprintf(out->site, sizeof(out->site), "%.16s", text_member(j, "site"));
         out->size = (uint64_t)json_integer_value(json_object_get(j, "size"));
         out->final_epoch = (uint64_t)json_integer_value(json_object_get(j, "final_epoch"));
-        if (json_is_object(v = json_object_get(j, "verdict"))) {
-            (void)snprintf(out->verdict, sizeof(out->verdict), "%.15s", text_member(v, "verdict"));
-            if (json_array_size(names = json_object_get(v, "names")) > 0)
-                (void)snprintf(out->names, sizeof(out->names), "%s",
-                               json_string_value(json_array_get(names, 0)));
-            if (json_object_get(v, "held") != NULL)
-                read_held(json_object_get(v, "held"), out);
-        }
+        if (json_is_object(v = json_object_get(j, "verdict")))
+            read_verdict(v, out);
         json_decref(j);
     }
     http_result_free(&a);
@@ -383,7 +410,8 @@ void rig_await(struct rig *r, size_t site, const struct rig_sub *s, const char *
         json_decref(list);
         if ((want.final && out->final) || (want.scanned && out->scanned) ||
             (want.moved && out->moved) || (want.destroyed && out->destroyed) ||
-            (want.erased && out->erased) || (want.accepted && out->accepted))
+            (want.erased && out->erased) || (want.accepted && out->accepted) ||
+            (want.renewed && out->renewed))
             return;
         if (clock_mono() > until)
             fail_msg("%s does not become \"%s\" at %s", s->hex, state, r->site[site].name);

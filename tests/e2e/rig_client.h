@@ -41,8 +41,11 @@ int rig_order(struct rig *r, size_t site, const struct rig_sub *s, const char *w
               uint64_t *final_epoch, struct buf *receipt, struct rig_word *code);
 
 struct rig_state {
-    bool accepted, final, scanned, withdrawn, erased, moved, destroyed;
+    bool accepted, final, scanned, withdrawn, erased, moved, destroyed, renewed;
     char verdict[16], site[17], country[3], names[128];
+    char mode[16], release[65];
+    /* once other rules came; "": they did not change it, or nobody said the same since */
+    char before[16], before_mode[16], before_release[65], before_names[128], confirmed_by[65];
     uint64_t size, final_epoch;
     uint64_t members;     /* the file held, at any depth */
     char deepest_bad[65]; /* SHA-256 of the last malicious member listed; "" */

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "site/config.h"
@@ -41,7 +42,49 @@ static void a_short_configuration_has_its_defaults(void **state)
     assert_int_equal(c->epoch, 86400);
     assert_int_equal(c->engines, 0);
     assert_null(c->rules);
+    assert_int_equal(c->breaker_files, 1000);
+    assert_int_equal(c->breaker_share * 100, CONFIG_SHARE_WHOLE);
     config_free(c);
+}
+
+static void a_share_is_read_to_its_hundredth(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t share; /* of 10,000; more: it is refused */
+    } rows[] = {{"0%", 0},
+                {"1%", 100},
+                {"0.25%", 25},
+                {"12.5%", 1250},
+                {"0.01%", 1},
+                {"100%", 10000},
+                {"100.01%", 9e9},
+                {"1000%", 9e9},
+                {"1", 9e9},
+                {"%", 9e9},
+                {"1.%", 9e9},
+                {".5%", 9e9},
+                {"0.123%", 9e9},
+                {"-1%", 9e9},
+                {"1 %", 9e9},
+                {"1%%", 9e9},
+                {"99999999999999999999%", 9e9}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct err e = ERR_INIT;
+        struct config *c = NULL;
+        char text[1024];
+        int rc;
+
+        (void)snprintf(text, sizeof(text), "%sbreaker: {files: 7, malicious_more: '%s'}\n",
+                       TOP ROOTS, rows[i].text);
+        rc = load(text, &c, &e);
+        if ((rc == 0) != (rows[i].share <= CONFIG_SHARE_WHOLE) ||
+            (rc == 0 && (c->breaker_share != rows[i].share || c->breaker_files != 7)))
+            fail_msg("\"%s\": %d, %s", rows[i].text, rc, err_text(&e));
+        config_free(c);
+    }
 }
 
 static void tls_has_its_files_and_plain_http_must_be_said(void **state)
@@ -94,6 +137,9 @@ static void every_mistake_is_named_with_its_place(void **state)
         {TOP ROOTS "scan: {rules: r}\n", ":10:7: ", "there are none"},
         {TOP ROOTS "engines: [{name: yara}]\nengine: {rules: r}\n", ":11:9: ", "short form"},
         {TOP ROOTS "engines: [{name: yara}]\nscan: {depth: 63}\n", ":11:15: ", "depth"},
+        {TOP ROOTS "breaker: {files: 0}\n", ":10:18: ", "files"},
+        {TOP ROOTS "breaker: {malicious_more: 1}\n", ":10:27: ", "is not a share"},
+        {TOP ROOTS "breaker: {after: 1}\n", ":10:11: ", "after"},
         {TOP ROOTS "submitters:\n  - {name: a, token_sha256: x}\n", ":11:29: ", ""},
         {TOP ROOTS "submitters:\n  - {name: a, token_sha256: " HEX64 ", priority: 10}\n",
          ":11:", "priority"},
@@ -160,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_short_configuration_has_its_defaults),
+        cmocka_unit_test(a_share_is_read_to_its_hundredth),
         cmocka_unit_test(tls_has_its_files_and_plain_http_must_be_said),
         cmocka_unit_test(every_mistake_is_named_with_its_place),
         cmocka_unit_test(only_some_things_change_while_a_site_runs),

@@ -647,9 +647,53 @@ static void a_trace_says_states_and_verdict(void **state)
     tell(rig, FK_TRACED, m.id, &t, sizeof(t), "one\ntwo");
     assert_int_equal(hear(fd, out), 200);
     has(out, "\"states\":[\"accepted\",\"final\",\"scanned\"],\"seen\":7");
-    has(out, "\"verdict\":\"malicious\",\"reason\":\"none\",\"hits\":2");
+    has(out, "\"verdict\":\"malicious\",\"reason\":\"none\",\"hits\":2,\"mode\":\"enforce\"");
     has(out, "\"names\":[\"one\",\"two\"]}");
     has(out, "\"country\":\"CA\",\"size\":68,\"site\":\"zrh1\"");
+}
+
+/* Once other rules came: the verdict before, and that a round said the same since. */
+static void a_trace_says_what_other_rules_said(void **state)
+{
+    struct rig *rig = *state;
+    struct pm_traced t;
+    char out[65536], release[65];
+
+    for (int i = 0; i < 2; i++) {
+        int fd = say(rig, "GET /v1/submissions/" SUB "?wait=7&seen=3",
+                     "Authorization: Submission 17:" SIG64 "\r\n", "");
+        struct msg m = take(rig, FK_TRACE);
+
+        memset(&t, 0, sizeof(t));
+        t.state = SUB_ACCEPTED | SUB_FINAL | SUB_SCANNED | SUB_RENEWED;
+        t.verdict = 2; /* malicious */
+        t.hits = 1;
+        t.detect = 1;
+        t.names_len = 3;
+        t.before_len = i == 0 ? 0 : 8; /* one more than there are: the keeper speaks nonsense */
+        t.before.at = 1700000000;
+        memset(&t.before.release, 0xab, sizeof(t.before.release));
+        t.confirmed = 1700000060;
+        memset(&t.confirmed_by, 0xcd, sizeof(t.confirmed_by));
+        tell(rig, FK_TRACED, m.id, &t, sizeof(t), "one");
+        assert_int_equal(hear(fd, out), i == 0 ? 200 : 503);
+        if (i != 0)
+            return;
+        has(out, "\"seen\":135");
+        has(out, "\"scanned\",\"renewed\"]");
+        has(out, "\"mode\":\"detect\"");
+        memset(release, 'a', 64);
+        for (size_t k = 1; k < 64; k += 2)
+            release[k] = 'b';
+        release[64] = '\0';
+        has(out,
+            "\"names\":[\"one\"],\"before\":{\"verdict\":\"clean\",\"reason\":\"none\",\"hits\":0,"
+            "\"mode\":\"enforce\",\"release\":\"abab");
+        has(out, release);
+        has(out,
+            "\"time\":\"2023-11-14T22:13:20Z\",\"names\":[]},\"confirmed\":{\"release\":\"cdcd");
+        has(out, "\"time\":\"2023-11-14T22:14:20Z\"}}");
+    }
 }
 
 static void a_file_comes_from_its_descriptor(void **state)
@@ -772,6 +816,7 @@ int main(void)
         T(slow_clients_cannot_hold_all_slots),
         T(every_question_reaches_the_keeper),
         T(a_trace_says_states_and_verdict),
+        T(a_trace_says_what_other_rules_said),
         T(a_file_comes_from_its_descriptor),
         T(health_and_metrics_come_from_one_answer),
         T(one_address_holds_so_many_connections),

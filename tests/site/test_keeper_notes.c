@@ -94,6 +94,9 @@ static void write_one(struct buf *b, enum note_kind kind)
     const struct digest withdrawn = DIGEST(8);
     const struct note_rules rules = {DIGEST(1), "yara 4.5"};
     const struct note_tree tree = {ID(2), span_str("leaves")};
+    const struct note_round round = {DIGEST(3), "walk.yara", 1700000003};
+    const struct id128 renewed = ID(4);
+    const struct digest tripped = DIGEST(5);
     int rc = -1;
 
     buf_init(b, 4096);
@@ -121,6 +124,15 @@ static void write_one(struct buf *b, enum note_kind kind)
         break;
     case NOTE_TREE:
         rc = keeper_note_put_tree(b, &tree);
+        break;
+    case NOTE_RENEWED:
+        rc = keeper_note_put_renewed(b, &renewed);
+        break;
+    case NOTE_ROUND:
+        rc = keeper_note_put_round(b, &round);
+        break;
+    case NOTE_TRIPPED:
+        rc = keeper_note_put_tripped(b, &tripped);
         break;
     }
     assert_int_equal(rc, 0);
@@ -166,6 +178,51 @@ static void submissions_and_verdicts_come_back(void **state)
     assert_int_equal(n.end.state, CATALOG_ERASED);
     assert_int_equal(n.end.at, 1700000002);
     assert_int_equal(n.end.final_epoch, 3);
+    buf_free(&b);
+}
+
+/* The records of before are those of verdicts that enforce. */
+static void a_verdict_that_blocks_nothing_comes_back_as_one(void **state)
+{
+    struct note_scan scan = a_scan();
+    struct note n;
+    struct buf before, b;
+
+    (void)state;
+    write_one(&before, NOTE_SCAN);
+    read_one(&before, &n);
+    assert_false(n.scan.row.detect);
+    scan.row.detect = true;
+    buf_init(&b, 4096);
+    assert_int_equal(keeper_note_put_scan(&b, &scan), 0);
+    keeper_note_set_leaf(&b, LEAF);
+    read_one(&b, &n);
+    assert_true(n.scan.row.detect);
+    assert_int_equal(n.scan.row.verdict, CATALOG_MALICIOUS);
+    assert_int_equal(b.len, before.len);
+    buf_free(&b);
+    buf_free(&before);
+}
+
+static void rounds_come_back(void **state)
+{
+    struct note n;
+    struct buf b;
+
+    (void)state;
+    write_one(&b, NOTE_ROUND);
+    read_one(&b, &n);
+    assert_int_equal(n.round.release.b[0], 3);
+    assert_string_equal(n.round.engine, "walk.yara");
+    assert_int_equal(n.round.at, 1700000003);
+    buf_free(&b);
+    write_one(&b, NOTE_RENEWED);
+    read_one(&b, &n);
+    assert_int_equal(n.renewed.b[0], 4);
+    buf_free(&b);
+    write_one(&b, NOTE_TRIPPED);
+    read_one(&b, &n);
+    assert_int_equal(n.tripped.b[2], 5);
     buf_free(&b);
 }
 
@@ -215,7 +272,7 @@ static size_t least(enum note_kind kind, size_t len)
 static void a_record_that_is_cut_short_or_too_long_is_refused(void **state)
 {
     (void)state;
-    for (int kind = NOTE_ACCEPT; kind <= NOTE_TREE; kind++) {
+    for (int kind = NOTE_ACCEPT; kind <= NOTE_TRIPPED; kind++) {
         struct note n;
         struct buf b;
 
@@ -251,6 +308,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(submissions_and_verdicts_come_back),
+        cmocka_unit_test(a_verdict_that_blocks_nothing_comes_back_as_one),
+        cmocka_unit_test(rounds_come_back),
         cmocka_unit_test(documents_rules_and_moves_come_back),
         cmocka_unit_test(a_record_that_is_cut_short_or_too_long_is_refused),
         cmocka_unit_test(an_unknown_kind_and_a_nul_within_a_word_are_refused),

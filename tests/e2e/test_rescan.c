@@ -1,0 +1,400 @@
+/* What new rules do to files that are there already, at a real site: each is scanned again, a
+ * verdict that changed is told with the one before, one that did not is confirmed; rules that only
+ * detect, and rules that the breaker stops, block nothing; a round goes on where it was after a
+ * kill, and an engine that is lost meanwhile spoils no verdict.  The audit holds all along. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "crypto/secret.h"
+#include "crypto/sha256.h"
+#include "rig_client.h"
+#include "rig_priv.h"
+#include "rig_rules.h"
+
+#define THROUGH "all files are judged by the new rules"
+
+static struct rig *r;
+static char rules[] = "/tmp/e2e-rescan-XXXXXX";
+static size_t at; /* of the log */
+static struct rig_release release[16];
+static char tree[16][65]; /* in hex */
+static unsigned released;
+static uint64_t rounds, files; /* so far; files that are there */
+
+enum { TWO_A, TWO_B, THREE, FOUR_A, FOUR_B, FOUR_C, PLAIN, ONE, FILES };
+static const char *const text[FILES] = {
+    [TWO_A] = "marker-two, a",   [TWO_B] = "marker-two, b",   [THREE] = "marker-three",
+    [FOUR_A] = "marker-four, a", [FOUR_B] = "marker-four, b", [FOUR_C] = "marker-four, c",
+    [PLAIN] = "nothing in it",   [ONE] = "marker-one"};
+static struct rig_sub sub[FILES];
+
+static void rule(const char *name, const char *marker)
+{
+    char file[32], body[200];
+
+    (void)snprintf(file, sizeof(file), "%s.yar", name);
+    (void)snprintf(body, sizeof(body), "rule %s { strings: $a = \"marker-%s\" condition: $a }\n",
+                   name, marker);
+    rig_rule(rules, file, body);
+}
+
+/* What the folder holds becomes a release. */
+static void publish(enum rules_mode mode)
+{
+    struct rig_release *n = &release[released];
+    struct digest d = rig_rules_tree(rules);
+
+    n->release.mode = mode;
+    rig_release_folder(r, RIG_ZRH, n, rules, released == 0 ? NULL : n - 1);
+    text_digest(tree[released], &d);
+    released++;
+}
+
+static void hup(const char *says)
+{
+    assert_int_equal(kill(r->site[RIG_ZRH].pid, SIGHUP), 0);
+    rig_await_log(r, RIG_ZRH, says, &at);
+}
+
+static void publish_and_load(enum rules_mode mode)
+{
+    publish(mode);
+    hup("new rules serve");
+}
+
+static void await_through(void)
+{
+    rig_await_log(r, RIG_ZRH, THROUGH, &at);
+    rounds++;
+}
+
+static void submit(int i)
+{
+    rig_sub_new(r, &sub[i], "CH");
+    rig_submit(r, RIG_ZRH, &sub[i], span_str(text[i]), text[i], NULL);
+    files++;
+}
+
+/* before NULL: it has not changed.  by: numbers of releases, -1: by none. */
+static void is(int i, const char *verdict, int by, const char *mode, const char *before,
+               int before_by, int confirmed)
+{
+    struct rig_state st;
+
+    assert_int_equal(rig_trace(r, RIG_ZRH, &sub[i], &st), 200);
+    if (strcmp(st.verdict, verdict) != 0 || strcmp(st.release, tree[by]) != 0 ||
+        strcmp(st.mode, mode) != 0 || strcmp(st.before, before == NULL ? "" : before) != 0 ||
+        st.renewed != (before != NULL) ||
+        strcmp(st.before_release, before == NULL ? "" : tree[before_by]) != 0 ||
+        strcmp(st.confirmed_by, confirmed < 0 ? "" : tree[confirmed]) != 0)
+        fail_msg("\"%s\": %s by %.8s, %s; before %s by %.8s; confirmed by %.8s; expected: %s by "
+                 "release %d, %s; before %s by %d; confirmed by %d",
+                 text[i], st.verdict, st.release, st.mode, st.before, st.before_release,
+                 st.confirmed_by, verdict, by + 1, mode, before == NULL ? "" : before,
+                 before_by + 1, confirmed + 1);
+}
+
+static void audited(uint64_t trips)
+{
+    const struct audit_result *x;
+    struct audit *a;
+    char want[64];
+
+    rig_settle(r, RIG_ZRH);
+    a = rig_audit(r);
+    rig_proved(a, "detect.renewed", rounds, 0);
+    rig_proved(a, "detect.explained", files, 0);
+    rig_proved(a, "rules.unbroken", released, 0);
+    x = audit_find(a, "detect.renewed");
+    (void)snprintf(want, sizeof(want), "the breaker stopped %u release%s", (unsigned)trips,
+                   trips == 1 ? "" : "s");
+    if (strstr(x->sentence, want) == NULL)
+        fail_msg("%s; expected: %s", x->sentence, want);
+    audit_free(a);
+}
+
+static int set_up(void **state)
+{
+    struct rig_plan plan = {.sites = 1, .scanning = true, .rules = rules};
+
+    (void)state;
+    rig_rules_make(rules);
+    rule("One", "one");
+    r = rig_open(&plan);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    for (int i = 0; i < FILES; i++)
+        rig_sub_free(&sub[i]);
+    for (unsigned i = 0; i < released; i++)
+        buf_free(&release[i].env);
+    rig_close(r);
+    rig_rules_remove(rules);
+    return 0;
+}
+
+static void a_file_of_before_becomes_malicious_and_its_trace_tells_both(void **state)
+{
+    struct rig_receipt p;
+    struct rig_state st;
+    struct buf proof;
+    struct span names;
+
+    (void)state;
+    publish(RULES_ENFORCE);
+    hup("the rules are the same");
+    for (int i = 0; i < FILES; i++)
+        submit(i);
+    for (int i = 0; i < FILES; i++)
+        rig_await(r, RIG_ZRH, &sub[i], "scanned", &st);
+    is(TWO_A, "clean", 0, "enforce", NULL, 0, -1);
+    is(ONE, "malicious", 0, "enforce", NULL, 0, -1);
+
+    rule("Two", "two");
+    publish_and_load(RULES_ENFORCE);
+    rig_await(r, RIG_ZRH, &sub[TWO_A], "renewed", &st); /* who waits is woken */
+    await_through();
+    is(TWO_A, "malicious", 1, "enforce", "clean", 0, -1);
+    is(TWO_B, "malicious", 1, "enforce", "clean", 0, -1);
+    is(PLAIN, "clean", 0, "enforce", NULL, 0, 1);
+    is(ONE, "malicious", 0, "enforce", NULL, 0, 1);
+    assert_int_equal(rig_metric(r, RIG_ZRH, "site_rescans_total"), FILES);
+    assert_int_equal(rig_metric(r, RIG_ZRH, "site_rescans_changed_total"), 2);
+    assert_int_equal(rig_metric(r, RIG_ZRH, "site_scans_total"), FILES);
+
+    /* the receipt is of the verdict that counts now, and opens its names */
+    rig_settle(r, RIG_ZRH);
+    buf_init(&proof, TLOG_PROOF_MAX);
+    assert_int_equal(rig_receipt(r, RIG_ZRH, &sub[TWO_A], "scan", &proof), 200);
+    rig_receipt_open(r, &p, buf_span(&proof));
+    assert_int_equal(leaf_word(&p.leaf, LF_VERDICT), LW_VERDICT_MALICIOUS);
+    assert_true(span_is(leaf_text(&p.leaf, LF_RELEASE), tree[1]));
+    names = receipt_extra_find(&p.x, LF_SEALED_NAMES)->value;
+    assert_true(span_is(names, "Two"));
+    rig_receipt_done(&p);
+    buf_free(&proof);
+    audited(0);
+}
+
+/* A file goes back and forth with the rules; what it was directly before is told, with its names.
+ */
+static void a_verdict_changes_as_often_as_the_rules(void **state)
+{
+    struct rig_state st;
+
+    (void)state;
+    rule("Two", "nothing-any-more");
+    publish_and_load(RULES_ENFORCE);
+    await_through();
+    is(TWO_A, "clean", 2, "enforce", "malicious", 1, -1);
+    assert_int_equal(rig_trace(r, RIG_ZRH, &sub[TWO_A], &st), 200);
+    assert_string_equal(st.before_names, "Two");
+    is(PLAIN, "clean", 0, "enforce", NULL, 0, 2);
+    /* what is erased while its verdict stands is gone with all of it */
+    assert_int_equal(rig_order(r, RIG_ZRH, &sub[TWO_B], "erase", NULL, NULL, NULL), 202);
+    assert_int_equal(rig_trace(r, RIG_ZRH, &sub[TWO_B], &st), 200);
+    assert_true(st.erased && !st.renewed && st.verdict[0] == '\0');
+    audited(0);
+}
+
+static void what_only_detects_blocks_nothing_until_a_release_enforces(void **state)
+{
+    (void)state;
+    rule("Three", "three");
+    publish_and_load(RULES_DETECT);
+    await_through();
+    is(THREE, "malicious", 3, "detect", "clean", 0, -1);
+    is(ONE, "malicious", 0, "enforce", NULL, 0, 3);
+    rule("Unrelated", "unrelated");
+    publish_and_load(RULES_ENFORCE);
+    await_through();
+    /* found by both: now it blocks; what blocked nothing is not what was before */
+    is(THREE, "malicious", 4, "enforce", "clean", 0, -1);
+    audited(0);
+}
+
+static void status_says(const char *words, bool there)
+{
+    struct pm_admin ask = {.what = ADMIN_STATUS};
+    char line[1024];
+
+    assert_int_equal(rig_admin(r, RIG_ZRH, &ask, NULL, NULL, line), 0);
+    if ((strstr(line, words) != NULL) != there)
+        fail_msg("\"%s\": %s", words, line);
+}
+
+/* More than a fifth of ten in a row turn: the rules stay loaded, and block nothing from then on,
+ * also after a restart, until two people set them going again. */
+static void the_breaker_stops_rules_that_hit_too_much(void **state)
+{
+    struct digest subject;
+    struct rig_state st;
+    struct rig_sub late;
+
+    (void)state;
+    rig_configure(r, RIG_ZRH, "breaker: {files: 10, malicious_more: 20%}\n");
+    hup("configuration taken over");
+    rule("Four", "four");
+    publish_and_load(RULES_ENFORCE);
+    rig_await_log(r, RIG_ZRH, "the breaker stops the new rules", &at);
+    assert_int_equal(rig_metric(r, RIG_ZRH, "site_breaker_tripped"), 1);
+    status_says(", stopped", true);
+    rig_stop(r, RIG_ZRH);
+    rig_start(r, RIG_ZRH);
+    for (int i = 0; i < 3; i++) {
+        rig_sub_new(r, &late, "CH");
+        rig_submit(r, RIG_ZRH, &late, span_str(i == 0 ? "late marker-four" : "late"), "late", NULL);
+        rig_await(r, RIG_ZRH, &late, "scanned", &st);
+        assert_string_equal(st.verdict, i == 0 ? "malicious" : "clean");
+        assert_string_equal(st.mode, "detect");
+        rig_sub_free(&late);
+        files++;
+    }
+    assert_int_equal(rig_metric(r, RIG_ZRH, "site_breaker_tripped"), 1);
+    is(FOUR_A, "malicious", 5, "enforce", "clean", 0, -1); /* it was one of those that tripped it */
+
+    subject = release[5].release.tree;
+    rig_override(r, RIG_ZRH, RULES_VERDICT, &subject, 1, rig_by_two, NULL);
+    await_through();
+    assert_int_equal(rig_metric(r, RIG_ZRH, "site_breaker_tripped"), 0);
+    is(FOUR_C, "malicious", 5, "enforce", "clean", 0, -1);
+    status_says("none is under way", true);
+    audited(1);
+}
+
+static void big(uint8_t *p, size_t n, int i)
+{
+    random_bytes(p, 64);
+    memset(p + 64, 'a' + i % 26, n - 64);
+    for (size_t k = 64; k + 64 <= n; k += 4096)
+        memcpy(p + k, p, 64);
+}
+
+static size_t engine_processes(const char *name, pid_t *out, size_t max)
+{
+    pid_t all[64];
+    size_t n = rig_processes(r, RIG_ZRH, all, ARRAY_LEN(all)), k = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        char path[32], exe[512];
+        ssize_t len;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/exe", all[i]);
+        len = readlink(path, exe, sizeof(exe) - 1);
+        exe[len > 0 ? len : 0] = '\0';
+        if (strlen(exe) >= strlen(name) && strcmp(exe + strlen(exe) - strlen(name), name) == 0 &&
+            k < max)
+            out[k++] = all[i];
+    }
+    return k;
+}
+
+/* Loads a new rule and waits until so many files are scanned again by it, but not all; a round that
+ * was over too soon is repeated with another rule. */
+static void disturb_after(uint64_t n)
+{
+    static char name[] = "Disturbed_a";
+
+    for (int tries = 0; tries < 4; tries++) {
+        uint64_t done = 0;
+
+        name[sizeof(name) - 2]++;
+        rule(name, "five");
+        publish_and_load(RULES_ENFORCE);
+        while (done < n && (done == 0 || rig_metric(r, RIG_ZRH, "site_rescan_open") == 1)) {
+            done = rig_metric(r, RIG_ZRH, "site_rescan_files");
+            (void)usleep(2000);
+        }
+        if (done >= n)
+            return;
+        await_through();
+    }
+    fail_msg("each round was over before it could be disturbed");
+}
+
+#define BATCH 64
+#define MANY (2 * BATCH + 20)
+#define EVERY 50 /* one in so many is marked */
+#define MARKED ((MANY + EVERY - 1) / EVERY)
+#define BYTES (384U << 10)
+
+/* Many files, so that a round takes a while. */
+static void a_round_goes_on_where_it_was_after_a_kill(void **state)
+{
+    static uint8_t bytes[BYTES];
+    uint64_t before, after;
+    struct rig_state st;
+    struct rig_sub s;
+
+    (void)state;
+    for (int i = 0; i < MANY; i++) {
+        big(bytes, sizeof(bytes), i);
+        if (i % EVERY == 0)
+            memcpy(bytes + 100, "marker-five", 11);
+        rig_sub_new(r, &s, "CH");
+        rig_submit(r, RIG_ZRH, &s, span_of(bytes, sizeof(bytes)), "big", NULL);
+        if (i == MANY - 1)
+            rig_await(r, RIG_ZRH, &s, "scanned", &st);
+        rig_sub_free(&s);
+        files++;
+    }
+    while (rig_metric(r, RIG_ZRH, "site_scan_queue") > 0)
+        (void)usleep(20000);
+    disturb_after(BATCH + 1); /* the first batch is noted */
+    before = rig_metric(r, RIG_ZRH, "site_rescan_files");
+    rig_kill_all(r, RIG_ZRH);
+    rig_start(r, RIG_ZRH);
+    await_through();
+    after = rig_metric(r, RIG_ZRH, "site_rescans_total");
+    print_message("%llu of %llu files, a kill, %llu more\n", (unsigned long long)before,
+                  (unsigned long long)files, (unsigned long long)after);
+    assert_true(after > 0 && after <= files - BATCH);
+    audited(1);
+}
+
+static void an_engine_that_is_lost_meanwhile_spoils_no_verdict(void **state)
+{
+    struct rig_state st;
+    uint64_t changed;
+    pid_t pid[8];
+    size_t n;
+
+    (void)state;
+    changed = rig_metric(r, RIG_ZRH, "site_rescans_changed_total");
+    disturb_after(1);
+    n = engine_processes("glarus-engine-yara", pid, ARRAY_LEN(pid));
+    assert_true(n > 0);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(kill(pid[i], SIGKILL), 0);
+    await_through();
+    /* the new rule finds what the one before found, under one name more; nothing else changed, and
+     * nothing is incomplete */
+    n = (size_t)(rig_metric(r, RIG_ZRH, "site_rescans_changed_total") - changed);
+    assert_int_equal(n % MARKED, 0);
+    assert_true(n >= MARKED);
+    assert_int_equal(rig_trace(r, RIG_ZRH, &sub[PLAIN], &st), 200);
+    assert_string_equal(st.verdict, "clean");
+    assert_string_equal(st.confirmed_by, tree[released - 1]);
+    audited(1);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_of_before_becomes_malicious_and_its_trace_tells_both),
+        cmocka_unit_test(a_verdict_changes_as_often_as_the_rules),
+        cmocka_unit_test(what_only_detects_blocks_nothing_until_a_release_enforces),
+        cmocka_unit_test(the_breaker_stops_rules_that_hit_too_much),
+        cmocka_unit_test(a_round_goes_on_where_it_was_after_a_kill),
+        cmocka_unit_test(an_engine_that_is_lost_meanwhile_spoils_no_verdict),
+    };
+
+    rig_args(argc, argv);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
