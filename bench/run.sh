@@ -3,11 +3,12 @@
 # floor, measured in turns.  docs/performance.md says what each compares and what was not equal.
 #
 #   BENCH_ONLY="scan audit"  only these of: ledger-append ledger-append-http ledger-check audit ingest-vault
-#                            ingest-http scan scan-rules scan-clamd start tls
+#                            ingest-http scan scan-rules scan-clamd rules-test update start tls
 #   BENCH_ROUNDS=n           rounds of each instead of the usual number
 #   BENCH_SCALE=n            hundredths of the usual amount of work (default 100)
 #   BENCH_SECONDS=n          no bench runs longer than this (default 330)
 #   BENCH_RULES="DIR..."     scan-rules: folders of YARA rules, such as public rule sets
+#   BENCH_UPDATE="OLD NEW"   update: two folders of rules, a week of changes apart (else made ones)
 #   BENCH_TESSERA=PROGRAM    the peer of ledger-append and ledger-append-http: bench/tessera/main.go, built
 #
 # Results: build/bench.txt (the lines "bench NAME ours=... peer=... ratio=... bar=..." and, behind
@@ -24,7 +25,7 @@ data=$top/bench-data
 out=$top/bench.txt
 scale=${BENCH_SCALE:-100}
 limit=${BENCH_SECONDS:-330}
-all="ledger-append ledger-append-http ledger-check audit ingest-vault ingest-http scan scan-rules scan-clamd start tls"
+all="ledger-append ledger-append-http ledger-check audit ingest-vault ingest-http scan scan-rules scan-clamd rules-test update start tls"
 only=${BENCH_ONLY:-$all}
 failed=0
 
@@ -114,17 +115,19 @@ if wanted ingest-http; then
     made "files-$n" corpus
     measure ingest-http bench/ingest_http.sh "$build" "$data/files-$n" "$work"
 fi
-if wanted scan || wanted scan-rules || wanted scan-clamd; then
+if wanted scan || wanted scan-rules || wanted scan-clamd || wanted rules-test || wanted update; then
     n=$(scaled 5000)
     copies() { "$bin/bench-corpus" copies "$1" "$n"; }
     made "copies-$n" copies
 fi
-if wanted scan; then
+if wanted scan || wanted rules-test || wanted update; then
     release() {
         cp rules/demo/*.yar "$1/"
         "$bin/bench-corpus" rules "$1/generated.yar" 3000 "$data/copies-$n"
     }
     made "release-$n" release
+fi
+if wanted scan; then
     yarac -w "$data/release-$n"/*.yar "$work/rules.yarc"
     measure scan "$bin/bench-scan" scan "$build/engines/yara/glarus-engine-yara" "$data/release-$n" \
         "$work/rules.yarc" "$data/copies-$n" "$work"
@@ -147,6 +150,22 @@ if wanted scan-clamd; then
     made "clamav-$n" databases
     measure scan-clamd "$bin/bench-scan-clamd" "$build/engines/clamav/glarus-engine-clamav" \
         "$data/clamav-$n" "$data/copies-$n" "$work"
+fi
+if wanted rules-test; then
+    measure rules-test "$bin/bench-rules-test" rules-test "$build/src/cli/glarus" "$build/engines" \
+        "$data/release-$n" "$data/copies-$n" "$work"
+fi
+if wanted update; then
+    # The made week: forty rules are new, forty are other ones.
+    read -r old new <<<"${BENCH_UPDATE:-$data/release-$n $work/week}"
+    if [ -z "${BENCH_UPDATE:-}" ]; then
+        cp -r "$data/release-$n" "$work/week"
+        "$bin/bench-corpus" rules "$work/week/new.yar" 40 "$data/copies-$n"
+        sed -i 's/^rule bench_/rule week_/' "$work/week/new.yar"
+        sed -i 's/^rule bench_\(00[0-3].[05]\)$/rule bench_\1_b/' "$work/week/generated.yar"
+    fi
+    mkdir "$work/update"
+    measure update "$bin/bench-update" "$old" "$new" "$build/src/cli/glarus" "$build/tests/updates/make-ledger" "$work/update"
 fi
 if wanted start; then
     n=$(scaled 1000000)

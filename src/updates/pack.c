@@ -183,10 +183,8 @@ static int make_file(void *arg, const char *name, struct span content, struct er
     }
     if (rc == 0 && (fd = io_open_beneath(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644)) < 0)
         rc = fd;
-    if (rc == 0 && (rc = io_write_all(fd, content.p, content.n)) == 0)
-        rc = io_sync_fd(fd);
-    if (rc == 0 && slash != NULL)
-        rc = io_sync_dir(dir, folder);
+    if (rc == 0)
+        rc = io_write_all(fd, content.p, content.n);
     io_close(&fd);
     return rc == 0 ? 0 : err_sys(e, rc, "unpacking \"%s\"", name);
 }
@@ -245,7 +243,7 @@ int pack_read(struct span tar, int dir, struct err *e)
 {
     int rc = pack_each(tar, make_file, &dir, e);
 
-    if (rc == 0 && (rc = io_sync_dir(dir, ".")) != 0)
-        (void)err_sys(e, rc, "unpacking the release");
+    if (rc == 0 && syncfs(dir) != 0) /* once, not for each of some hundred files */
+        rc = err_sys(e, -errno, "unpacking the release");
     return rc;
 }

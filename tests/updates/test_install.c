@@ -65,6 +65,7 @@ static bool now(void)
         return rc;                                                                                 \
     }
 WRAP(int, fsync, (int fd), (fd))
+WRAP(int, syncfs, (int fd), (fd))
 WRAP(ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
 WRAP(int, mkdirat, (int a, const char *b, mode_t m), (a, b, m))
 WRAP(int, symlinkat, (const char *a, int b, const char *c), (a, b, c))
