@@ -25,6 +25,7 @@ run:
 
 test:
 	@$(PACKAGES) packaging/debian-run.txt packaging/debian-test.txt
+	@tests/js/install.sh build
 	@tests/run.sh
 
 bench:

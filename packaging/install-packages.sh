@@ -1,6 +1,7 @@
 #!/bin/sh
 # install-packages.sh [--check] LIST...: installs the Debian packages of the lists that are missing.
 # A line of a list is "package  # why".  Silent, and without any network, when nothing is missing.
+# A package that an installed one provides is there (Debian's "Provides").
 # --check only tells, and fails if anything is missing.
 # Exit: 0 all there, 3 something is missing and could not be installed.
 set -eu
@@ -22,9 +23,11 @@ names=$(sed -e 's/#.*//' -e "s/[ $tab]//g" -e '/^$/d' "$@" | sort -u)
 # shellcheck disable=SC2086 # one word a package
 installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' $names 2>/dev/null |
     sed -n 's/^installed //p') || true
+provided=$(dpkg-query -W -f='${db:Status-Status} ${Provides}\n' 2>/dev/null |
+    sed -n 's/^installed //p' | tr ',' '\n' | sed -e 's/^ *//' -e 's/ *(.*//') || true
 missing=
 for name in $names; do
-    if ! printf '%s\n' "$installed" | grep -qxF "$name"; then
+    if ! printf '%s\n%s\n' "$installed" "$provided" | grep -qxF "$name"; then
         missing="$missing $name"
     fi
 done

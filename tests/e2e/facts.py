@@ -1,4 +1,4 @@
-"""facts.py VAR SAID - what a finished demonstration left on disk, read by nothing of this project.
+"""facts.py VAR SAID BETRAY.MD - what a finished demonstration left on disk, read by nothing of this project.
 
 Leaves are counted from the tiles' bytes, files by the users' lists, and every number that the
 demonstration's audit reports is compared with the count."""
@@ -6,6 +6,7 @@ import collections
 import hashlib
 import json
 import os
+import re
 import sys
 
 var, said = sys.argv[1], open(sys.argv[2]).read()
@@ -138,7 +139,9 @@ check(claims["residency.relocation"]["n"] in (1, files["CA"]), "the move")
 cheats = json.load(open(f"{var}/betray.json"))["cheats"]
 played = [c for c in cheats if c["played"]]
 missed = [c for c in played if not c["caught"]]
-check(len(played) >= 30 and len(missed) <= 6, f"{len(played)} cheats were played, {len(missed)} not caught")
+check(len(played) >= 30, f"{len(played)} cheats were played")
+expected = re.findall(r"^\| `([a-z-]+)` \|.*\| \*\*not caught\*\*: ", open(sys.argv[3]).read(), re.M)
+check(sorted(c["cheat"] for c in missed) == sorted(expected), f"not caught: {[c['cheat'] for c in missed]}")
 check(all(c["sentence"] for c in missed), "what is not caught has its reason")
 check("expectations of the script held" in said, "the script says so")
 print(f"{total} leaves, {sum(files.values())} submissions, {len(played) - len(missed)} cheats caught of {len(played)}")
