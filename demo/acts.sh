@@ -479,6 +479,7 @@ cheats() {
     sed -nE -e 's/,?$//' \
         -e 's/^\{"caught":true,"cheat":"([^"]*)","claim":"([^"]*)","leaf":([0-9]+),"played":true,"sentence":"(.*)","site":"(.*)"\}$/\1|caught by \2 at \5 leaf \3: \4/p' \
         -e 's/^\{"caught":true,"cheat":"([^"]*)","claim":"([^"]*)","played":true,"sentence":"(.*)","site":"(.*)"\}$/\1|caught by \2 at \4: \3/p' \
+        -e 's/^\{"caught":true,"cheat":"([^"]*)","claim":"([^"]*)","played":true,"sentence":"(.*)"\}$/\1|refused by \2: \3/p' \
         -e 's/^\{"caught":false,"cheat":"([^"]*)",.*"played":true,"sentence":"(.*)"\}$/\1|NOT caught, no claim can: \2/p' \
         "$VAR/betray.json" | sed 's/\\"/"/g' | while IFS='|' read -r name how; do
         printf '  %-22s %s\n' "$name" "${how//"$VAR"/$SHORT}"

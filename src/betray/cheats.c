@@ -304,10 +304,6 @@ const struct cheats_entry cheats_table[] = {
       "scan"},
      cheats_rescan_pretended,
      NULL},
-    {{"served-stale", O, "clients are served the repository of yesterday", LIVE, NULL,
-      "what was served is true; a client refuses it once its timestamp expires"},
-     cheats_served_stale,
-     NULL},
     {{"update-withheld", O, "a release stands in the ledger, and clients are not given it", LIVE,
       NULL,
       "within the timestamp's life a client cannot know of it; the ledger shows it to everybody "

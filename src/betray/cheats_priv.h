@@ -80,7 +80,6 @@ int cheats_served_mixed(struct stage *s, struct err *e);
 int cheats_served_new_root(struct stage *s, struct err *e);
 int cheats_served_elsewhere(struct stage *s, struct err *e);
 int cheats_served_side_door(struct stage *s, struct err *e);
-int cheats_served_stale(struct stage *s, struct err *e);
 int cheats_lone_override(struct stage *s, struct err *e);
 int cheats_change_hidden(struct stage *s, struct err *e);
 int cheats_change_unlogged(struct stage *s, struct err *e);
