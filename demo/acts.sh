@@ -363,7 +363,7 @@ sign_rules() {
     quietly rules sign "$file" --key "$VAR/people/$2.pem"
 }
 
-# release_rules N PREVIOUS...: tests, proposes and signs the folder var/rules as release N, up to its
+# release_rules N WHY: tests, proposes and signs the folder var/rules as release N, up to its
 # first approval; the files are documents/change-N.yaml, report-N.yaml, release-N.yaml.
 release_rules() {
     local n=$1 d=$VAR/documents
@@ -374,7 +374,7 @@ release_rules() {
     fi
     does 0 rules test "$VAR/rules" --hit "$VAR/corpus/hit" --clean "$VAR/corpus/clean" "${base[@]}" \
         --slower 1000 --report "$d/report-$n.yaml" --programs "$BUILD/engines"
-    does 0 rules propose "$VAR/rules" --author "${PERSON[1]}" "${base[@]}" --out "$d/change-$n.yaml"
+    does 0 rules propose "$VAR/rules" --author "${PERSON[1]}" "${base[@]}" --why "$2" --out "$d/change-$n.yaml"
     sign_rules "$d/change-$n.yaml" person-1
     does 0 rules release --change "$d/change-$n.yaml.dsse" --report "$d/report-$n.yaml" "${before[@]}" \
         --out "$d/release-$n.yaml"
@@ -406,8 +406,12 @@ submitted() {
     VERDICT=$(awk -v f="$2" '$NF == f {v = $3} END {print v}' "$VAR/users/$1/state")
 }
 
+# The receipt of the scan of a file of the user in Switzerland.
+scan_receipt() { echo "$VAR/receipts/$(sub_of CH "$VAR/users/CH/mine/$1").scan.tlog-proof"; }
+counts() { [ "$(count "$1" "$2")" -gt 0 ]; }
+
 act_4() {
-    local d=$VAR/documents mark s n
+    local d=$VAR/documents mine=$VAR/users/CH/client.yaml mark s n
     local -a clean
     mark=$(random_hex 16)
     act "Act 4: a detection rule changes, and nobody can change it alone"
@@ -421,13 +425,19 @@ act_4() {
     cp "${clean[@]}" "$VAR/corpus/clean/"
     say "The rules of today become release 1: tested on files that must be hit and files that must not," \
         "proposed by their author, approved by two others. One approval is not enough:"
-    release_rules 1
+    release_rules 1 'the rules of today'
     sign_rules "$d/release-1.yaml" person-3
     publish_rules "$d/change-1.yaml.dsse"
     publish_rules "$d/report-1.yaml"
     does 1 rules publish "$d/release-1.yaml.dsse" --config "$VAR/zrh1.yaml"
     sign_rules "$d/release-1.yaml" person-4
     publish_rules "$d/release-1.yaml.dsse"
+    settle
+    say "It goes into an update repository (root and targets signed by two of three holders), and a customer's" \
+        "endpoint installs it: TUF, and the proof that both the release and its tree are in a witnessed ledger:"
+    found_repository
+    serve_release 1
+    endpoint_updates
     printf 'sample of this run: %s 1\n' "$mark" >"$VAR/users/CH/mine/sample-1"
     submitted CH "$VAR/users/CH/mine/sample-1"
     held "a file that release 1 does not know is clean" test "$VERDICT" = clean
@@ -441,7 +451,7 @@ act_4() {
     done
     held "both refuse it: \"they are no release of this ledger\"" true
     say "So it is tested, proposed, and approved by two; then they take it:"
-    release_rules 2
+    release_rules 2 'finds the sample of this run'
     sign_rules "$d/release-2.yaml" person-3
     sign_rules "$d/release-2.yaml" person-4
     for n in change-2.yaml.dsse report-2.yaml release-2.yaml.dsse; do
@@ -451,11 +461,26 @@ act_4() {
         hang_up "$s"
         await 60 "$s serves release 2" logged "$s" "new rules serve"
     done
+    say "The files that were there already are scanned again; the one that was clean is not any more:"
+    await 240 "zrh1 is through with its files" counts zrh1 '"kind":"rescan.done"'
+    settle
+    does 0 trace "$VAR/users/CH/mine/sample-1" --config "$mine"
+    held "its history has the verdict of both releases" grep -q "before     clean" <<<"$OUT"
+    say "The endpoint gets the difference:"
+    serve_release 2
+    endpoint_updates
+    held "it came as a difference" grep -q "as the difference" <<<"$OUT"
+    say "Who made that rule, why, who approved it, what did it find?"
+    does 0 rules explain Demo_Of_This_Run --rules "$VAR/corpus/release-1" --rules "$VAR/endpoint/current" \
+        --ledger "$VAR/zrh1/ledger" --trust "$VAR/trust.yaml" --receipt "$(scan_receipt sample-1)"
+    say "And would these rules really say so of this file? On any machine, without a site:"
+    does 0 verdict replay "$(scan_receipt sample-1)" --file "$VAR/users/CH/mine/sample-1" \
+        --rules "$VAR/endpoint/current" --trust "$VAR/trust.yaml" --programs "$BUILD/engines"
     printf 'sample of this run: %s 2\n' "$mark" >"$VAR/users/CH/mine/sample-2"
     submitted CH "$VAR/users/CH/mine/sample-2"
     held "the same text in another file is malicious now" test "$VERDICT" = malicious
     settle
-    does 0 trace "$VAR/users/CH/mine/sample-2" --config "$VAR/users/CH/client.yaml"
+    quietly trace "$VAR/users/CH/mine/sample-2" --config "$mine" # its receipts are held outside, too
     held "change, tests and release stand in both ledgers, twice each" \
         test "$(count zrh1 '"kind":"release.published"')/$(count mow1 '"kind":"release.published"')" = 2/2
 }

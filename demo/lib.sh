@@ -18,7 +18,11 @@ indent() { sed 's/^/    /'; }
 
 # A command as a person would type it.
 shown() {
-    local text=$*
+    local text='' word
+    for word; do
+        case $word in *' '*) word="'$word'" ;; esac
+        text+=${text:+ }$word
+    done
     printf '  %s$ %s%s\n' "$BLUE" "${text//"$VAR"/$SHORT}" "$PLAIN"
 }
 
