@@ -265,7 +265,7 @@ static int check_current(const struct published *p, const struct tuf_file *f, st
 {
     const struct published_release *r = listed(p, published_serial(p));
     char text[200], hex[65];
-    int n;
+    int n, rc = -EBADMSG;
 
     if (r == NULL)
         return err_set(e, -EBADMSG, "\"%s\" is listed and no release is", f->name);
@@ -273,12 +273,12 @@ static int check_current(const struct published *p, const struct tuf_file *f, st
     n = snprintf(text, sizeof(text),
                  "{\"format\":\"rules-current/v1\",\"serial\":%" PRIu64 ",\"tree\":\"%s\"}\n",
                  r->serial, hex);
-    if ((!f->hashes.has_sha256 && !f->hashes.has_sha512) ||
-        tuf_file_matches(f, span_of(text, (size_t)n), f->name, NULL) != 0)
-        return err_set(e, -EBADMSG,
-                       "\"%s\" does not name release %" PRIu64 ", the newest that is listed",
+    if (f->hashes.has_sha256 || f->hashes.has_sha512)
+        rc = tuf_file_matches(f, span_of(text, (size_t)n), f->name, NULL);
+    if (rc == -EBADMSG)
+        return err_set(e, rc, "\"%s\" does not name release %" PRIu64 ", the newest that is listed",
                        f->name, r->serial);
-    return 0;
+    return rc == 0 ? 0 : err_sys(e, rc, "%s", f->name);
 }
 
 static int check_beside(const struct published *p, const struct tuf_metadata *m,

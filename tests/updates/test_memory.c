@@ -11,6 +11,7 @@
 #include "../people/faults.h"
 #include "base/io.h"
 #include "crypto/pubkey.h"
+#include "updates/published.h"
 
 #include "../crypto/vectors_pubkey.h"
 
@@ -84,6 +85,58 @@ static void no_memory_is_said_and_nothing_leaks(void **state)
     free(target);
 }
 
+/* A publication, which lists one release. */
+static struct published_file files[4];
+
+static int publication(void *ctx)
+{
+    struct published *p = NULL;
+    struct err e = ERR_INIT;
+    struct buf b;
+    int rc;
+
+    (void)ctx;
+    buf_init(&b, PUBLISHED_MAX_BYTES);
+    if ((rc = published_write(&b, files, ARRAY_LEN(files), &e)) == 0 &&
+        (rc = published_read(&p, buf_span(&b), &e)) == 0)
+        assert_int_equal(published_serial(p), 1);
+    published_free(p);
+    buf_free(&b);
+    if (rc != 0 && rc != -ENOMEM)
+        print_error("%s\n", e.text);
+    return rc;
+}
+
+static void a_publication_that_finds_no_memory_is_not_called_false(void **state)
+{
+    static const char current[] =
+        "{\"format\":\"rules-current/v1\",\"serial\":1,\"tree\":"
+        "\"0000000000000000000000000000000000000000000000000000000000000000\"}\n";
+    struct repo_delegation d = {"rules", "\"paths\":[\"rules/*\"],", ROLE(1, 8), true};
+    char *delegations, *names, *targets;
+
+    (void)state;
+    repo_open(&r);
+    r.hashes = true;
+    r.delegations = delegations = repo_delegations(&d, 1);
+    names = repo_target(&r, "rules/current.json", current);
+    assert_true(asprintf(&targets,
+                         "\"rules/1.tar\":{\"custom\":{\"serial\":1,\"tree\":\"%064d\"},"
+                         "\"hashes\":{\"sha256\":\"%064d\"},\"length\":0},%s",
+                         0, 0, names) > 0);
+    repo_delegated(&r, "rules", 1, targets, NULL, (const int[]){8}, 1);
+    repo_bump(&r);
+    files[0] = (struct published_file){"rules", 1, buf_span(repo_find(&r, "1.rules.json"))};
+    files[1] = (struct published_file){"root", 1, buf_span(repo_find(&r, "1.root.json"))};
+    files[2] = (struct published_file){"targets", 2, buf_span(repo_find(&r, "2.targets.json"))};
+    files[3] = (struct published_file){"snapshot", 2, buf_span(repo_find(&r, "2.snapshot.json"))};
+    assert_true(faults_each(publication, NULL) > 100);
+    repo_close(&r);
+    free(delegations);
+    free(names);
+    free(targets);
+}
+
 static int import(void *ctx)
 {
     struct pubkey *k;
@@ -105,6 +158,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_memory_is_said_and_nothing_leaks),
+        cmocka_unit_test(a_publication_that_finds_no_memory_is_not_called_false),
         cmocka_unit_test(a_key_needs_memory_too),
     };
 

@@ -486,6 +486,7 @@ static void mixed_files_are_refused(void **state)
     repo_delegated(&r, "rules", rules_version, buf_str(&b), NULL, rules_keys, 2);
     refused("rules: ");
     r.hashes = false; /* and where it announces none, the version */
+    buf_free(&b);
     list(&b, 3);
     repo_delegated(&r, "rules", ++rules_version, buf_str(&b), NULL, rules_keys, 2);
     refused("rules: version 2 where snapshot announces 1");
