@@ -15,12 +15,34 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <gnutls/abstract.h>
+
 #include "base/io.h"
 #include "base/text.h"
 #include "crypto/signkey.h"
 
 #define MODULE "/usr/lib/softhsm/libsofthsm2.so"
 #define TOOL "pkcs11-tool --module " MODULE " --token-label ours --login --pin 4711 "
+
+/* A token that miscalculates, or is somebody else's. */
+static bool bad_token;
+
+int __real_gnutls_privkey_sign_data2(gnutls_privkey_t k, gnutls_sign_algorithm_t how,
+                                     unsigned flags, const gnutls_datum_t *data,
+                                     gnutls_datum_t *sig);
+int __wrap_gnutls_privkey_sign_data2(gnutls_privkey_t k, gnutls_sign_algorithm_t how,
+                                     unsigned flags, const gnutls_datum_t *data,
+                                     gnutls_datum_t *sig);
+int __wrap_gnutls_privkey_sign_data2(gnutls_privkey_t k, gnutls_sign_algorithm_t how,
+                                     unsigned flags, const gnutls_datum_t *data,
+                                     gnutls_datum_t *sig)
+{
+    int rc = __real_gnutls_privkey_sign_data2(k, how, flags, data, sig);
+
+    if (rc == 0 && bad_token)
+        sig->data[0] ^= 1;
+    return rc;
+}
 
 static char dir[] = "/tmp/glarus-signkey-XXXXXX";
 static struct ed25519_pub tools_word; /* pkcs11-tool's */
@@ -204,6 +226,24 @@ static void a_wrong_pin_is_tried_once_and_the_right_one_taken_after_it(void **st
     signkey_close(k);
 }
 
+static void a_signature_that_does_not_verify_is_not_given_out(void **state)
+{
+    struct ed25519_sig sig, before;
+    struct signkey *k;
+    struct err e;
+
+    (void)state;
+    memset(&sig, 7, sizeof(sig));
+    before = sig;
+    assert_int_equal(open_by("pkcs11:object=anna?pin-source=DIR/pin", &k, &e), 0);
+    bad_token = true;
+    assert_int_equal(signkey_sign(k, "words", 5, &sig), -EIO);
+    assert_memory_equal(&sig, &before, sizeof(sig));
+    bad_token = false;
+    assert_int_equal(signkey_sign(k, "words", 5, &sig), 0);
+    signkey_close(k);
+}
+
 static void a_uri_that_is_too_long_is_refused(void **state)
 {
     static char spec[5000];
@@ -259,6 +299,7 @@ int main(void)
         cmocka_unit_test(what_a_token_signs_is_verified_without_it),
         cmocka_unit_test(what_is_wrong_with_a_token_is_said),
         cmocka_unit_test(a_wrong_pin_is_tried_once_and_the_right_one_taken_after_it),
+        cmocka_unit_test(a_signature_that_does_not_verify_is_not_given_out),
         cmocka_unit_test(a_uri_that_is_too_long_is_refused),
         cmocka_unit_test(a_key_in_a_file_signs_as_it_always_did),
     };
