@@ -178,7 +178,7 @@ int keeper_rescan_last(struct keeper *k, struct rescan_done *out)
 {
     struct buf b;
     struct cur c;
-    uint64_t at;
+    uint64_t at = 0;
     int rc;
 
     buf_init(&b, 64);
