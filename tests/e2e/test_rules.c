@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -370,6 +371,113 @@ static void list(const struct served_release *rel, size_t n, size_t keys, const 
     serve(&shop, refusal);
 }
 
+/* --- as `glarus repository` makes one --- */
+
+static const char *in_dir(const char *name)
+{
+    static char path[8][160];
+    static unsigned next;
+    char *p = path[next++ % ARRAY_LEN(path)];
+
+    (void)snprintf(p, sizeof(path[0]), "%s/%s", r->dir, name);
+    return p;
+}
+
+static void repository(const char *const *argv)
+{
+    struct buf out;
+
+    if (run(argv) == 0)
+        return;
+    buf_init(&out, 1 << 16);
+    rig_ok(io_read_file(AT_FDCWD, in_dir("out"), &out), NULL);
+    fail_msg("%s: %s", argv[2], buf_str(&out));
+}
+
+/* The keys, in files, and keys.yaml: two for root and rules each, both needed. */
+static void make_repository(void)
+{
+    static const char *const role[] = {"root", "targets", "snapshot", "timestamp", "rules"};
+    static const int from[] = {KEY_ROOT, KEY_TARGETS, KEY_SNAPSHOT, KEY_TIMESTAMP, KEY_RULES};
+    char b64[SERVED_KEYS][TEXT_BASE64_LEN(32) + 1], name[16];
+    struct ed25519_pub pub;
+    struct buf yaml;
+
+    assert_int_equal(mkdir(in_dir("repo"), 0755), 0);
+    for (unsigned i = 0; i < SERVED_KEYS; i++) {
+        assert_int_equal(ed25519_generate(&shop_key[i]), 0);
+        (void)snprintf(name, sizeof(name), "shop-%u", i);
+        rig_ok(ed25519_store(shop_key[i], in_dir(name), NULL), NULL);
+        ed25519_public(shop_key[i], &pub);
+        text_base64(b64[i], pub.b, 32);
+    }
+    buf_init(&yaml, 4096);
+    assert_int_equal(buf_puts(&yaml, "format: update-keys/v1\n"), 0);
+    for (size_t i = 0; i < ARRAY_LEN(role); i++) {
+        bool pair = from[i] == KEY_ROOT || from[i] == KEY_RULES;
+
+        assert_int_equal(buf_printf(&yaml,
+                                    "%s: {threshold: %d, expires: 1d, keys: [\"%s\"%s%s%s]}\n",
+                                    role[i], pair ? 2 : 1, b64[from[i]], pair ? ", \"" : "",
+                                    pair ? b64[from[i] + 1] : "", pair ? "\"" : ""),
+                         0);
+    }
+    rig_ok(io_replace_file(AT_FDCWD, in_dir("repo/keys.yaml"), yaml.data, yaml.len, 0644), NULL);
+    buf_free(&yaml);
+}
+
+static void sign_pending(const char *file, unsigned key)
+{
+    char name[16];
+    const char *argv[] = {glarus, "repository", "sign", in_dir(file), "--key", NULL, NULL};
+
+    (void)snprintf(name, sizeof(name), "shop-%u", key);
+    argv[5] = in_dir(name);
+    repository(argv);
+}
+
+static void publish_repository(void)
+{
+    const char *argv[] = {glarus,         "repository",     "publish",
+                          in_dir("repo"), "--snapshot",     in_dir("shop-3"),
+                          "--timestamp",  in_dir("shop-4"), NULL};
+
+    repository(argv);
+}
+
+static void add_the_folder(void)
+{
+    char ledger[160];
+    const char *argv[] = {glarus,           "repository", "add",     in_dir("repo"),       rules,
+                          "--ledger",       ledger,       "--trust", in_dir("trust.yaml"), "--key",
+                          in_dir("shop-5"), NULL};
+
+    (void)snprintf(ledger, sizeof(ledger), "%s/ledger", r->site[RIG_ZRH].data);
+    rig_settle(r, RIG_ZRH);
+    repository(argv);
+}
+
+/* The release whose rules are in the folder, and its publication's artifact. */
+static void serve_the_folder(struct buf *log)
+{
+    const char *plan[] = {glarus, "repository", "plan", NULL, NULL};
+
+    make_repository();
+    plan[3] = in_dir("repo");
+    repository(plan);
+    sign_pending("repo/pending/root.json", KEY_ROOT);
+    sign_pending("repo/pending/root.json", KEY_ROOT_2);
+    sign_pending("repo/pending/targets.json", KEY_TARGETS);
+    publish_repository();
+    add_the_folder();
+    sign_pending("repo/pending/rules.json", KEY_RULES_2);
+    publish_repository();
+    buf_init(log, PUBLISHED_MAX_BYTES);
+    rig_ok(io_read_file(AT_FDCWD, in_dir("repo/log/2.repository"), log), NULL);
+}
+
+static struct buf first_served;
+
 static void what_is_served_was_released(void **state)
 {
     struct served_release all[] = {{1, first.release.tree}, {2, second.release.tree},
@@ -379,13 +487,14 @@ static void what_is_served_was_released(void **state)
     struct buf b;
 
     (void)state;
-    for (size_t i = 0; i < SERVED_KEYS; i++)
-        assert_int_equal(ed25519_generate(&shop_key[i]), 0);
+    serve_the_folder(&first_served); /* release 4's rules, and so they were the second's */
     served_init(&shop);
     assert_int_equal(served_begin(&shop, shop_key, NULL, 0), 0);
     serve(&shop, "lists no release of the rules yet");
-    list(all, 2, 2, NULL);
-    serve(&shop, "this is what was published last");
+    served_free(&shop);
+    publish(READ_PUBLISHED, &first_served, NULL);
+    publish(READ_PUBLISHED, &first_served, "this is what was published last");
+    assert_int_equal(served_parse(&shop, buf_span(&first_served)), 0);
     list(&other, 1, 2, "release 5 with another tree than was released");
     list(all + 4, 2, 2, "release 6, which is none of this ledger");
     list(all + 1, 4, 1, "rules: 1 of 2 signatures");
@@ -408,10 +517,8 @@ static void what_is_served_goes_on(void **state)
     (void)state;
     for (size_t i = 0; i < SERVED_KEYS; i++)
         assert_int_equal(ed25519_generate(&other[i]), 0);
+    publish(READ_PUBLISHED, &first_served, "goes back from version");
     served_init(&v);
-    assert_int_equal(served_begin(&v, shop_key, &newest, 1), 0); /* all versions begin anew */
-    serve(&v, "goes back from version");
-    served_free(&v);
     assert_int_equal(served_begin(&v, other, &newest, 1), 0);
     serve(&v, "root 1 is another than was published before");
     served_free(&v);
@@ -434,6 +541,7 @@ static void what_is_served_goes_on(void **state)
     rig_start(r, RIG_ZRH); /* what was served last is known after a restart too */
     serve(&shop, NULL);
     served_free(&shop);
+    buf_free(&first_served);
     for (size_t i = 0; i < SERVED_KEYS; i++) {
         ed25519_free(other[i]);
         ed25519_free(shop_key[i]);
