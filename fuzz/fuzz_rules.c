@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "rules/approval.h"
+#include "rules/attestation.h"
 #include "rules/change.h"
 #include "rules/override.h"
 #include "rules/report.h"
@@ -86,15 +87,33 @@ static void report(struct span text, struct buf *out)
     same(&r.corpus_root, &again.corpus_root, sizeof(r.corpus_root));
 }
 
+static void attestation(struct span text, struct buf *out)
+{
+    struct attestation a, again;
+    struct err e = ERR_INIT;
+
+    if (refused(attestation_parse(&a, "d", text, &e), &e) != 0)
+        return;
+    if (attestation_write(&a, out) != 0 ||
+        attestation_parse(&again, "d", buf_span(out), NULL) != 0 || a.leaf != again.leaf ||
+        a.same != again.same || a.names != again.names || strcmp(a.site, again.site) != 0 ||
+        strcmp(a.engines, again.engines) != 0)
+        abort();
+    same(&a.scan, &again.scan, sizeof(a.scan));
+    same(&a.release, &again.release, sizeof(a.release));
+    same(&a.key, &again.key, sizeof(a.key));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const read[])(struct span, struct buf *) = {change, release, override, report};
+    static void (*const read[])(struct span, struct buf *) = {change, release, override, report,
+                                                              attestation};
     struct buf out;
 
     if (size == 0)
         return 0;
     buf_init(&out, 16384);
-    read[data[0] % 4](span_of(data + 1, size - 1), &out);
+    read[data[0] % 5](span_of(data + 1, size - 1), &out);
     buf_free(&out);
     return 0;
 }

@@ -12,7 +12,7 @@ _glarus() {
         people) words="key id check diff sign publish" ;;
         rules) words="check test diff explain propose release override sign publish" ;;
         repository) words="plan sign add publish" ;;
-        verdict) words="replay" ;;
+        verdict) words="replay publish" ;;
         relocate) words="plan sign run" ;;
         ledger) words="check prove witness" ;;
         esac

@@ -358,6 +358,7 @@ static void free_site(struct site *s)
     published_free(s->served.last);
     free(s->renewed.v);
     free(s->trips.v);
+    free(s->attested.v);
     free(s->proposals.v);
     free(s->rules.v);
     free(s->loaded.v);

@@ -12,8 +12,8 @@ const struct claim *const claims_table[CLAIMS] = {
     [CLAIM_PLACEMENT] = &claims_residency_placement,   [CLAIM_CONSENT] = &claims_intake_consent,
     [CLAIM_RELOCATION] = &claims_residency_relocation, [CLAIM_ERASURE] = &claims_vault_erasure,
     [CLAIM_EXPLAINED] = &claims_detect_explained,      [CLAIM_RENEWED] = &claims_detect_renewed,
-    [CLAIM_FOUR_EYES] = &claims_rules_four_eyes,       [CLAIM_UNBROKEN] = &claims_rules_unbroken,
-    [CLAIM_NEUTRAL] = &claims_detect_neutral,
+    [CLAIM_REPRODUCED] = &claims_detect_reproduced,    [CLAIM_FOUR_EYES] = &claims_rules_four_eyes,
+    [CLAIM_UNBROKEN] = &claims_rules_unbroken,         [CLAIM_NEUTRAL] = &claims_detect_neutral,
 };
 
 int claims_grow(void **v, size_t *cap, size_t n, size_t size)

@@ -132,6 +132,13 @@ struct rules_rel {
     bool detect;    /* published as what detects only */
     uint32_t leaf;
 };
+struct attested { /* replay.attested whose document is what its leaf says */
+    struct digest scan, release;
+    uint64_t scan_leaf;
+    uint32_t leaf;
+    unsigned attester; /* of the trust file; TRUST_ATTESTERS: not named there */
+    bool same;
+};
 struct trip { /* breaker.tripped */
     struct digest release;
     bool over; /* detect_neutral.c: an override set it going again */
@@ -223,7 +230,8 @@ struct site {
     VEC(struct trip) trips;
     uint64_t turned; /* of `renewed`, malicious, by the rules that serve */
     uint64_t verdicts_renewed;
-    bool rescan_due; /* other rules were loaded, and no summary followed */
+    bool rescan_due;               /* other rules were loaded, and no summary followed */
+    VEC(struct attested) attested; /* detect_reproduced.c */
     /* rules_four_eyes.c; detect_neutral.c counts overrides in them */
     VEC(struct proposal) proposals;
     VEC(struct rules_rel) rules;
@@ -262,6 +270,7 @@ enum claim_id {
     CLAIM_ERASURE,
     CLAIM_EXPLAINED,
     CLAIM_RENEWED,
+    CLAIM_REPRODUCED,
     CLAIM_FOUR_EYES,
     CLAIM_UNBROKEN,
     CLAIM_NEUTRAL,
@@ -296,6 +305,7 @@ struct audit {
     VEC(struct later) withdrawals; /* intake_consent.c */
     VEC(struct later) orders;      /* vault_erasure.c */
     VEC(struct id128) scratch;
+    size_t attesters, strangers; /* detect_reproduced.c: who count, attestations by others */
     /* counts by country, made by counts_build before the claims' `end` */
     struct counts *counts;
 };
@@ -315,7 +325,8 @@ extern const struct claim *const claims_table[CLAIMS];
 extern const struct claim claims_ledger_append_only, claims_ledger_time, claims_people_register,
     claims_policy_uniform, claims_residency_placement, claims_intake_consent,
     claims_residency_relocation, claims_vault_erasure, claims_detect_explained,
-    claims_detect_renewed, claims_rules_four_eyes, claims_rules_unbroken, claims_detect_neutral;
+    claims_detect_renewed, claims_detect_reproduced, claims_rules_four_eyes, claims_rules_unbroken,
+    claims_detect_neutral;
 /* detect_renewed.c: people decided that this release goes on although its breaker tripped. */
 void claims_trip_over(struct site *s, const struct digest *release);
 #define READS(kind) (1ULL << LK_##kind)

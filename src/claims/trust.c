@@ -126,6 +126,29 @@ static int read_outsiders(struct trust *t, const struct yaml_node *root, struct 
     return rc;
 }
 
+/* The list may be missing. */
+static int read_attesters(struct trust *t, const struct yaml_node *root, struct err *e)
+{
+    const struct yaml_node *list, *item;
+    const char *key;
+    int rc;
+
+    if ((rc = yaml_may(root, "attesters", &list, e)) != 0 || list == NULL ||
+        (rc = document_list(root, "attesters", 1, TRUST_ATTESTERS, &list, e)) != 0)
+        return rc;
+    for (size_t i = 0; i < yaml_count(list); i++) {
+        if ((rc = yaml_item(list, i, &item, e)) != 0 || (rc = yaml_text(item, &key, e)) != 0)
+            return rc;
+        if (text_unbase64_exact(span_str(key), t->attester[i].b, sizeof(t->attester[i].b)) != 0)
+            return yaml_err(e, item, "a key is the base64 of 32 bytes: 44 characters");
+        for (size_t j = 0; j < i; j++)
+            if (memcmp(t->attester[j].b, t->attester[i].b, sizeof(t->attester[i].b)) == 0)
+                return yaml_err(e, item, "this key stands twice");
+        t->attesters++;
+    }
+    return 0;
+}
+
 static int read_durations(struct trust *t, const struct yaml_node *root, struct err *e)
 {
     const struct yaml_node *n;
@@ -151,7 +174,7 @@ static int read_all(struct trust *t, const struct yaml_node *root, struct err *e
         (rc = yaml_need(root, "expires", &n, e)) != 0 || (rc = yaml_time(n, &t->expires, e)) != 0 ||
         (rc = read_durations(t, root, e)) != 0 || (rc = read_policy(t, root, e)) != 0 ||
         (rc = read_sites(t, root, e)) != 0 || (rc = read_roots(t, root, e)) != 0 ||
-        (rc = read_outsiders(t, root, e)) != 0)
+        (rc = read_outsiders(t, root, e)) != 0 || (rc = read_attesters(t, root, e)) != 0)
         return rc;
     t->quorum_inside = tlog_policy_quorum_without(t->policy, t->outsiders);
     return yaml_map_done(root, e);

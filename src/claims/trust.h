@@ -9,6 +9,7 @@
 
 #define TRUST_SITES 64
 #define TRUST_ROOTS 64
+#define TRUST_ATTESTERS 64
 
 struct trust_site {
     char site[17], zone[9];
@@ -29,6 +30,9 @@ struct trust {
     size_t roots;
     unsigned threshold;
     tlog_witnesses outsiders;
+    /* who make verdicts again, and whose word counts; none unless the file says so */
+    struct ed25519_pub attester[TRUST_ATTESTERS];
+    size_t attesters;
     bool quorum_inside; /* a quorum can be had without any of the outsiders: to be warned of */
     void *doc;          /* what lent texts point into */
 };

@@ -10,16 +10,19 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "capi/client_receipt.h"
+#include "cli/admin.h"
 #include "cli/cli.h"
 #include "cli/engines.h"
 #include "crypto/sha256.h"
 #include "detect/release.h"
+#include "rules/attestation.h"
 #include "rules/replay.h"
 
 #define SCAN_SUFFIX ".scan.tlog-proof"
 
 struct replaying {
     const char *receipt, *accepted, *trust_path, *file, *rules;
+    const char *attest, *key;
     struct trial_spec engines;
     uint64_t seconds, unpacked, members, depth;
     bool json;
@@ -129,6 +132,49 @@ static int scan(struct replaying *w, struct err *e)
     return rc;
 }
 
+/* --- signed --- */
+
+/* Nothing of the file: which leaf, and whether it was the same. */
+static int attest(const struct replaying *w, struct err *e)
+{
+    const struct leaf *l = &w->scan.leaf;
+    struct span engine = leaf_text(l, LF_ENGINE);
+    struct ed25519_key *key = NULL;
+    struct attestation a;
+    struct buf out;
+    int rc;
+
+    memset(&a, 0, sizeof(a));
+    (void)snprintf(a.site, sizeof(a.site), "%s", w->scan.site->site);
+    (void)snprintf(a.engines, sizeof(a.engines), "%.*s", (int)engine.n, (const char *)engine.p);
+    a.leaf = w->scan.proof.index;
+    sha256_leaf(w->scan.x.leaf.p, w->scan.x.leaf.n, &a.scan);
+    a.release = leaf_digest(l, LF_RELEASE);
+    a.names = w->out.compared_names;
+    a.same = w->out.same;
+    buf_init(&out, DSSE_MAX_BYTES);
+    if ((rc = ed25519_load(&key, w->key, e)) == 0 &&
+        (rc = attestation_sign(&a, key, &out, e)) == 0 &&
+        (rc = io_replace_file(AT_FDCWD, w->attest, out.data, out.len, 0644)) != 0)
+        (void)err_sys(e, rc, "writing \"%s\"", w->attest);
+    ed25519_free(key);
+    buf_free(&out);
+    return rc;
+}
+
+/* What is attested is about this file, and about a leaf that stays. */
+static int may_attest(const struct replaying *w, struct err *e)
+{
+    if (!w->bound)
+        return err_set(e, -EINVAL,
+                       "no receipt says that \"%s\" is the file that was scanned (--accepted): "
+                       "that cannot be attested",
+                       w->file);
+    if (!w->scan.verdict.quorum)
+        return err_set(e, -EAGAIN, "\"%s\" is pending: attest when it is final", w->receipt);
+    return 0;
+}
+
 static int replay(struct replaying *w, struct err *e)
 {
     int rc;
@@ -141,9 +187,10 @@ static int replay(struct replaying *w, struct err *e)
                        "\"%s\" is of \"%s\"; a verdict stands in the receipt of a scan "
                        "(SUB" SCAN_SUFFIX ", kept by \"glarus trace\")",
                        w->receipt, leaf_kinds[w->scan.leaf.kind].name);
-    if ((rc = read_file(w, e)) != 0 || (rc = bind_file(w, e)) != 0)
+    if ((rc = read_file(w, e)) != 0 || (rc = bind_file(w, e)) != 0 ||
+        (w->attest != NULL && (rc = may_attest(w, e)) != 0) || (rc = scan(w, e)) != 0)
         return rc;
-    return scan(w, e);
+    return w->attest != NULL ? attest(w, e) : 0;
 }
 
 /* --- what came out --- */
@@ -211,6 +258,7 @@ static int put_json(const struct replaying *w, struct buf *out)
 static const struct option replay_options[] = {
     {"trust", required_argument, NULL, 't'},    {"file", required_argument, NULL, 'f'},
     {"rules", required_argument, NULL, 'r'},    {"accepted", required_argument, NULL, 'a'},
+    {"attest", required_argument, NULL, 'A'},   {"key", required_argument, NULL, 'k'},
     {"programs", required_argument, NULL, 'P'}, {"seconds", required_argument, NULL, 'S'},
     {"unpacked", required_argument, NULL, 'U'}, {"members", required_argument, NULL, 'M'},
     {"depth", required_argument, NULL, 'D'},    {"json", no_argument, NULL, 'j'},
@@ -261,7 +309,7 @@ static int verdict_replay(const struct command *c, int argc, char **argv)
 
     engines_usual(&w.engines);
     while (code == 0 &&
-           (o = cli_getopt(c, argc, argv, "t:f:r:a:P:S:U:M:D:jh", replay_options)) != -1) {
+           (o = cli_getopt(c, argc, argv, "t:f:r:a:A:k:P:S:U:M:D:jh", replay_options)) != -1) {
         if (o == 'j')
             w.json = true;
         else if (strchr("SUMD", o) != NULL)
@@ -271,12 +319,16 @@ static int verdict_replay(const struct command *c, int argc, char **argv)
               : o == 'f' ? &w.file
               : o == 'r' ? &w.rules
               : o == 'a' ? &w.accepted
+              : o == 'A' ? &w.attest
+              : o == 'k' ? &w.key
                          : &w.engines.programs) = optarg;
     }
     if (code != 0)
         return code;
     if (optind + 1 != argc || w.trust_path == NULL || w.file == NULL || w.rules == NULL)
         return cli_usage(c, "name the receipt of a scan, --file, --rules and --trust");
+    if ((w.attest == NULL) != (w.key == NULL))
+        return cli_usage(c, "--attest and --key go together");
     w.receipt = argv[optind];
     code = replay(&w, &e) == 0 ? tell(c, &w) : cli_fail(c, &e);
     replay_done(&w.out);
@@ -285,15 +337,44 @@ static int verdict_replay(const struct command *c, int argc, char **argv)
     return code;
 }
 
+static const struct option publish_options[] = {
+    {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+
+static int verdict_publish(const struct command *c, int argc, char **argv)
+{
+    struct admin_ask ask = {.what = ADMIN_PUBLISH, .document = READ_REPLAY};
+    const char *path = "glarusd.yaml";
+    struct config *config = NULL;
+    struct err e = ERR_INIT;
+    int o, rc;
+
+    while ((o = cli_getopt(c, argc, argv, "c:h", publish_options)) != -1)
+        if (o == 'c')
+            path = optarg;
+    if (optind + 1 != argc)
+        return cli_usage(c, "name one attestation");
+    ask.file = argv[optind];
+    if ((rc = config_load(&config, path, &e)) == 0)
+        rc = admin_do(config, &ask, c->words, &e);
+    config_free(config);
+    return rc == 0 ? EXIT_HELD : cli_fail(c, &e);
+}
+
 const struct command cli_verdict[] = {
     {"verdict replay", "make a verdict again on this machine, and compare it to the byte",
-     "RECEIPT --file FILE --rules FOLDER --trust FILE [--accepted RECEIPT] [--json]",
+     "RECEIPT --file FILE --rules FOLDER --trust FILE [--accepted RECEIPT] [--attest FILE --key "
+     "KEY]",
      "  -f, --file FILE          the file that was scanned\n"
      "  -r, --rules FOLDER       the rules of the release that the receipt names\n"
      "  -t, --trust FILE         the trust file\n"
      "  -a, --accepted RECEIPT   of the file's acceptance, which says that it is the one "
      "(default:\n"
      "                           SUB.tlog-proof beside SUB.scan.tlog-proof)\n"
+     "  -A, --attest FILE        write what came out, the same or not, signed; it names the leaf "
+     "and\n"
+     "                           says nothing of the file\n"
+     "  -k, --key KEY            by this key (PEM), whose public half auditors name in trust "
+     "files\n"
      "  -P, --programs FOLDER    where the engines are (default " ENGINES_PROGRAMS ")\n"
      "  -S, --seconds N          limits of the site, where they are not the usual ones: 30 s,\n"
      "  -U, --unpacked BYTES     268435456,\n"
@@ -307,4 +388,11 @@ const struct command cli_verdict[] = {
      "Example: glarus verdict replay 6f0c.scan.tlog-proof --file report.pdf --rules release-7 \\\n"
      "    --trust trust.yaml\n",
      verdict_replay},
+    {"verdict publish", "publish what somebody attests of a verdict in its site's ledger",
+     "ATTESTATION [--config FILE]",
+     "  -c, --config FILE   the site's configuration (default glarusd.yaml)\n\n"
+     "As \"verdict replay --attest\" wrote it.  What is about no verdict of this ledger is "
+     "refused.\n\n"
+     "Example: glarus verdict publish 6f0c.replay.dsse --config zrh1.yaml\n",
+     verdict_publish},
     {NULL, NULL, NULL, NULL, NULL}};

@@ -74,6 +74,7 @@ enum leaf_list {
     LL_REASON,
     LL_MODE,
     LL_URGENT,
+    LL_SAME,
     LL_OVERRIDE,
     LL_ASKER,
     LEAF_LISTS
@@ -112,6 +113,7 @@ enum leaf_word_reason {
 };
 enum leaf_word_mode { LW_MODE_DETECT, LW_MODE_ENFORCE };
 enum leaf_word_urgent { LW_URGENT_NO, LW_URGENT_YES };
+enum leaf_word_same { LW_SAME_NO, LW_SAME_YES };
 enum leaf_word_override { LW_OVERRIDE_ALLOW, LW_OVERRIDE_WITHDRAW, LW_OVERRIDE_VERDICT };
 enum leaf_word_asker {
     LW_ASKER_VENDOR,

@@ -11,6 +11,7 @@
  *   rules.trip.TREE         u8 1: its breaker tripped; 0: and people set it going again
  *   rules.serial.SERIAL     tree
  *   rules.override.LEAF     envelope's digest, record
+ *   rules.replay.DOC        an attestation's digest
  *   rules.published         what the update repository served last: artifact's digest, u64 serial
  */
 #include <errno.h>
@@ -288,6 +289,9 @@ int keeper_rules_apply(struct keeper *k, const struct note_document *n, uint64_t
         return apply_override(k, n, leaf);
     case READ_PUBLISHED:
         return put(k, "rules.published", &n->doc, NULL, n->record);
+    case READ_REPLAY:
+        by_tree(name, "replay", &n->doc);
+        return put(k, name, &n->doc, NULL, span_of(NULL, 0));
     default:
         return -EBADMSG;
     }
@@ -480,6 +484,60 @@ static int override_leaf(struct keeper *k, struct act *a, const struct digest *d
     return keeper_act_leaf(a, &b);
 }
 
+/* Is the leaf that an attestation is about the scan it names? */
+static int is_scan(struct keeper *k, const struct attestation *t, struct err *e)
+{
+    struct digest hash, release;
+    struct leaf l;
+    struct buf b;
+    int rc = -EBADMSG;
+
+    buf_init(&b, LEAF_MAX);
+    if (strcmp(t->site, k->c->site) == 0 && t->leaf < ledger_size(k->ledger) &&
+        (rc = ledger_leaf(k->ledger, t->leaf, &b, e)) == 0 &&
+        (rc = leaf_parse(&l, buf_span(&b))) == 0) {
+        sha256_leaf(b.data, b.len, &hash);
+        rc = l.kind == LK_SCAN_DONE && digest_eq(&hash, &t->scan) ? 0 : -EBADMSG;
+        if (rc == 0) {
+            release = leaf_digest(&l, LF_RELEASE);
+            rc = digest_eq(&release, &t->release) ? 0 : -EBADMSG;
+        }
+    }
+    buf_free(&b);
+    return rc == 0 || (e->code != 0 && rc != -EBADMSG)
+               ? rc
+               : err_set(e, -EPERM, "the attestation is about no verdict of this ledger");
+}
+
+static int replay_leaf(struct keeper *k, struct act *a, const struct digest *doc,
+                       struct span record, struct err *e)
+{
+    struct attestation t;
+    struct digest known;
+    struct leaf_builder b;
+    struct buf value;
+    char name[NAME];
+    int rc = read_replay_decode(record, &t);
+
+    if (rc != 0)
+        return rc;
+    by_tree(name, "replay", doc);
+    rc = get(k, name, &known, &value);
+    buf_free(&value);
+    if (rc != -ENOENT)
+        return rc != 0 ? rc : err_set(e, -EEXIST, "this attestation was published already");
+    if ((rc = is_scan(k, &t, e)) != 0)
+        return rc;
+    leaf_begin(&b, LK_REPLAY_ATTESTED, clock_now(), k->c->site);
+    leaf_set_digest(&b, LF_DOC, doc);
+    leaf_set_key(&b, LF_KEY, t.key.b);
+    leaf_set_int(&b, LF_LEAF, t.leaf);
+    leaf_set_digest(&b, LF_RELEASE, &t.release);
+    leaf_set_word(&b, LF_SAME, t.same ? LW_SAME_YES : LW_SAME_NO);
+    leaf_set_digest(&b, LF_SCAN, &t.scan);
+    return keeper_act_leaf(a, &b);
+}
+
 /* --- what may be served and loaded --- */
 
 struct between {
@@ -605,6 +663,8 @@ int keeper_rules_leaf(struct keeper *k, struct act *a, uint32_t what, const stru
         return published_leaf(k, a, doc, record, note, e);
     if ((rc = buf_put(note, record.p, record.n)) != 0)
         return rc;
+    if (what == READ_REPLAY)
+        return replay_leaf(k, a, doc, record, e);
     return what == READ_CHANGE    ? change_leaf(k, a, doc, record, e)
            : what == READ_RELEASE ? release_leaf(k, a, doc, record, e)
                                   : override_leaf(k, a, doc, record);

@@ -328,9 +328,10 @@ enum proto_read {
     READ_REPORT, /* no envelope: the text itself */
     READ_RELEASE,
     READ_OVERRIDE,
-    READ_PUBLISHED /* of an update repository: updates/published.h */
+    READ_PUBLISHED, /* of an update repository: updates/published.h */
+    READ_REPLAY     /* a verdict made again: rules/attestation.h */
 };
-#define READ_KINDS (READ_PUBLISHED + 1)
+#define READ_KINDS (READ_REPLAY + 1)
 /* The descriptor holds: the envelope, then (offset `register_at`, if register_len) the register in
  * force, then (offset previous_at, if previous_len) the predecessor.  READ_PROOF: a tlog-proof,
  * then (at register_at) the tlog-policy it must satisfy; the answer's tail is the leaf, if it is

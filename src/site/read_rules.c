@@ -160,3 +160,33 @@ void read_published_done(struct read_published *r)
     r->release = NULL;
     r->n = 0;
 }
+
+int read_replay_encode(const struct attestation *a, struct buf *b)
+{
+    size_t n = strlen(a->site);
+    int rc;
+
+    if ((rc = buf_put_u64(b, a->leaf)) != 0 || (rc = buf_put(b, a->scan.b, 32)) != 0 ||
+        (rc = buf_put(b, a->release.b, 32)) != 0 || (rc = buf_put(b, a->key.b, 32)) != 0 ||
+        (rc = buf_putc(b, a->same)) != 0 || (rc = buf_putc(b, (int)n)) != 0)
+        return rc;
+    return buf_put(b, a->site, n);
+}
+
+int read_replay_decode(struct span s, struct attestation *out)
+{
+    struct cur c = cur_of(s);
+    uint8_t same, n;
+    int rc;
+
+    memset(out, 0, sizeof(*out));
+    if ((rc = cur_u64(&c, &out->leaf)) != 0 || (rc = cur_copy(&c, out->scan.b, 32)) != 0 ||
+        (rc = cur_copy(&c, out->release.b, 32)) != 0 || (rc = cur_copy(&c, out->key.b, 32)) != 0 ||
+        (rc = cur_u8(&c, &same)) != 0 || (rc = cur_u8(&c, &n)) != 0)
+        return rc;
+    if (same > 1 || n == 0 || n >= sizeof(out->site))
+        return -EBADMSG;
+    out->same = same == 1;
+    rc = cur_copy(&c, out->site, n);
+    return rc == 0 && c.n == 0 ? 0 : -EBADMSG;
+}

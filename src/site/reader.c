@@ -370,6 +370,7 @@ static int read_one(struct reading *r, struct err *e)
         [READ_RELEASE] = reader_rules_release,
         [READ_OVERRIDE] = reader_rules_override,
         [READ_PUBLISHED] = reader_rules_published,
+        [READ_REPLAY] = reader_rules_replay,
     };
 
     if (r->ask->what >= ARRAY_LEN(how))

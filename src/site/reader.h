@@ -13,7 +13,8 @@
  *                   u8 mode | u8 urgent | u64 allows
  *   READ_OVERRIDE   u8 ground | u8 asker | u64 count | subject[32]
  *   READ_PUBLISHED  u64 serial | u32 n | n releases that the predecessor does not list: u64 serial
- * | tree[32] */
+ * | tree[32]
+ *   READ_REPLAY     u64 leaf | scan[32] | release[32] | key[32] | u8 same | u8 length, site */
 #ifndef SITE_READER_H
 #define SITE_READER_H
 
@@ -22,6 +23,7 @@
 #include "people/register.h"
 #include "residency/placement.h"
 #include "rules/approval.h"
+#include "rules/attestation.h"
 #include "rules/change.h"
 #include "rules/override.h"
 #include "site/config.h"
@@ -80,6 +82,7 @@ MUST_CHECK int read_release_decode(struct span s, struct rules_release *out);
 MUST_CHECK int read_override_decode(struct span s, struct rules_override *out);
 MUST_CHECK int read_published_decode(struct span s, struct read_published *out);
 void read_published_done(struct read_published *r);
+MUST_CHECK int read_replay_decode(struct span s, struct attestation *out); /* what stands above */
 
 /* Encoders for the reader. */
 MUST_CHECK int read_register_encode(const struct read_register *r, struct buf *out);
@@ -91,5 +94,6 @@ MUST_CHECK int read_report_encode(const struct read_report *r, struct buf *out);
 MUST_CHECK int read_release_encode(const struct rules_release *r, struct buf *out);
 MUST_CHECK int read_override_encode(const struct rules_override *r, struct buf *out);
 MUST_CHECK int read_published_encode(const struct read_published *r, struct buf *out);
+MUST_CHECK int read_replay_encode(const struct attestation *a, struct buf *out);
 
 #endif

@@ -28,5 +28,6 @@ MUST_CHECK int reader_rules_report(struct reading *r, struct err *e);
 MUST_CHECK int reader_rules_release(struct reading *r, struct err *e);
 MUST_CHECK int reader_rules_override(struct reading *r, struct err *e);
 MUST_CHECK int reader_rules_published(struct reading *r, struct err *e);
+MUST_CHECK int reader_rules_replay(struct reading *r, struct err *e);
 
 #endif

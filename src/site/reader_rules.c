@@ -76,6 +76,14 @@ int reader_rules_override(struct reading *r, struct err *e)
     return read_override_encode(&o, r->tail);
 }
 
+int reader_rules_replay(struct reading *r, struct err *e)
+{
+    struct attestation a;
+    int rc = attestation_open(&a, "attestation", r->document, e);
+
+    return rc != 0 ? rc : read_replay_encode(&a, r->tail);
+}
+
 /* --- what the update repository serves --- */
 
 static int known_publication(const struct reading *r, struct published **out, struct err *e)

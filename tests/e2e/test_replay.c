@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "rig_client.h"
 #include "rig_priv.h"
+#include "rules/attestation.h"
 
 static struct rig *r;
 static const char *glarus, *programs;
@@ -186,7 +187,7 @@ static void what_is_something_else_is_told(void **state)
     replayed(1, "DIFFERENT: the leaf says verdict malicious, here it is clean",
              at("short.scan.tlog-proof"), at("clean"), rules, NULL, NULL);
     /* the log's line alone: signed, and seen by nobody yet */
-    shell("cd \"$1\"; head -n -1 plain.scan.tlog-proof >new.scan.tlog-proof\n"
+    shell("cd \"$1\"; cp plain new; head -n -1 plain.scan.tlog-proof >new.scan.tlog-proof\n"
           "cp plain.tlog-proof new.tlog-proof\n"
           "sed 's/^index .*/index 1/' plain.scan.tlog-proof >lie.scan.tlog-proof\n"
           "mkdir other; echo 'rule One { condition: false }' >other/a.yar\n");
@@ -198,11 +199,103 @@ static void what_is_something_else_is_told(void **state)
              "63");
 }
 
+static void publish(int code, const char *says, const char *file)
+{
+    const char *argv[] = {glarus, "verdict", "publish", at(file), "--config", r->site[RIG_ZRH].file,
+                          NULL};
+
+    expect(code, says, argv);
+}
+
+static void attested(int code, const char *says, const char *name, const char *more,
+                     const char *value)
+{
+    char receipt[64], out[64];
+    const char *argv[] = {glarus,       "verdict",
+                          "replay",     NULL,
+                          "--file",     at(name),
+                          "--rules",    rules,
+                          "--trust",    at("trust.yaml"),
+                          "--programs", programs,
+                          "--attest",   NULL,
+                          "--key",      at("attester.pem"),
+                          more,         value,
+                          NULL};
+
+    (void)snprintf(receipt, sizeof(receipt), "%s.scan.tlog-proof", name);
+    (void)snprintf(out, sizeof(out), "%s.replay", name);
+    argv[3] = at(receipt);
+    argv[13] = at(out);
+    expect(code, says, argv);
+}
+
+/* An attestation about a leaf that is no scan of this ledger. */
+static void made_up(const struct ed25519_key *key)
+{
+    struct attestation a = {.leaf = 0, .same = true, .site = "zrh1", .engines = "yara"};
+    struct buf b;
+
+    buf_init(&b, 65536);
+    assert_int_equal(attestation_sign(&a, key, &b, NULL), 0);
+    put(at("made.replay"), b.data, b.len);
+    buf_free(&b);
+}
+
+static void reproduced(enum audit_verdict verdict, uint64_t n)
+{
+    struct audit *a;
+    const struct audit_result *is;
+
+    rig_settle(r, RIG_ZRH);
+    a = rig_audit(r);
+    is = audit_find(a, "detect.reproduced");
+    if (is->verdict != verdict || is->n != n)
+        fail_msg("%s %llu: %s", audit_verdict_word(is->verdict), (unsigned long long)is->n,
+                 is->sentence);
+    audit_free(a);
+}
+
+static void replays_are_signed_and_counted(void **state)
+{
+    struct ed25519_key *key = NULL;
+
+    (void)state;
+    assert_int_equal(ed25519_generate(&key), 0);
+    assert_int_equal(ed25519_store(key, at("attester.pem"), NULL), 0);
+    reproduced(AUDIT_EMPTY, 0);
+    attested(0, "SAME", "plain", NULL, NULL);
+    attested(0, "SAME", "both.gz", NULL, NULL);
+    attested(4, "pending", "new", NULL, NULL);
+    shell("cd \"$1\"; cp plain.scan.tlog-proof lone.scan.tlog-proof; cp plain lone; "
+          "test ! -e new.replay; ! grep -q marker plain.replay");
+    attested(2, "cannot be attested", "lone", NULL, NULL);
+    publish(0, "published", "plain.replay");
+    publish(3, "published already", "plain.replay");
+    publish(0, "published", "both.gz.replay");
+    made_up(key);
+    publish(1, "about no verdict of this ledger", "made.replay");
+    publish(1, "", "plain");
+    reproduced(AUDIT_EMPTY, 0); /* nobody named the key */
+    ed25519_public(key, &r->trust->attester[0]);
+    r->trust->attesters = 1;
+    reproduced(AUDIT_PROVED, 2);
+
+    /* with less room than the site has the file is given up on: a dissent, and it shows */
+    shell("cd \"$1\"; head -c 3000000 /dev/zero | gzip >big.gz");
+    submit("big.gz", "clean");
+    attested(1, "DIFFERENT: the leaf says verdict clean, here it is incomplete", "big.gz",
+             "--unpacked", "1048576");
+    publish(0, "published", "big.gz.replay");
+    reproduced(AUDIT_BROKEN, 2);
+    ed25519_free(key);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_verdict_is_made_again),
         cmocka_unit_test(what_is_something_else_is_told),
+        cmocka_unit_test(replays_are_signed_and_counted),
     };
 
     rig_args(argc < 4 ? argc : 4, argv);
