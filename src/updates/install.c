@@ -93,7 +93,7 @@ static void unmap(struct span s)
 
 /* --- which release --- */
 
-static int parse_current(struct span text, uint64_t *serial, struct err *e)
+int install_current(struct span text, uint64_t *serial, struct err *e)
 {
     json_t *all = NULL;
     const char *format;
@@ -120,7 +120,7 @@ static int read_current(struct installing *w, uint64_t *serial, struct err *e)
 
     buf_init(&b, CURRENT_MAX);
     if ((rc = read_target(w, CURRENT, &b, e)) == 0)
-        rc = parse_current(buf_span(&b), serial, e);
+        rc = install_current(buf_span(&b), serial, e);
     buf_free(&b);
     return rc;
 }

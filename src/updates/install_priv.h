@@ -17,6 +17,9 @@ struct installing {
     struct tuf_updater *updater;
 };
 
+/* The serial that rules/current.json names. */
+MUST_CHECK int install_current(struct span text, uint64_t *serial, struct err *e);
+
 /* Makes releases/, removes what a killed update left, and finds which release is in use. */
 MUST_CHECK int install_look(struct installing *w, struct err *e);
 /* Whether releases/N of the wanted release has the files that were released. */
