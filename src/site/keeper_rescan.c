@@ -102,8 +102,10 @@ static int put_start(struct keeper *k)
     return put_at(k, &none);
 }
 
-static void look(struct keeper *k, struct rescan *r)
+void keeper_rescan_look(struct keeper *k)
 {
+    struct rescan *r = &k->lines->rescan;
+
     memset(&r->at, 0, sizeof(r->at));
     r->batch = r->lost = r->failed = false; /* what is at the engines is waited for, no more */
     r->attempts = 0;
@@ -257,8 +259,9 @@ static int trip_act(struct keeper *k, const struct rescan *r, struct act *a)
     return rc != 0 ? rc : keeper_act_leaf(a, &b);
 }
 
-static int trip(struct keeper *k, struct rescan *r)
+int keeper_rescan_trip(struct keeper *k)
 {
+    struct rescan *r = &k->lines->rescan;
     struct act *a = keeper_act_new();
     int rc = a == NULL ? -ENOMEM : trip_act(k, r, a);
 
@@ -269,7 +272,7 @@ static int trip(struct keeper *k, struct rescan *r)
     (void)keeper_group_commit(k); /* verdicts that enforce stand before it */
     if ((rc = log_alone(k, a)) != 0)
         return rc;
-    look(k, r);
+    keeper_rescan_look(k);
     log_error("the breaker stops the new rules: too many files that were clean are malicious by "
               "them; from now on they only detect");
     return 0;
@@ -328,8 +331,9 @@ static int round_act(struct keeper *k, const struct rescan *r, struct act *a)
 }
 
 /* All are through: once what is on its way is in, the summary counts it. */
-static int finish(struct keeper *k, struct rescan *r)
+int keeper_rescan_finish(struct keeper *k)
 {
+    struct rescan *r = &k->lines->rescan;
     struct act *a;
     int rc = keeper_group_commit(k);
 
@@ -342,7 +346,7 @@ static int finish(struct keeper *k, struct rescan *r)
     }
     if ((rc = log_alone(k, a)) != 0)
         return rc;
-    look(k, r);
+    keeper_rescan_look(k);
     log_info("all files are judged by the new rules");
     return 0;
 }
@@ -450,7 +454,7 @@ void keeper_rescan_step(struct keeper *k, struct detect_line *l, mono_ms now)
     int rc;
 
     if (!r->known)
-        look(k, r);
+        keeper_rescan_look(k);
     if (!r->known || !r->open || r->stopped || r->out > 0 || r->acts > 0 || now < r->due ||
         !keeper_lines_alone(k) || !serves(r, l))
         return;
@@ -459,12 +463,12 @@ void keeper_rescan_step(struct keeper *k, struct detect_line *l, mono_ms now)
     if (now < r->due)
         return;
     if (too_many(k, r)) {
-        rc = trip(k, r);
+        rc = keeper_rescan_trip(k);
     } else {
         if (r->at.account[0] == '\0') /* what the line before said last is in */
             (void)keeper_group_commit(k);
         if ((rc = begin_batch(k, l)) == 1)
-            rc = finish(k, r);
+            rc = keeper_rescan_finish(k);
     }
     if (rc != 0) {
         log_warn("files could not be scanned again; that is tried once more", "why", strerror(-rc));

@@ -50,6 +50,12 @@ void keeper_rescan_judged(struct keeper *k, const struct digest *release); /* it
 void keeper_rescan_changed(struct keeper *k); /* and that is another one: an act is on its way */
 void keeper_rescan_logged(struct keeper *k, const struct digest *release, bool turned, int rc);
 
+/* --- its steps --- */
+void keeper_rescan_look(struct keeper *k); /* what the catalog says: known, open, stopped */
+/* Each logs its leaf, after all that is pending, alone in its group. */
+MUST_CHECK int keeper_rescan_trip(struct keeper *k);
+MUST_CHECK int keeper_rescan_finish(struct keeper *k);
+
 /* --- from the journal --- */
 MUST_CHECK int keeper_rescan_apply_rules(struct keeper *k, const struct note_rules *n);
 MUST_CHECK int keeper_rescan_apply_round(struct keeper *k, const struct note_round *n,

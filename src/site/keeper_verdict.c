@@ -242,10 +242,11 @@ static int log_it(struct keeper *k, const struct catalog_submission *row, const 
     return 0;
 }
 
-int keeper_verdict(struct keeper *k, const struct detect_line *l, const struct id128 *ref,
-                   bool again, const struct finding *f, struct span tree)
+int keeper_verdict_by(struct keeper *k, const char *label, const struct digest *release,
+                      const struct id128 *ref, bool again, const struct finding *f,
+                      struct span tree)
 {
-    struct judged g = {detect_line_label(l), detect_line_release(l), false, f, tree};
+    struct judged g = {label, *release, false, f, tree};
     struct catalog_submission row;
     struct stored s;
     int rc;
@@ -262,6 +263,14 @@ int keeper_verdict(struct keeper *k, const struct detect_line *l, const struct i
         rc = catalog_scan_done_ref(k->catalog, ref);
     stored_close(&s);
     return rc;
+}
+
+int keeper_verdict(struct keeper *k, const struct detect_line *l, const struct id128 *ref,
+                   bool again, const struct finding *f, struct span tree)
+{
+    struct digest release = detect_line_release(l);
+
+    return keeper_verdict_by(k, detect_line_label(l), &release, ref, again, f, tree);
 }
 
 int keeper_verdict_give_up(struct keeper *k, const struct detect_line *l, const struct id128 *ref,

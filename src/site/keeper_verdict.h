@@ -13,6 +13,10 @@
 MUST_CHECK int keeper_verdict(struct keeper *k, const struct detect_line *l,
                               const struct id128 *ref, bool again, const struct finding *f,
                               struct span tree);
+/* The same of engines with this label and rules of this release. */
+MUST_CHECK int keeper_verdict_by(struct keeper *k, const char *label, const struct digest *release,
+                                 const struct id128 *ref, bool again, const struct finding *f,
+                                 struct span tree);
 /* It is INCOMPLETE. */
 MUST_CHECK int keeper_verdict_give_up(struct keeper *k, const struct detect_line *l,
                                       const struct id128 *ref, bool again, enum verdict_reason why);

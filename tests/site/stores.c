@@ -14,6 +14,7 @@
 
 #include "base/io.h"
 #include "crypto/sha256.h"
+#include "site/keeper_lines.h"
 #include "site/keeper_intake.h"
 #include "site/keeper_notes.h"
 #include "site/keeper_sync.h"
@@ -85,6 +86,8 @@ static void prepare(struct stores *s, const char *dir)
     s->k = calloc(1, sizeof(*s->k));
     assert_non_null(s->k);
     s->k->c = &s->config;
+    s->k->lines = calloc(1, sizeof(*s->k->lines)); /* without engines: for its rounds */
+    assert_non_null(s->k->lines);
     s->k->acts_end = &s->k->acts;
     s->k->unsigned_end = &s->k->unsigned_;
     s->k->ledger_fd = -1;
@@ -172,6 +175,7 @@ void stores_close(struct stores *s)
     tlog_witness_close(s->witness);
     ed25519_free(s->log);
     ed25519_free(s->cosigner);
+    free(k->lines);
     free(k);
     memset(s, 0, sizeof(*s));
 }
@@ -242,6 +246,11 @@ static int carry_out(struct stores *s, const struct fate *f, unsigned n)
     for (unsigned i = 0; i < n && rc == 0; i++)
         rc = f[i].upto > signer_size(s->signer) ? -EAGAIN : 0;
     return rc;
+}
+
+int stores_sign(struct stores *s)
+{
+    return carry_out(s, NULL, 0);
 }
 
 static int accepted_leaf(struct stores *s, struct act *a, unsigned n)

@@ -53,6 +53,16 @@ int stores_inventory(struct stores *s);
 int stores_publish(struct stores *s);  /* flush, sign, cosign, publish */
 int stores_reclaim(struct stores *s);  /* space of what was erased */
 int stores_maintain(struct stores *s); /* the keeper's checkpoint of the derived stores */
+int stores_sign(struct stores *s);     /* what is pending is committed, and signed */
+
+/* --- stores_verdicts.c --- */
+int stores_rules(struct stores *s, uint8_t release); /* are loaded */
+/* Submission n is scanned (again) by them. */
+int stores_judge(struct stores *s, unsigned n, uint8_t release, bool malicious);
+int stores_trip(struct stores *s);  /* the breaker */
+int stores_round(struct stores *s); /* all are through */
+/* The catalog says of verdicts and rounds what the leaves do. */
+void stores_check_verdicts(struct stores *s);
 
 /* What must be true after any crash, given the marks so far; fails the test.  The stores go on
  * being used: one more submission, and a publication. */

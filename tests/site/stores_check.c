@@ -321,6 +321,7 @@ void stores_check(const char *dir, const struct calls_mark *m, size_t n, void *w
     check_signatures(&s, x);
     check_witness(&s, x);
     check_sets(&s, live);
+    stores_check_verdicts(&s);
     if (vault_epoch_oldest(s.k->vault) <= x->turned)
         WRONG("the destroyed epoch %llu is back", (unsigned long long)x->turned);
     /* and it goes on, with a turn that may be half done */

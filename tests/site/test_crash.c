@@ -26,7 +26,13 @@ static int try_to_live(void)
         (rc = stores_accept_overlapping(&s, 2)) != 0 || (rc = stores_inventory(&s)) != 0 ||
         (rc = stores_turn(&s)) != 0 || (rc = stores_reclaim(&s)) != 0 ||
         (rc = stores_accept(&s, 4)) != 0 || (rc = stores_maintain(&s)) != 0 ||
-        (rc = stores_erase(&s, 5)) != 0 || (rc = stores_accept(&s, 1)) != 0)
+        (rc = stores_erase(&s, 5)) != 0 || (rc = stores_accept(&s, 1)) != 0 ||
+        (rc = stores_rules(&s, 1)) != 0 || (rc = stores_judge(&s, 1, 1, false)) != 0 ||
+        (rc = stores_judge(&s, 3, 1, false)) != 0 || (rc = stores_judge(&s, 6, 1, true)) != 0 ||
+        (rc = stores_rules(&s, 2)) != 0 || (rc = stores_judge(&s, 3, 2, true)) != 0 ||
+        (rc = stores_erase(&s, 3)) != 0 || (rc = stores_judge(&s, 6, 2, true)) != 0 ||
+        (rc = stores_round(&s)) != 0 || (rc = stores_rules(&s, 3)) != 0 ||
+        (rc = stores_judge(&s, 1, 3, true)) != 0 || (rc = stores_trip(&s)) != 0)
         return rc;
     return stores_publish(&s);
 }

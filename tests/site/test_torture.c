@@ -63,6 +63,14 @@ static void live(void)
         (void)!stores_reclaim(&s);
         (void)!stores_maintain(&s);
         (void)!stores_accept(&s, 1);
+        (void)!stores_rules(&s, 1);
+        (void)!stores_judge(&s, 2, 1, false);
+        (void)!stores_rules(&s, 2);
+        (void)!stores_judge(&s, 2, 2, true);
+        (void)!stores_trip(&s);
+        (void)!stores_rules(&s, 3);
+        (void)!stores_judge(&s, 2, 3, true);
+        (void)!stores_round(&s);
         (void)!stores_publish(&s);
         /* else every upload is refused and /healthz says that all is well */
         if (vault_stopped(s.k->vault) != 0 && s.k->stopped == 0)
