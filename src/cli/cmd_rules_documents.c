@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/text.h"
@@ -428,6 +429,10 @@ int cmd_rules_publish(const struct command *c, int argc, char **argv)
     if (optind + 1 != argc)
         return cli_usage(c, "name one envelope, or one report");
     ask.file = argv[optind];
+    if (access(ask.file, R_OK) != 0) {
+        (void)err_sys(&e, -errno, "reading \"%s\"", ask.file);
+        return cli_fail(c, &e);
+    }
     if (is_publication(ask.file)) {
         ask.document = READ_PUBLISHED;
     } else if (!is_report(ask.file)) {

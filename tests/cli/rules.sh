@@ -300,4 +300,6 @@ cp "repo/.git/objects/${other:0:2}/${other:2}" "$object"
 expect 1 "a.yar" rules check odd:rules "${g[@]}" "${with[@]}"
 printf 'x' >"$object"
 expect 1 "a.yar" rules check odd:rules "${g[@]}" "${with[@]}"
+expect 3 "No such file" rules publish no-such-file
+
 exit $bad
