@@ -7,6 +7,7 @@
  *   glarus_receipt_wait       its receipt, once enough witnesses have cosigned it
  *   glarus_receipt_load       a receipt verified offline: a trust file is all it needs
  *   glarus_trace              what became of it, and the verdicts
+ *   glarus_lookup             is a file known to be malicious?  By its hash, without submitting it
  *   glarus_withdraw           consent withdrawn, the bytes erased, with a receipt of that
  *   glarus_update             the newest detection rules, if they are what was released
  *
@@ -351,6 +352,24 @@ GLARUS_MUST_CHECK int glarus_withdraw(glarus_client *client, const char *which,
 GLARUS_MUST_CHECK int glarus_erase(glarus_client *client, const char *which,
                                    char final_by[GLARUS_TIME_SIZE], glarus_receipt **out,
                                    glarus_error *error);
+
+/* ---- look-ups -------------------------------------------------------------------------------- */
+
+enum glarus_known {
+    GLARUS_UNKNOWN = 0, /* no hash set has it: it may be anything */
+    GLARUS_MALICIOUS = 1
+};
+/* Which of n files, by their SHA-256 alone, are known to be malicious?  Nothing is submitted and no
+ * consent is needed; the site keeps a count and nothing else.  known[i] becomes what is known of
+ * sha256[i] (enum glarus_known); after a failure some of it may have been written.  country: on
+ * whose behalf is asked, which decides the site; NULL: the configuration's.  Asks, once for each
+ * 4096. */
+GLARUS_MUST_CHECK int glarus_lookup(glarus_client *client, const char *country,
+                                    const unsigned char (*sha256)[32], size_t n,
+                                    unsigned char *known, glarus_error *error);
+/* The same for one file, which is read and hashed here. */
+GLARUS_MUST_CHECK int glarus_lookup_path(glarus_client *client, const char *country,
+                                         const char *path, int *known, glarus_error *error);
 
 /* ---- updates --------------------------------------------------------------------------------- */
 

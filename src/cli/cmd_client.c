@@ -1,12 +1,16 @@
 /* cmd_client.c - what a submitter does. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/text.h"
+#include "capi/client_lookup.h"
+#include "capi/client_receipt.h"
 #include "cli/cli.h"
 #include "capi/client.h"
 
@@ -295,6 +299,70 @@ static int erase(const struct command *c, int argc, char **argv)
     return one(c, argc, argv, ERASE);
 }
 
+/* ---- look-up --------------------------------------------------------------------------------- */
+
+/* A hash, or a file that is hashed. */
+static int hash_of(const char *what, struct digest *out, struct err *e)
+{
+    struct client_file f;
+    int fd, rc;
+
+    if (text_undigest(span_str(what), out) == 0)
+        return 0;
+    if ((fd = open(what, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0)
+        return err_sys(e, -errno, "\"%s\" is neither 64 hex digits nor a file", what);
+    if ((rc = client_file_read(&f, fd, e)) == 0)
+        *out = f.sha256;
+    else
+        (void)err_prefix(e, "\"%s\"", what);
+    io_close(&fd);
+    return rc;
+}
+
+static int look_all(struct client *client, char **what, size_t n, size_t *malicious, struct err *e)
+{
+    struct digest *hash = calloc(n, sizeof(*hash)), release;
+    uint8_t *known = calloc(n, 1);
+    int rc = hash == NULL || known == NULL ? err_sys(e, -ENOMEM, "looking up") : 0;
+
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = hash_of(what[i], &hash[i], e);
+    if (rc == 0)
+        rc = client_lookup(client, NULL, hash, n, known, &release, e);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        (void)printf("%s  ", known[i] == CLIENT_MALICIOUS ? "malicious" : "unknown  ");
+        rc = cli_put(stdout, what[i]);
+        *malicious += known[i] == CLIENT_MALICIOUS;
+    }
+    free(hash);
+    free(known);
+    return rc;
+}
+
+static int look_up(const struct command *c, int argc, char **argv)
+{
+    static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    const char *config = CONFIG_DEFAULT;
+    struct client *client = NULL;
+    struct err e = ERR_INIT;
+    size_t malicious = 0;
+    int o, rc;
+
+    while ((o = cli_getopt(c, argc, argv, "c:h", longs)) != -1)
+        if (o == 'c')
+            config = optarg;
+    if (optind == argc)
+        return cli_usage(c, "name files, or the 64 hex digits of their SHA-256");
+    if ((rc = client_load(&client, config, &e)) == 0)
+        rc = look_all(client, argv + optind, (size_t)(argc - optind), &malicious, &e);
+    client_free(client);
+    if (rc != 0)
+        return cli_fail(c, &e);
+    return malicious > 0 ? EXIT_FALSE : EXIT_HELD;
+}
+
 #define CONFIG_HELP                                                                                \
     "  -c, --config FILE   see client.yaml(5) (default " CONFIG_DEFAULT ")\n"                      \
     "  -j, --json          for programs\n"
@@ -315,6 +383,13 @@ const struct command cli_client[] = {
      CONFIG_HELP "\nFollows a submission that has moved to another site.\n\n"
                  "Example: glarus trace report.pdf --config client.yaml\n",
      trace},
+    {"lookup", "say which files are known to be malicious, without sending them",
+     "FILE|SHA256... [--config FILE]",
+     "  -c, --config FILE   see client.yaml(5) (default " CONFIG_DEFAULT ")\n\n"
+     "Only the hashes leave this machine.  \"unknown\" is not clean.\n"
+     "Exit 0: none is known; 1: one is.\n\n"
+     "Example: glarus lookup --config client.yaml ~/downloads/*\n",
+     look_up},
     {"withdraw", "withdraw consent: the bytes are erased", "SUB|FILE [--config FILE] [--json]",
      CONFIG_HELP "\nPrints by when the erasure is final, and keeps its receipt.\n\n"
                  "Example: glarus withdraw report.pdf --config client.yaml\n",

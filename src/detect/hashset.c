@@ -136,6 +136,12 @@ size_t hashset_count(const struct hashset *h)
     return h->n;
 }
 
+const struct digest *hashset_digest(const struct hashset *h, size_t i)
+{
+    assert(h->sealed && i < h->n);
+    return &h->entries[i].digest;
+}
+
 int hashset_find(const struct hashset *h, const struct digest *d, struct finding *f)
 {
     struct entry key = {*d, 0, 0};

@@ -16,6 +16,9 @@ void hashset_free(struct hashset *h);
 MUST_CHECK int hashset_add(struct hashset *h, const char *file, struct span text, struct err *e);
 void hashset_seal(struct hashset *h); /* sort once, before the first look-up */
 size_t hashset_count(const struct hashset *h);
+/* The i-th digest in ascending order, i < hashset_count; one with several names stands several
+ * times.  Lent. */
+const struct digest *hashset_digest(const struct hashset *h, size_t i);
 /* f becomes MALICIOUS with every name of d (added to what it was).  1: found, 0: not, <0: errno. */
 MUST_CHECK int hashset_find(const struct hashset *h, const struct digest *d, struct finding *f);
 

@@ -117,9 +117,13 @@ static void take_messages(struct front *f)
         log_error("the keeper broke the protocol", "why", err_text(&e));
 }
 
-static int wait_ms(const struct front *f)
+/* due: when counts of look-ups have to be told, -1: never */
+static int wait_ms(const struct front *f, int due)
 {
     int ms = http_server_wait(f->server);
+
+    if (due >= 0 && (ms < 0 || ms > due))
+        ms = due;
 
     if (f->wait != NULL && (ms < 0 || ms > PRESSURE_MS))
         ms = PRESSURE_MS;
@@ -144,7 +148,7 @@ static bool happened(const struct epoll_event *ev, int n, int fd)
 static int turn(struct front *f, int epoll, bool *writes)
 {
     struct epoll_event ev[3];
-    int rc, n;
+    int due = front_lookup_tell(f), rc, n;
     bool want;
 
     (void)!msg_flush(f->keeper); /* what the last turn has to say; a dead channel shows itself when
@@ -156,7 +160,7 @@ static int turn(struct front *f, int epoll, bool *writes)
             return rc;
         *writes = want;
     }
-    if ((n = epoll_wait(epoll, ev, ARRAY_LEN(ev), wait_ms(f))) < 0 && errno != EINTR)
+    if ((n = epoll_wait(epoll, ev, ARRAY_LEN(ev), wait_ms(f, due))) < 0 && errno != EINTR)
         return -errno;
     if (want && msg_flush(f->keeper) != 0)
         rc = 0; /* a dead channel shows itself when it is read */
@@ -208,6 +212,7 @@ static int serve(struct front *f)
         rc = turn(f, epoll, &writes);
     }
     io_close(&epoll);
+    (void)!msg_flush(f->keeper); /* what was said last */
     if (rc == 0 && f->failed != 0 && f->draining) {
         http_server_drain(f->server, DRAIN_MS / 8);
         return finish(f); /* the keeper has ended first */
@@ -230,6 +235,8 @@ static int open_all(struct front *f, struct err *e)
 
     front_routes(f);
     front_json_warm();
+    if ((rc = front_lookup_new(&f->lookup)) != 0)
+        return err_sys(e, rc, "the front");
     if ((rc = msg_open(&f->keeper, PART_CHANNEL, &proto_front, MSG_A, e)) != 0 ||
         (rc = ring_open(&f->ring, PART_RING, PROTO_SLOT_BYTES, (uint32_t)f->c->ring_slots, e)) !=
             0 ||
@@ -261,6 +268,7 @@ int front_main(const struct config *c)
         log_error(err_text(&e));
     http_server_free(f.server);
     front_tls_close(f.tls);
+    front_lookup_free(f.lookup);
     while (f.outbox != NULL)
         outbox_drop(&f);
     msg_close(f.keeper);

@@ -553,6 +553,9 @@ static void answer(struct front *f, struct http_req *r, struct visit *v, struct 
         state(f, r, v, &is, tail);
         break;
     }
+    case FK_LOOKUP_GO:
+        front_lookup_go(f, r);
+        break;
     case FK_MOVE_GO:
         http_answer(r, 201, JSON, span_str("{\"status\":\"taken\"}\n"));
         break;
@@ -568,6 +571,11 @@ void front_answer(struct front *f, struct msg *m)
 
     if (m->type->type == FK_DRAIN) {
         f->draining = true;
+        front_lookup_end(f);
+        return;
+    }
+    if (m->type->type == FK_HOT) {
+        f->failed = front_lookup_take(f, m);
         return;
     }
     if (m->type->type == FK_SLOT_FREE) {

@@ -8,10 +8,11 @@
 #include "jail/msg.h"
 #include "jail/ring.h"
 #include "site/config.h"
+#include "site/front_lookup.h"
 #include "site/front_tls.h"
 #include "site/proto.h"
 
-#define FRONT_ROUTES 15
+#define FRONT_ROUTES 17
 #define FRONT_NO_SLOT UINT32_MAX
 #define FRONT_FILES_MAX 1024 /* answers that hold a descriptor of the keeper, at once */
 #define FRONT_MOVE_BODY_MAX PROTO_TAIL_MAX
@@ -56,6 +57,7 @@ struct front {
     struct http_server *server;
     struct msg_chan *keeper;
     struct ring *ring;
+    struct front_lookup *lookup;
     struct http_route route[FRONT_ROUTES];
     struct visit *uploads;
     struct visit *wait, **wait_end;
@@ -78,6 +80,8 @@ struct visit *front_visit(struct front *f, struct http_req *r);
 /* --- front_routes.c --- */
 /* Fills f->route. */
 void front_routes(struct front *f);
+/* The digest of the bearer token; false: it has answered 401. */
+bool front_token(struct http_req *r, struct digest *out);
 
 /* --- front_upload.c --- */
 void front_upload_begin(struct http_req *r, void *arg);

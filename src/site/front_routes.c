@@ -34,7 +34,7 @@ static bool id_of(struct http_req *r, const char *name, struct id128 *out)
 /* --- submissions --- */
 
 /* The token is hashed here; the keeper never sees it. */
-static bool token_of(struct http_req *r, struct digest *out)
+bool front_token(struct http_req *r, struct digest *out)
 {
     struct span s = http_header(r, "authorization");
 
@@ -60,7 +60,7 @@ static void begin_open(struct http_req *r, void *arg)
     struct visit *v;
 
     memset(&m, 0, sizeof(m));
-    if (!token_of(r, &m.token))
+    if (!front_token(r, &m.token))
         return;
     if (front_json_open(http_body(r), &m, &e) != 0) {
         malformed(r, err_text(&e));
@@ -360,6 +360,8 @@ static const struct http_route table[] = {
     WHOLE("/v1/moves/{move}", FRONT_MOVE_BODY_MAX, begin_move),
     STREAM("/v1/moves/{move}/objects/{sub}", front_upload_object),
     WHOLE("/v1/moves/{move}/close", 0, begin_close),
+    NONE("/v1/lookups/{sha256}", front_lookup_one),
+    WHOLE("/v1/lookups", FRONT_LOOKUP_MOST * sizeof(struct digest), front_lookup_many),
 };
 _Static_assert(ARRAY_LEN(table) == FRONT_ROUTES, "every route has its row");
 

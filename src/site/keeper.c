@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "ledger/tlog_proof.h"
+#include "site/keeper_lookup.h"
 #include "site/data_format.h"
 #include "site/keeper_lines.h"
 #include "site/keeper_notes.h"
@@ -95,6 +96,12 @@ static void from_front(struct keeper *k, const struct msg *m)
         break;
     case FK_STATE:
         keeper_state_ask(k, m->id);
+        break;
+    case FK_LOOKUP:
+        keeper_lookup_ask(k, m->id, p);
+        break;
+    case FK_LOOKED:
+        keeper_lookup_count(k, p);
         break;
     case FK_MOVE_CLOSE:
         keeper_receive_close(k, m->id, p);
@@ -296,6 +303,7 @@ static void tick(struct keeper *k, mono_ms now)
     if (keeper_clock_good(k)) {
         keeper_ticket_tick(k, t);
         keeper_epoch_tick(k, t);
+        keeper_lookup_tick(k);
     }
     keeper_epoch_reclaim(k, now);
     maybe_checkpoint(k);
@@ -323,7 +331,8 @@ static int flush_channels(struct keeper *k)
 static bool idle(const struct keeper *k)
 {
     return k->n_uploads == 0 && !keeper_group_pending(k) && k->unsigned_ == NULL &&
-           k->round.state == ROUND_IDLE && ledger_published(k->ledger) == ledger_size(k->ledger);
+           k->round.state == ROUND_IDLE && ledger_published(k->ledger) == ledger_size(k->ledger) &&
+           keeper_lookup_done(k);
 }
 
 static void loop(struct keeper *k)
@@ -489,6 +498,8 @@ static int open_sync(struct keeper *k, struct err *e)
 {
     int rc = keeper_ticket_open(k);
 
+    if (rc == 0)
+        rc = keeper_lookup_open(k);
     if (rc != 0)
         return err_sys(e, rc, "making room for tickets");
     rc = keeper_sync_open(&k->sync, e);
@@ -528,6 +539,7 @@ static void keeper_close(struct keeper *k)
         keeper_act_free(a);
     }
     keeper_ticket_close(k);
+    keeper_lookup_close(k);
     keeper_scan_close(k);
     keeper_receive_close_all(k);
     keeper_move_close_all(k);

@@ -186,6 +186,8 @@ struct keeper {
     struct tickets *tickets;
     struct waiter *waiters;
 
+    struct keeper_lookups *lookups;
+
     /* scanning */
     struct lines *lines; /* NULL: no engine is configured */
 
@@ -205,7 +207,7 @@ struct keeper {
     struct keeper_counts {
         uint64_t accepted, bytes, repeats, refused, groups, leaves, scanned, malicious, incomplete,
             scans_spared, rescanned, renewed, members, erased, moved_in, moved_out, published,
-            reclaimed;
+            reclaimed, lookups;
     } n;
 };
 
@@ -280,6 +282,8 @@ void keeper_parts_come(struct keeper *k, bool reader, uint64_t life, int fd, uin
 MUST_CHECK int keeper_ticket_open(struct keeper *k);
 void keeper_ticket_close(struct keeper *k);
 void keeper_ticket_ask(struct keeper *k, uint64_t id, const struct pm_open *m);
+/* A look-up: token, country, place; false: it is refused. */
+bool keeper_ticket_may_look(struct keeper *k, uint64_t id, const struct pm_open *m);
 /* Another configuration is about to be taken over: tickets follow their submitter, or end. */
 void keeper_ticket_config(struct keeper *k, const struct config *c);
 void keeper_ticket_tick(struct keeper *k, unix_time now);

@@ -207,6 +207,7 @@ static int metrics(struct keeper *k, struct buf *b)
         {"scans", "counter", "Files scanned", k->n.scanned},
         {"scans_malicious", "counter", "Files found malicious", k->n.malicious},
         {"scans_incomplete", "counter", "Files an engine gave up on", k->n.incomplete},
+        {"lookups", "counter", "Hashes looked up", k->n.lookups},
         {"scans_spared", "counter", "Verdicts taken from another submission of the same bytes",
          k->n.scans_spared},
         {"rescans", "counter", "Files scanned again by newer rules", k->n.rescanned},

@@ -310,6 +310,20 @@ static bool admit_place(struct keeper *k, uint64_t id, const struct pm_open *m,
     return true;
 }
 
+bool keeper_ticket_may_look(struct keeper *k, uint64_t id, const struct pm_open *m)
+{
+    const struct config_submitter *s = submitter_of(k, &m->token);
+    struct digest policy;
+
+    if (s == NULL)
+        keeper_refuse(k, id, PRF_TOKEN, "the token is unknown at this site");
+    else if (!covers(s, m->country))
+        keeper_refuse(k, id, PRF_COUNTRY, "the token does not cover %.2s", m->country);
+    else
+        return admit_place(k, id, m, &policy);
+    return false;
+}
+
 /* One submission, not two: its file may be on its way here with its country. */
 static bool admit_once(struct keeper *k, uint64_t id, const struct pm_open *m)
 {

@@ -20,6 +20,8 @@ static const struct msg_type front_types[] = {
     ROW(FK_STATE, MSG_A, 0, NOTHING),
     ROW(FK_MOVE_OPEN, MSG_A, 0, TAIL(struct pm_move)),
     ROW(FK_MOVE_CLOSE, MSG_A, 0, EXACT(struct pm_move)),
+    ROW(FK_LOOKUP, MSG_A, 0, EXACT(struct pm_lookup)),
+    ROW(FK_LOOKED, MSG_A, 0, EXACT(struct pm_looked)),
     ROW(FK_REFUSED, MSG_B, 0, EXACT(struct pm_refused)),
     ROW(FK_OPENED, MSG_B, 0, EXACT(struct pm_opened)),
     ROW(FK_PUT_GO, MSG_B, 0, NOTHING),
@@ -31,6 +33,8 @@ static const struct msg_type front_types[] = {
     ROW(FK_FILE_IS, MSG_B, 1, EXACT(struct pm_file_is)),
     ROW(FK_STATE_IS, MSG_B, 0, TAIL(struct pm_state_is)),
     ROW(FK_MOVE_GO, MSG_B, 0, NOTHING),
+    ROW(FK_LOOKUP_GO, MSG_B, 0, NOTHING),
+    ROW(FK_HOT, MSG_B, 1, NOTHING),
     ROW(FK_DRAIN, MSG_B, 0, NOTHING),
 };
 static const struct msg_type signer_types[] = {

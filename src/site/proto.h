@@ -42,6 +42,8 @@ enum {                /* front (A) and keeper (B) */
        FK_STATE,      /* A, empty -> FK_STATE_IS */
        FK_MOVE_OPEN,  /* A pm_move + proof + sealed -> FK_MOVE_GO */
        FK_MOVE_CLOSE, /* A pm_move -> FK_RECEIPT_IS: the proof of move.received, final */
+       FK_LOOKUP,     /* A pm_lookup -> FK_LOOKUP_GO */
+       FK_LOOKED,     /* A pm_looked, id 0, no answer */
        FK_REFUSED,    /* B pm_refused: instead of any answer above; ends an upload */
        FK_OPENED,     /* B pm_opened */
        FK_PUT_GO,     /* B, empty: send data */
@@ -53,7 +55,9 @@ enum {                /* front (A) and keeper (B) */
        FK_FILE_IS,    /* B pm_file_is, 1 descriptor */
        FK_STATE_IS,   /* B pm_state_is + text */
        FK_MOVE_GO,    /* B, empty */
-       FK_DRAIN,      /* B, empty, id 0, no answer: finish what is in flight, then exit 0 */
+       FK_LOOKUP_GO,  /* B, empty: look-ups of that token for that country, PROTO_LOOKUP_MS long */
+       FK_HOT,   /* B, empty, id 0, 1 descriptor: the snapshot that look-ups are answered from */
+       FK_DRAIN, /* B, empty, id 0, no answer: finish what is in flight, then exit 0 */
        FK_TYPES = FK_DRAIN
 };
 enum {              /* keeper (A) and signer (B) */
@@ -256,6 +260,15 @@ struct pm_file_is {
 struct pm_state_is { /* tail: a line "NAME\tok|no\tWHAT\tCURE" a check, then the metrics */
     uint32_t state;  /* 0 all is well, 1 works but something is wrong, 2 takes no submissions */
     uint32_t checks;
+};
+#define PROTO_LOOKUP_MS 5000
+struct pm_lookup {
+    struct digest token;
+    char country[4];
+};
+struct pm_looked { /* so many look-ups were answered since the last one */
+    uint64_t n;
+    char country[8];
 };
 struct pm_move {
     struct id128 move;

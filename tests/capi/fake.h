@@ -42,7 +42,7 @@ struct fake {
     struct rig rig;
     pthread_t thread;
     atomic_bool stop;
-    atomic_int announces, puts, gets, orders;
+    atomic_int announces, puts, gets, orders, lookups;
     atomic_int busy;   /* so many announcements are answered 503 */
     atomic_int drop;   /* so many contents are answered by closing the connection */
     atomic_int refuse; /* 403 */
@@ -347,6 +347,32 @@ static inline void fake_artifact(struct http_req *r, void *arg)
         http_error(r, 404, "not_found", NULL, "no such document");
 }
 
+/* ---- look-ups: a hash is malicious if its first byte is odd ------------------------------------
+ */
+
+static inline void fake_lookup(struct http_req *r, void *arg)
+{
+    struct fake *f = arg;
+    struct span body = http_body(r);
+    struct buf out;
+
+    f->lookups++;
+    buf_init(&out, 8192);
+    if (!span_is(http_header(r, "authorization"), "Bearer token-1") ||
+        !span_is(http_query(r, "country"), "CH") || body.n % 32 != 0) {
+        http_error(r, 403, "country_not_granted", NULL, "the token is not for that country");
+        return;
+    }
+    for (size_t i = 0; i < body.n; i += 32)
+        assert_int_equal(buf_putc(&out, f->lie == LIE_HASH ? 2 : body.p[i] & 1), 0);
+    if (f->lie == LIE_SUB)
+        assert_int_equal(buf_putc(&out, 0), 0);
+    http_put_header(r, "X-Release",
+                    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
+    http_answer_take(r, 200, "application/octet-stream", &out);
+    buf_free(&out);
+}
+
 static const struct http_route fake_routes[] = {
     {.method = HTTP_POST,
      .pattern = "/v1/submissions",
@@ -365,6 +391,11 @@ static const struct http_route fake_routes[] = {
      .body_mode = HTTP_BODY_WHOLE,
      .max_body = 4096,
      .begin = fake_withdraw},
+    {.method = HTTP_POST,
+     .pattern = "/v1/lookups",
+     .body_mode = HTTP_BODY_WHOLE,
+     .max_body = 4096 * 32,
+     .begin = fake_lookup},
     {.method = HTTP_GET, .pattern = "/v1/statements", .begin = fake_statements},
     {.method = HTTP_GET, .pattern = "/ledger/artifact/sha256/{digest}", .begin = fake_artifact},
 };

@@ -458,6 +458,51 @@ static void a_statement_that_does_not_cover_files_is_not_agreed_to(void **state)
     assert_int_equal(unlink(in(s, "state.consent", path)), 0);
 }
 
+/* ---- look-ups -------------------------------------------------------------------------------- */
+
+static void hashes_are_looked_up_and_files_stay_here(void **state)
+{
+    enum { MANY = 10000 };
+    static unsigned char hash[MANY][32], known[MANY];
+    struct scene *s = *state;
+    glarus_client *c = open_client(s);
+    int one = 7;
+    char path[256];
+
+    for (unsigned i = 0; i < MANY; i++) {
+        random_bytes(hash[i], sizeof(hash[i]));
+        known[i] = 9;
+    }
+    works(glarus_lookup(c, NULL, (const unsigned char(*)[32])hash, MANY, known, &last));
+    for (unsigned i = 0; i < MANY; i++)
+        assert_int_equal(known[i], (hash[i][0] & 1) != 0 ? GLARUS_MALICIOUS : GLARUS_UNKNOWN);
+    assert_int_equal(s->site.lookups, 3); /* 4096 a request */
+    works(glarus_lookup(c, "CH", NULL, 0, NULL, &last));
+    assert_int_equal(s->site.lookups, 3);
+    /* printf odd | sha256sum: 99… ; printf even | sha256sum: the first byte says which */
+    works(glarus_lookup_path(c, NULL, in(s, "files/odd", path), &one, &last));
+    assert_int_equal(one, GLARUS_MALICIOUS);
+    assert_int_equal(s->site.files + (size_t)s->site.announces, 0);
+
+    fails(glarus_lookup_path(c, NULL, in(s, "files/not-there", path), &one, &last),
+          GLARUS_E_NOT_FOUND);
+    fails(glarus_lookup_path(c, NULL, NULL, &one, &last), GLARUS_E_INVALID);
+    fails(glarus_lookup(c, NULL, NULL, 1, known, &last), GLARUS_E_INVALID);
+    says(glarus_lookup(c, "ch", (const unsigned char(*)[32])hash, 1, known, &last),
+         GLARUS_E_INVALID, "country");
+    fails(glarus_lookup(NULL, NULL, (const unsigned char(*)[32])hash, 1, known, &last),
+          GLARUS_E_INVALID);
+    says(glarus_lookup(c, "LI", (const unsigned char(*)[32])hash, 1, known, &last),
+         GLARUS_E_REFUSED, "country_not_granted");
+    s->site.lie = LIE_HASH; /* a verdict that nobody knows */
+    fails(glarus_lookup(c, NULL, (const unsigned char(*)[32])hash, 1, known, &last),
+          GLARUS_E_PROTOCOL);
+    s->site.lie = LIE_SUB; /* one byte too many */
+    fails(glarus_lookup(c, NULL, (const unsigned char(*)[32])hash, 1, known, &last),
+          GLARUS_E_PROTOCOL);
+    glarus_client_free(c);
+}
+
 /* ---- wrong uses, bad sites ------------------------------------------------------------------- */
 
 static void every_wrong_use_has_a_code_and_a_sentence(void **state)
@@ -825,6 +870,7 @@ int main(void)
         T(a_withdrawal_gives_the_receipt_of_the_erasure),
         T(a_statement_is_shown_agreed_to_and_remembered),
         T(a_statement_that_does_not_cover_files_is_not_agreed_to),
+        T(hashes_are_looked_up_and_files_stay_here),
         T(every_wrong_use_has_a_code_and_a_sentence),
         cmocka_unit_test(nothing_is_read_of_nothing),
         T(what_a_site_does_wrong_has_its_own_code),

@@ -16,6 +16,7 @@
 #include "rig_priv.h"
 
 static const char *script, *root, *build; /* tests/capi/installed.sh ROOT BUILD */
+static const char *glarus;
 static struct rig *r;
 static char user[96]; /* the submitter's folder */
 
@@ -178,6 +179,38 @@ static void the_tutorial_does_what_it_says(void **state)
     audit_free(audit);
 }
 
+/* A hash of the rules' hash sets, and one that nobody knows; nothing is left of it but a count. */
+static void a_look_up_knows_the_hash_sets_and_leaves_a_count(void **state)
+{
+    struct buf set, out;
+    char line[512], hex[65], path[160];
+    uint64_t size;
+
+    (void)snprintf(path, sizeof(path), "%s/rules/demo/clamav-testfiles.sha256", root);
+    buf_init(&set, 1 << 20);
+    assert_int_equal(io_read_file(AT_FDCWD, path, &set), 0);
+    for (const char *p = buf_str(&set); *p != '\0'; p = strchr(p, '\n') + 1)
+        if (*p != '#' && *p != '\n')
+            memcpy(hex, p, 64);
+    hex[64] = '\0';
+    buf_free(&set);
+    put_file("harmless", span_str("harmless"));
+    (void)snprintf(line, sizeof(line), "%s lookup %s harmless --config client.yaml", glarus, hex);
+    assert_int_equal(run(line, &out), 1);
+    (void)snprintf(line, sizeof(line), "malicious  %s\nunknown    harmless\n", hex);
+    assert_string_equal(buf_str(&out), line);
+    buf_free(&out);
+    (void)snprintf(line, sizeof(line), "%s lookup harmless --config client.yaml", glarus);
+    assert_int_equal(run(line, &out), 0);
+    buf_free(&out);
+
+    rig_settle(r, 0);
+    size = rig_metric(r, 0, "site_ledger_size");
+    rig_stop(r, 0); /* an end in order logs what was counted: one leaf, for the one country */
+    rig_start(r, 0);
+    assert_int_equal(rig_metric(r, 0, "site_ledger_size"), size + 1);
+}
+
 static struct digest newest(void)
 {
     struct http_call call = {.method = HTTP_GET, .total_ms = RIG_SOON};
@@ -225,14 +258,16 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_does_not_agree_submits_nothing),
         cmocka_unit_test(the_tutorial_does_what_it_says),
+        cmocka_unit_test(a_look_up_knows_the_hash_sets_and_leaves_a_count),
         cmocka_unit_test(the_newest_statement_is_the_one_published_last),
     };
 
-    if (argc != 7)
+    if (argc != 8)
         return 2;
     rig_args(4, argv);
     script = argv[4];
     root = argv[5];
     build = argv[6];
+    glarus = realpath(argv[7], NULL);
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -23,6 +23,7 @@
 #include "http/server.h"
 #include "jail/jail.h"
 #include "jail/ring.h"
+#include "site/hot.h"
 #include "site/process.h"
 #include "site/proto.h"
 
@@ -765,6 +766,174 @@ static void one_address_holds_so_many_connections(void **state)
         (void)close(fd[i]);
 }
 
+/* --- look-ups --- */
+
+#define KNOWN HEX64
+#define OTHER "0000000000000000000000000000000000000000000000000000000000000001"
+
+/* The keeper gives out a snapshot in which "abc" is known, or nothing is. */
+static void give_hot(const struct rig *rig, bool empty)
+{
+    static const struct digest release = {{0xaa}};
+    struct hashset *set = NULL;
+    struct err e = ERR_INIT;
+    int fd;
+
+    assert_int_equal(hashset_new(&set), 0);
+    if (!empty)
+        assert_int_equal(hashset_add(set, "set", span_str(KNOWN " Abc.Name\n"), &e), 0);
+    hashset_seal(set);
+    assert_int_equal(hot_make(&fd, set, &release, &e), 0);
+    assert_int_equal(msg_send_wait(rig->keeper, FK_HOT, 0, span_of(NULL, 0), &fd, SOON), 0);
+    (void)close(fd);
+    hashset_free(set);
+}
+
+static int look(struct rig *rig, const char *path, const char *token)
+{
+    char head[256];
+
+    (void)snprintf(head, sizeof(head), "GET /v1/lookups/%s", path);
+    return say(rig, head, token, "");
+}
+
+/* It is allowed by the keeper. */
+static void allow(const struct rig *rig, const char *country)
+{
+    struct pm_lookup ask;
+    struct msg m = take(rig, FK_LOOKUP);
+    char hex[65];
+
+    memcpy(&ask, m.body.p, sizeof(ask));
+    text_digest(hex, &ask.token);
+    assert_string_equal(hex, HEX64); /* of "abc", the token */
+    assert_string_equal(ask.country, country);
+    tell(rig, FK_LOOKUP_GO, m.id, NULL, 0, "");
+}
+
+static void looked_up(const struct rig *rig, const char *country, uint64_t n)
+{
+    struct pm_looked is;
+    struct msg m = take(rig, FK_LOOKED);
+
+    memcpy(&is, m.body.p, sizeof(is));
+    assert_string_equal(is.country, country);
+    assert_int_equal(is.n, n);
+}
+
+static void a_look_up_is_answered_from_the_snapshot(void **state)
+{
+    struct rig *rig = *state;
+    char out[65536];
+    int fd;
+
+    assert_int_equal(hear(look(rig, KNOWN "?country=CH", TOKEN), out), 503);
+    has(out, "not_ready");
+    give_hot(rig, false);
+    fd = look(rig, KNOWN "?country=CH", TOKEN);
+    allow(rig, "CH");
+    assert_int_equal(hear(fd, out), 200);
+    has(out, "{\"verdict\":\"malicious\",\"release\":\"aa00");
+    has(out, "Cache-Control: no-store");
+    /* the word of the keeper holds for a while, for that token and country */
+    assert_int_equal(hear(look(rig, OTHER "?country=CH", TOKEN), out), 200);
+    has(out, "\"verdict\":\"unknown\"");
+    fd = look(rig, KNOWN "?country=LI", TOKEN);
+    refuse(rig, take(rig, FK_LOOKUP).id, PRF_WRONG_SITE);
+    assert_int_equal(hear(fd, out), 421);
+    has(out, "mow1");
+    give_hot(rig, true); /* other rules */
+    assert_int_equal(hear(look(rig, KNOWN "?country=CH", TOKEN), out), 200);
+    has(out, "\"verdict\":\"unknown\"");
+    looked_up(rig, "CH", 3); /* and nothing else is told */
+    nothing_comes(rig);
+}
+
+static void look_ups_without_a_shape_reach_nobody(void **state)
+{
+    struct rig *rig = *state;
+    char out[65536];
+
+    give_hot(rig, false);
+    assert_int_equal(hear(look(rig, KNOWN "?country=CH", ""), out), 401);
+    assert_int_equal(hear(look(rig, KNOWN, TOKEN), out), 400);
+    assert_int_equal(hear(look(rig, KNOWN "?country=XX", TOKEN), out), 400);
+    assert_int_equal(hear(look(rig, KNOWN "?country=CHE", TOKEN), out), 400);
+    assert_int_equal(hear(look(rig, "abc?country=CH", TOKEN), out), 404);
+    assert_int_equal(hear(say(rig, "POST /v1/lookups?country=CH", TOKEN, ""), out), 400);
+    assert_int_equal(hear(say(rig, "POST /v1/lookups?country=CH", TOKEN, "not 32 bytes"), out),
+                     400);
+    nothing_comes(rig);
+}
+
+static void many_hashes_are_looked_up_at_once(void **state)
+{
+    enum { MOST = 4096 };
+    static uint8_t body[(MOST + 1) * 32];
+    struct rig *rig = *state;
+    char out[65536], head[256];
+    const char *answer;
+    struct digest known;
+    int fd, n;
+
+    give_hot(rig, false);
+    assert_int_equal(text_undigest(span_str(KNOWN), &known), 0);
+    for (size_t i = 0; i < MOST + 1; i++) {
+        if (i % 100 == 7)
+            memcpy(body + i * 32, known.b, 32);
+        else
+            memcpy(body + i * 32, &i, sizeof(i));
+    }
+    for (size_t count = MOST; count <= MOST + 1; count++) {
+        fd = dial(rig);
+        n = snprintf(head, sizeof(head),
+                     "POST /v1/lookups?country=CH HTTP/1.1\r\nHost: zrh1\r\nConnection: "
+                     "close\r\n" TOKEN "Content-Length: %zu\r\n\r\n",
+                     count * 32);
+        assert_int_equal(send(fd, head, (size_t)n, MSG_NOSIGNAL), n);
+        (void)!send(fd, body, count * 32, MSG_NOSIGNAL);
+        if (count > MOST) {
+            assert_int_equal(hear(fd, out), 413);
+            break;
+        }
+        allow(rig, "CH");
+        assert_int_equal(hear(fd, out), 200);
+        has(out, "Content-Length: 4096\r\n");
+        has(out, "X-Release: aa00");
+        answer = strstr(out, "\r\n\r\n") + 4;
+        for (size_t i = 0; i < MOST; i++)
+            assert_int_equal(answer[i], i % 100 == 7);
+    }
+    looked_up(rig, "CH", MOST);
+}
+
+static void a_snapshot_that_can_be_changed_ends_the_front(void **state)
+{
+    struct rig *rig = *state;
+    int fd = memfd_create("not sealed", MFD_CLOEXEC);
+
+    assert_int_equal(ftruncate(fd, 1 << 20), 0);
+    assert_int_equal(msg_send_wait(rig->keeper, FK_HOT, 0, span_of(NULL, 0), &fd, SOON), 0);
+    (void)close(fd);
+    assert_int_equal(exit_code(rig), 3);
+}
+
+static void a_front_that_drains_tells_of_all_look_ups(void **state)
+{
+    struct rig *rig = *state;
+    char out[65536];
+    int fd;
+
+    give_hot(rig, false);
+    fd = look(rig, KNOWN "?country=CH", TOKEN);
+    allow(rig, "CH");
+    assert_int_equal(hear(fd, out), 200);
+    tell(rig, FK_DRAIN, 0, NULL, 0, "");
+    looked_up(rig, "CH", 1);
+    looked_up(rig, "", 0);
+    assert_int_equal(exit_code(rig), 0);
+}
+
 static void a_drained_front_ends_in_order(void **state)
 {
     struct rig *rig = *state;
@@ -820,6 +989,11 @@ int main(void)
         T(a_file_comes_from_its_descriptor),
         T(health_and_metrics_come_from_one_answer),
         T(one_address_holds_so_many_connections),
+        T(a_look_up_is_answered_from_the_snapshot),
+        T(look_ups_without_a_shape_reach_nobody),
+        T(many_hashes_are_looked_up_at_once),
+        T(a_snapshot_that_can_be_changed_ends_the_front),
+        T(a_front_that_drains_tells_of_all_look_ups),
         T(a_drained_front_ends_in_order),
         T(a_front_whose_keeper_dies_ends),
         T(a_keeper_that_frees_what_it_has_not_is_left),

@@ -2,9 +2,13 @@
 #include "keeper_rig.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "crypto/sha256.h"
+#include "ledger/ledger.h"
 
 #define T(f) cmocka_unit_test_setup_teardown(f, keeper_rig_up, keeper_rig_down)
 
@@ -323,6 +327,7 @@ static void a_draining_keeper_finishes_what_is_under_way_and_takes_nothing_new(v
 {
     struct keeper_rig *r = *state;
     struct rig_sub s, late;
+    const struct pm_looked all = {.n = 0};
     uint64_t id, no = rig_id(r);
 
     rig_sub_new(r, &s, "CH");
@@ -336,11 +341,90 @@ static void a_draining_keeper_finishes_what_is_under_way_and_takes_nothing_new(v
     rig_refused(r, no, PRF_BUSY);
     rig_say(r, FK_PUT_END, id, NULL, 0);
     (void)rig_receipt(r, id, &s, hello, sizeof(hello), false);
+    rig_say(r, FK_LOOKED, 0, &all, sizeof(all)); /* a front that drains has told of all look-ups */
     assert_int_equal(rig_ended(r), 0);
     rig_start(r);
     rig_is_here(r, &s, hello, sizeof(hello));
     rig_sub_done(&s);
     rig_sub_done(&late);
+}
+
+static void may_look(struct keeper_rig *r, const char *token, const char *country,
+                     enum proto_refusal refusal)
+{
+    struct pm_lookup m;
+    uint64_t id = rig_id(r);
+
+    memset(&m, 0, sizeof(m));
+    sha256_of(token, strlen(token), &m.token);
+    (void)snprintf(m.country, sizeof(m.country), "%s", country);
+    rig_say(r, FK_LOOKUP, id, &m, sizeof(m));
+    if (refusal != PRF_NONE)
+        rig_refused(r, id, refusal);
+    else
+        assert_int_equal(rig_hear(r, id)->type, FK_LOOKUP_GO);
+}
+
+static void looked(struct keeper_rig *r, const char *country, uint64_t n)
+{
+    struct pm_looked m = {.n = n};
+
+    (void)snprintf(m.country, sizeof(m.country), "%s", country);
+    rig_say(r, FK_LOOKED, 0, &m, sizeof(m));
+}
+
+/* Of a keeper that has ended: one of two leaves, whose order is nobody's business, begins so. */
+static void leaf_is(const struct keeper_rig *r, uint64_t i, const char *begin)
+{
+    struct ledger *l = NULL;
+    struct err e = ERR_INIT;
+    struct buf leaf;
+    char path[128];
+    bool found = false;
+
+    (void)snprintf(path, sizeof(path), "%s/data/ledger", r->dir);
+    assert_int_equal(ledger_open(&l, path, &e), 0);
+    buf_init(&leaf, LEAF_MAX);
+    for (uint64_t k = i; k < i + 2; k++) {
+        buf_reset(&leaf);
+        assert_int_equal(ledger_leaf(l, k, &leaf, &e), 0);
+        found = found || strncmp(buf_str(&leaf), begin, strlen(begin)) == 0;
+    }
+    if (!found)
+        fail_msg("neither leaf %llu nor the next begins with %s", (unsigned long long)i, begin);
+    buf_free(&leaf);
+    ledger_close(l);
+}
+
+/* Who may look up is who may submit; what is left is a count for each country. */
+static void look_ups_leave_a_count_of_each_country(void **state)
+{
+    struct keeper_rig *r = *state;
+    uint64_t size;
+
+    may_look(r, RIG_TOKEN, "CH", PRF_NONE);
+    may_look(r, "nobody's token", "CH", PRF_TOKEN);
+    may_look(r, RIG_TOKEN_CH, "CA", PRF_COUNTRY);
+    may_look(r, RIG_TOKEN, "FR", PRF_WRONG_SITE);
+    may_look(r, RIG_TOKEN, "ch", PRF_MALFORMED);
+    may_look(r, RIG_TOKEN, "", PRF_MALFORMED);
+    looked(r, "CH", 5);
+    looked(r, "LI", 1);
+    looked(r, "CH", 37);
+    looked(r, "XX", 9);            /* no country */
+    looked(r, "DE", LEAF_INT_MAX); /* no number of a leaf */
+    rig_settle(r);
+    size = rig_metric(r, "site_ledger_size");
+    assert_int_equal(rig_metric(r, "site_lookups_total"), 43);
+    assert_int_equal(msg_send_wait(r->control, PX_DRAIN, 0, span_of(NULL, 0), NULL, RIG_SOON), 0);
+    assert_int_equal(rig_hear(r, 0)->type, FK_DRAIN);
+    looked(r, "LI", 2);
+    looked(r, "", 0);
+    assert_int_equal(rig_ended(r), 0);
+    leaf_is(r, size, "{\"count\":42,\"country\":\"CH\",\"kind\":\"lookups.counted\",");
+    leaf_is(r, size, "{\"count\":3,\"country\":\"LI\",\"kind\":\"lookups.counted\",");
+    rig_start(r);
+    assert_int_equal(rig_metric(r, "site_ledger_size"), size + 2);
 }
 
 static void what_was_acknowledged_survives_a_kill_at_once(void **state)
@@ -371,6 +455,7 @@ int main(void)
         T(nonsense_from_the_front_ends_the_keeper_in_order_and_loses_nothing),
         T(a_front_that_goes_takes_only_its_uploads_with_it),
         T(a_draining_keeper_finishes_what_is_under_way_and_takes_nothing_new),
+        T(look_ups_leave_a_count_of_each_country),
         T(what_was_acknowledged_survives_a_kill_at_once),
     };
 
