@@ -68,6 +68,41 @@ printf x >>signed # the check can fail
 expect 1 "Verification Failure" openssl pkeyutl -verify -pubin -keyform DER -inkey public.der -rawin \
     -in signed -sigfile sig
 
+# metadata of an update repository: what the token has signed is published, as a client would take it
+in_token=$(unhex "$public" | base64)
+in_file=$("$glarus" people key carl.pem | sed -n 's/^public key //p')
+mkdir repo
+cat >repo/keys.yaml <<END
+format: update-keys/v1
+root:      {threshold: 2, expires: 365d, keys: ["$in_token", "$in_file"]}
+targets:   {threshold: 1, expires: 365d, keys: ["$in_token"]}
+rules:     {threshold: 1, expires: 30d, keys: ["$in_token"]}
+snapshot:  {threshold: 1, expires: 7d, keys: ["$in_token"]}
+timestamp: {threshold: 1, expires: 1d, keys: ["$in_file"]}
+END
+online=(--snapshot "$key" --timestamp carl.pem)
+expect 0 "pending/root.json" "$glarus" repository plan repo
+expect 0 "1 signature" "$glarus" repository sign repo/pending/root.json --key "$key"
+expect 0 "1 signature" "$glarus" repository sign repo/pending/targets.json --key "$key"
+expect 4 "waits for signatures" "$glarus" repository publish repo "${online[@]}"
+expect 0 "2 signatures" "$glarus" repository sign repo/pending/root.json --key carl.pem
+expect 0 "root 1, timestamp 1, snapshot 1, targets 1" "$glarus" repository publish repo "${online[@]}"
+# shellcheck disable=SC2317 # expect calls it
+of_root() { # the token's signature in root 1, over what TUF says is signed: canonical JSON
+    python3 - "$public" <<'PY' || return 1
+import hashlib, json, sys
+canonical = lambda v: json.dumps(v, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+root = json.load(open("repo/metadata/1.root.json"))
+key = {"keytype": "ed25519", "keyval": {"public": sys.argv[1]}, "scheme": "ed25519"}
+keyid = hashlib.sha256(canonical(key)).hexdigest()
+(sig,) = [s["sig"] for s in root["signatures"] if s["keyid"] == keyid]
+open("signed", "wb").write(canonical(root["signed"]))
+open("sig", "wb").write(bytes.fromhex(sig))
+PY
+    openssl pkeyutl -verify -pubin -keyform DER -inkey public.der -rawin -in signed -sigfile sig
+}
+expect 0 "Verified Successfully" of_root
+
 # what is wrong leaves no envelope
 for row in "$key-absent|3|cannot open the PIN's file" \
     "pkcs11:token=ours;object=anna|3|add ?pin-source=file:/path" \
