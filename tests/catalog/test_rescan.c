@@ -87,7 +87,7 @@ static struct catalog_verdict verdict(uint8_t n, uint8_t release, enum catalog_v
     v.release.b[0] = release;
     v.verdict = word;
     v.at = release;
-    v.sealed = span_of("0123456789" + release, 1);
+    v.sealed = span_of(&"0123456789"[release], 1);
     return v;
 }
 
