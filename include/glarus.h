@@ -306,7 +306,8 @@ enum glarus_state { /* a set */
                     GLARUS_IS_ERASED = 16,
                     GLARUS_IS_MOVED = 32,
                     GLARUS_IS_DESTROYED =
-                        64 /* erased, and the epoch's key is destroyed: gone for good */
+                        64, /* erased, and the epoch's key is destroyed: gone for good */
+                    GLARUS_IS_RENEWED = 128 /* other rules changed the verdict */
 };
 
 typedef struct glarus_verdict { /* lent by a history; may grow at its end */
@@ -316,6 +317,7 @@ typedef struct glarus_verdict { /* lent by a history; may grow at its end */
     const char *time;           /* when; "" unknown */
     uint64_t hits;              /* rules that hit */
     const char *const *names;   /* of those, the ones that are named; ends with NULL */
+    const char *mode;           /* "detect": it blocks nothing; "enforce"; "" an older site */
 } glarus_verdict;
 
 typedef struct glarus_history glarus_history;
@@ -330,7 +332,8 @@ const char *glarus_history_country(const glarus_history *history);
 uint64_t glarus_history_size(const glarus_history *history);
 const char *glarus_history_accepted(const glarus_history *history); /* when; "" unknown */
 const char *glarus_history_ended(const glarus_history *history);    /* when; "" not */
-/* How many verdicts are known, and the i-th, the newest first; NULL beyond the last. */
+/* How many verdicts are known, and the i-th, the newest first; NULL beyond the last.  Act on the
+ * first whose mode is not "detect". */
 size_t glarus_history_verdicts(const glarus_history *history);
 const glarus_verdict *glarus_history_verdict(const glarus_history *history, size_t i);
 /* Everything, for a person (lines) or as one JSON object. */

@@ -194,61 +194,79 @@ static int own_words(const json_t *v, char **out)
     return *out == NULL ? -ENOMEM : 0;
 }
 
+/* A verdict's names, as a terminal may show them. */
+static int take_names(const json_t *list, struct buf *out, uint64_t *named)
+{
+    const json_t *n;
+    size_t i;
+    int rc = 0;
+
+    if (!json_is_array(list))
+        return -EPROTO;
+    json_array_foreach(list, i, n)
+    {
+        if (rc == 0 && json_is_string(n) && (i == 0 || (rc = buf_putc(out, '\n')) == 0))
+            rc = text_plain(out, span_str(json_string_value(n)));
+    }
+    *named = json_array_size(list);
+    return rc;
+}
+
+static bool is_verdict(const char *word)
+{
+    static const char *const words[] = {"malicious", "clean", "incomplete"};
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (strcmp(words[i], word) == 0)
+            return true;
+    return false;
+}
+
+static int take_before(struct client_answer_state *a, const json_t *v)
+{
+    struct client_before *b = &a->before;
+    int rc;
+
+    if (text(v, "verdict", b->verdict, sizeof(b->verdict)) != 0 || !is_verdict(b->verdict) ||
+        text(v, "reason", b->reason, sizeof(b->reason)) != 0 ||
+        text(v, "release", b->release, sizeof(b->release)) != 0 || number(v, "hits", &b->hits) != 0)
+        return -EPROTO;
+    (void)text(v, "time", b->at, sizeof(b->at));
+    (void)text(v, "mode", b->mode, sizeof(b->mode));
+    rc = take_names(json_object_get(v, "names"), &b->names, &b->named);
+    return rc != 0 ? rc : own_words(v, &a->before_json);
+}
+
 /* What became of the verdict when other rules came; nothing of it need be there. */
 static int take_since(struct client_answer_state *a, const json_t *v)
 {
     const json_t *before = json_object_get(v, "before"), *since = json_object_get(v, "confirmed");
-    char word[16], release[65], at[24] = "";
-    int rc = 0;
+    int rc = before == NULL ? 0 : take_before(a, before);
 
-    if (json_is_object(before)) {
-        if (text(before, "verdict", word, sizeof(word)) != 0 ||
-            text(before, "release", release, sizeof(release)) != 0)
-            return -EPROTO;
-        (void)text(before, "time", at, sizeof(at));
-        (void)snprintf(a->before, sizeof(a->before), "%s, by %s %s", word, release, at);
-        rc = own_words(before, &a->before_json);
-    }
-    if (rc == 0 && json_is_object(since)) {
-        if (text(since, "release", release, sizeof(release)) != 0 ||
-            text(since, "time", at, sizeof(at)) != 0)
-            return -EPROTO;
-        (void)snprintf(a->confirmed, sizeof(a->confirmed), "by %s %s", release, at);
-        rc = own_words(since, &a->confirmed_json);
-    }
-    return rc;
+    if (rc != 0 || since == NULL)
+        return rc;
+    if (text(since, "release", a->confirmed_by, sizeof(a->confirmed_by)) != 0 ||
+        text(since, "time", a->confirmed_at, sizeof(a->confirmed_at)) != 0)
+        return -EPROTO;
+    return own_words(since, &a->confirmed_json);
 }
 
 static int take_verdict(struct client_answer_state *a, const json_t *v)
 {
-    static const char *const words[] = {"malicious", "clean", "incomplete"};
-    const json_t *names = json_object_get(v, "names"), *n;
-    bool known = false;
-    size_t i;
-    int rc = 0;
+    int rc;
 
     if (json_is_null(v))
         return 0;
-    if (text(v, "verdict", a->verdict, sizeof(a->verdict)) != 0 ||
+    if (text(v, "verdict", a->verdict, sizeof(a->verdict)) != 0 || !is_verdict(a->verdict) ||
         text(v, "reason", a->reason, sizeof(a->reason)) != 0 ||
-        text(v, "release", a->release, sizeof(a->release)) != 0 ||
-        number(v, "hits", &a->hits) != 0 || !json_is_array(names))
+        text(v, "release", a->release, sizeof(a->release)) != 0 || number(v, "hits", &a->hits) != 0)
         return -EPROTO;
-    for (i = 0; i < ARRAY_LEN(words); i++)
-        known |= strcmp(words[i], a->verdict) == 0;
     (void)text(v, "time", a->scanned_at, sizeof(a->scanned_at));
     (void)text(v, "mode", a->mode, sizeof(a->mode));
-    json_array_foreach(names, i, n)
-    {
-        if (rc == 0 && json_is_string(n) && (i == 0 || (rc = buf_putc(&a->names, '\n')) == 0))
-            rc = text_plain(&a->names, span_str(json_string_value(n)));
-    }
-    a->named = json_array_size(names);
-    if (rc == 0)
-        rc = take_held(a, json_object_get(v, "held"));
-    if (rc == 0)
-        rc = take_since(a, v);
-    return known ? rc : -EPROTO;
+    if ((rc = take_names(json_object_get(v, "names"), &a->names, &a->named)) != 0 ||
+        (rc = take_held(a, json_object_get(v, "held"))) != 0)
+        return rc;
+    return take_since(a, v);
 }
 
 int client_answer_submission(struct client_answer_state *a, const struct id128 *sub,
@@ -261,6 +279,7 @@ int client_answer_submission(struct client_answer_state *a, const struct id128 *
     memset(a, 0, sizeof(*a));
     buf_init(&a->names, 1 << 20);
     buf_init(&a->held, 1 << 20);
+    buf_init(&a->before.names, 1 << 20);
     text_id(wanted, sub);
     if (o == NULL || text(o, "sub", got, sizeof(got)) != 0 || strcmp(got, wanted) != 0)
         rc = nonsense(e, rc, "not about this submission");
@@ -284,6 +303,7 @@ void client_answer_state_done(struct client_answer_state *a)
 {
     buf_free(&a->names);
     buf_free(&a->held);
+    buf_free(&a->before.names);
     free(a->held_json);
     free(a->before_json);
     free(a->confirmed_json);

@@ -77,6 +77,11 @@ struct client_error {
     char code[40], message[CLIENT_TEXT], cure[CLIENT_TEXT];
     char site[17], url[256]; /* of 421 */
 };
+struct client_before { /* the verdict that other rules changed; verdict "": none */
+    char verdict[16], reason[16], release[65], at[24], mode[16];
+    uint64_t hits, named;
+    struct buf names;
+};
 struct client_answer_state {
     bool accepted, final, scanned, withdrawn, erased, moved, destroyed;
     uint64_t seen, size, final_epoch;
@@ -89,9 +94,10 @@ struct client_answer_state {
     char *held_json;  /* the site's own words; NULL: nothing */
     /* once other rules came */
     bool renewed;
-    char mode[16];                      /* of the verdict; empty: an older site */
-    char before[120], confirmed[120];   /* a line each for a terminal; empty: nothing */
-    char *before_json, *confirmed_json; /* the site's own words; NULL: nothing */
+    char mode[16]; /* of the verdict; empty: an older site */
+    struct client_before before;
+    char confirmed_by[65], confirmed_at[24]; /* a later release that says the same; "": none */
+    char *before_json, *confirmed_json;      /* the site's own words; NULL: nothing */
 };
 struct client_ordered {
     char state[16], final_by[24];

@@ -82,6 +82,25 @@ static int put_unnamed(struct buf *out, const struct client_answer_state *st)
                       st->hits - st->named);
 }
 
+/* When other rules came: the verdict before, with its rules, and who has said the same since. */
+static int put_since(struct buf *out, const struct client_answer_state *st)
+{
+    const struct client_before *b = &st->before;
+    char line[120];
+    int rc;
+
+    if (b->verdict[0] != '\0') {
+        (void)snprintf(line, sizeof(line), "%s, by %s", b->verdict, b->release);
+        if ((rc = put_line(out, "before", line)) != 0 ||
+            (rc = put_lines(out, "rule then", buf_span(&b->names))) != 0)
+            return rc;
+    }
+    if (st->confirmed_by[0] == '\0')
+        return 0;
+    (void)snprintf(line, sizeof(line), "by %s, %s", st->confirmed_by, st->confirmed_at);
+    return put_line(out, "confirmed", line);
+}
+
 int client_history_text(const struct client_subject *s, const struct client_answer_state *st,
                         const char went[CLIENT_MOVES_MAX][17], size_t moves, struct buf *out)
 {
@@ -118,8 +137,7 @@ int client_history_text(const struct client_subject *s, const struct client_answ
         (strcmp(st->reason, "none") != 0 && (rc = put_line(out, "because", st->reason)) != 0) ||
         (rc = put_line(out, "release", st->release)) != 0 ||
         (rc = put_lines(out, "rule", buf_span(&st->names))) != 0 ||
-        (rc = put_unnamed(out, st)) != 0 || (rc = put_line(out, "before", st->before)) != 0 ||
-        (rc = put_line(out, "confirmed", st->confirmed)) != 0)
+        (rc = put_unnamed(out, st)) != 0 || (rc = put_since(out, st)) != 0)
         return rc;
     return put_lines(out, "held", buf_span(&st->held));
 }

@@ -14,35 +14,64 @@ struct glarus_history {
     struct client_answer_state st; /* its texts are what getters lend */
     char sub[33], site[17];
     char *text, *json;
-    glarus_verdict verdict; /* if st has one */
-    char *names;            /* cut at their line feeds */
-    const char **name;      /* ends with NULL */
+    struct {
+        glarus_verdict v;
+        char *names;       /* cut at their line feeds */
+        const char **name; /* ends with NULL */
+    } verdict[2];          /* the newest, if st has one, and the one before */
+    size_t verdicts;
 };
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-static int take_names(glarus_history *h)
+static int take_names(glarus_history *h, const struct buf *names, uint64_t named)
 {
     size_t n = 0;
     char *at;
+    const char **name;
 
-    if ((h->names = capi_text(&h->st.names)) == NULL ||
-        (h->name = calloc((size_t)h->st.named + 1, sizeof(*h->name))) == NULL)
+    if ((h->verdict[h->verdicts].names = at = capi_text(names)) == NULL ||
+        (h->verdict[h->verdicts].name = name = calloc((size_t)named + 1, sizeof(*name))) == NULL)
         return -ENOMEM;
-    for (at = h->names; n < h->st.named; at += strlen(at) + 1) {
+    for (; n < named; at += strlen(at) + 1) {
         char *end = strchr(at, '\n');
 
-        h->name[n++] = at;
+        name[n++] = at;
         if (end == NULL)
             break;
         *end = '\0';
     }
-    h->verdict = (glarus_verdict){.verdict = h->st.verdict,
-                                  .reason = h->st.reason,
-                                  .release = h->st.release,
-                                  .time = h->st.scanned_at,
-                                  .hits = h->st.hits,
-                                  .names = h->name};
+    return 0;
+}
+
+static int take_verdicts(glarus_history *h)
+{
+    const struct client_answer_state *st = &h->st;
+    const struct client_before *b = &st->before;
+    int rc;
+
+    if (st->verdict[0] == '\0')
+        return 0;
+    if ((rc = take_names(h, &st->names, st->named)) != 0)
+        return rc;
+    h->verdict[h->verdicts++].v = (glarus_verdict){.verdict = st->verdict,
+                                                   .reason = st->reason,
+                                                   .release = st->release,
+                                                   .time = st->scanned_at,
+                                                   .hits = st->hits,
+                                                   .names = h->verdict[0].name,
+                                                   .mode = st->mode};
+    if (b->verdict[0] == '\0')
+        return 0;
+    if ((rc = take_names(h, &b->names, b->named)) != 0)
+        return rc;
+    h->verdict[h->verdicts++].v = (glarus_verdict){.verdict = b->verdict,
+                                                   .reason = b->reason,
+                                                   .release = b->release,
+                                                   .time = b->at,
+                                                   .hits = b->hits,
+                                                   .names = h->verdict[1].name,
+                                                   .mode = b->mode};
     return 0;
 }
 
@@ -76,7 +105,7 @@ static int trace(struct client *c, const char *which, glarus_history *h, struct 
         return rc;
     memcpy(h->sub, s.hex, sizeof(h->sub));
     memcpy(h->site, s.site->name, sizeof(h->site));
-    if ((rc = take_names(h)) != 0 || (rc = render(h, &s, went, moves)) != 0)
+    if ((rc = take_verdicts(h)) != 0 || (rc = render(h, &s, went, moves)) != 0)
         return err_sys(e, rc, "telling the history");
     return 0;
 }
@@ -110,8 +139,10 @@ void glarus_history_free(glarus_history *history)
     client_answer_state_done(&history->st);
     free(history->text);
     free(history->json);
-    free(history->names);
-    free(history->name);
+    for (size_t i = 0; i < sizeof(history->verdict) / sizeof(history->verdict[0]); i++) {
+        free(history->verdict[i].names);
+        free(history->verdict[i].name);
+    }
     free(history);
 }
 
@@ -127,7 +158,7 @@ unsigned glarus_history_states(const glarus_history *history)
     return (st->accepted ? GLARUS_IS_ACCEPTED : 0U) | (st->final ? GLARUS_IS_FINAL : 0U) |
            (st->scanned ? GLARUS_IS_SCANNED : 0U) | (st->withdrawn ? GLARUS_IS_WITHDRAWN : 0U) |
            (st->erased ? GLARUS_IS_ERASED : 0U) | (st->moved ? GLARUS_IS_MOVED : 0U) |
-           (st->destroyed ? GLARUS_IS_DESTROYED : 0U);
+           (st->destroyed ? GLARUS_IS_DESTROYED : 0U) | (st->renewed ? GLARUS_IS_RENEWED : 0U);
 }
 
 const char *glarus_history_sub(const glarus_history *history)
@@ -162,12 +193,12 @@ const char *glarus_history_ended(const glarus_history *history)
 
 size_t glarus_history_verdicts(const glarus_history *history)
 {
-    return history != NULL && history->st.verdict[0] != '\0' ? 1 : 0;
+    return history != NULL ? history->verdicts : 0;
 }
 
 const glarus_verdict *glarus_history_verdict(const glarus_history *history, size_t i)
 {
-    return i < glarus_history_verdicts(history) ? &history->verdict : NULL;
+    return i < glarus_history_verdicts(history) ? &history->verdict[i].v : NULL;
 }
 
 const char *glarus_history_text(const glarus_history *history)

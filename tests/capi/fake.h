@@ -47,6 +47,7 @@ struct fake {
     atomic_int drop;   /* so many contents are answered by closing the connection */
     atomic_int refuse; /* 403 */
     atomic_int mute;   /* verdicts do not come */
+    atomic_int renew;  /* other rules changed the verdict of every file */
     _Atomic(enum fake_lie) lie;
     atomic_int forge;             /* another document stands where a statement is asked for */
     char wrong_site[17];          /* not empty: 421 */
@@ -242,7 +243,13 @@ static inline void fake_state(struct http_req *r, void *arg)
 {
     struct fake *f = arg;
     struct fake_file *file = fake_find(f, http_param(r, "sub"), false);
-    char body[700];
+    static const char renewed[] =
+        "{\"verdict\":\"malicious\",\"reason\":\"none\",\"hits\":1,\"mode\":\"detect\","
+        "\"release\":\"02\",\"time\":\"2026-11-26T20:00:00Z\",\"names\":[\"Two\"],\"before\":{"
+        "\"verdict\":\"incomplete\",\"reason\":\"size\",\"hits\":0,\"mode\":\"enforce\","
+        "\"release\":\"01\",\"time\":\"2026-11-25T20:00:00Z\",\"names\":[]},"
+        "\"confirmed\":{\"release\":\"03\",\"time\":\"2026-11-27T20:00:00Z\"}}";
+    char body[1200];
 
     f->gets++;
     if (file == NULL || !file->here) {
@@ -254,8 +261,14 @@ static inline void fake_state(struct http_req *r, void *arg)
         "{\"sub\":\"%.*s\",\"states\":[\"accepted\",\"final\"%s],\"seen\":%d,\"verdict\":%s,"
         "\"country\":\"CH\",\"size\":%llu,\"site\":\"zrh1\",\"url\":\"\"}",
         (int)http_param(r, "sub").n, (const char *)http_param(r, "sub").p,
-        f->mute ? "" : ",\"scanned\"", f->mute ? 3 : 7,
+        f->mute    ? ""
+        : f->renew ? ",\"scanned\",\"renewed\""
+                   : ",\"scanned\"",
+        f->mute    ? 3
+        : f->renew ? 135
+                   : 7,
         f->mute          ? "null"
+        : f->renew       ? renewed
         : file->size % 2 ? "{\"verdict\":\"malicious\",\"reason\":\"none\",\"hits\":300,"
                            "\"release\":\"00\",\"names\":[\"Eicar\\u001b\"]}"
                          : "{\"verdict\":\"clean\",\"reason\":\"none\",\"hits\":0,"

@@ -334,6 +334,7 @@ static void a_history_tells_states_and_the_verdict(void **state)
     assert_int_equal(v->hits, 300);
     assert_string_equal(v->names[0], "Eicar?"); /* the site sent an escape */
     assert_null(v->names[1]);
+    assert_string_equal(v->mode, ""); /* this site does not say it */
     assert_null(glarus_history_verdict(h, 1));
     assert_non_null(strstr(glarus_history_text(h), "malicious"));
     assert_non_null(strstr(glarus_history_json(h), "\"verdict\":\"malicious\""));
@@ -341,6 +342,46 @@ static void a_history_tells_states_and_the_verdict(void **state)
     fails(glarus_trace(c, "00112233445566778899aabbccddeeff", &h, &last), GLARUS_E_NOT_FOUND);
     assert_null(h);
     fails(glarus_trace(c, "nobody's file", &h, &last), GLARUS_E_NOT_FOUND);
+    glarus_submission_free(sub);
+    glarus_client_free(c);
+}
+
+static void a_history_tells_both_verdicts_once_other_rules_came(void **state)
+{
+    struct scene *s = *state;
+    glarus_client *c = open_client(s);
+    glarus_submission *sub = submit(c, s, "files/odd");
+    glarus_history *h = NULL;
+    const glarus_verdict *v;
+    char path[256];
+
+    s->site.renew = 1;
+    works(glarus_trace(c, in(s, "files/odd", path), &h, &last));
+    s->site.renew = 0;
+    assert_int_equal(glarus_history_states(h),
+                     GLARUS_IS_ACCEPTED | GLARUS_IS_FINAL | GLARUS_IS_SCANNED | GLARUS_IS_RENEWED);
+    assert_int_equal(glarus_history_verdicts(h), 2);
+    v = glarus_history_verdict(h, 0);
+    assert_string_equal(v->verdict, "malicious");
+    assert_string_equal(v->mode, "detect");
+    assert_string_equal(v->release, "02");
+    assert_string_equal(v->names[0], "Two");
+    assert_null(v->names[1]);
+    v = glarus_history_verdict(h, 1);
+    assert_string_equal(v->verdict, "incomplete");
+    assert_string_equal(v->reason, "size");
+    assert_string_equal(v->mode, "enforce");
+    assert_string_equal(v->release, "01");
+    assert_string_equal(v->time, "2026-11-25T20:00:00Z");
+    assert_int_equal(v->hits, 0);
+    assert_null(v->names[0]);
+    assert_null(glarus_history_verdict(h, 2));
+    assert_non_null(strstr(glarus_history_text(h), "  before     incomplete, by 01\n"));
+    assert_non_null(strstr(glarus_history_text(h), "  mode       detect: it blocks nothing\n"));
+    assert_non_null(strstr(glarus_history_text(h), "  confirmed  by 03, 2026-11-27T20:00:00Z\n"));
+    assert_non_null(strstr(glarus_history_json(h), ",\"before\":{\"hits\":0,\"mode\":\"enforce\""));
+    assert_non_null(strstr(glarus_history_json(h), ",\"confirmed\":{\"release\":\"03\""));
+    glarus_history_free(h);
     glarus_submission_free(sub);
     glarus_client_free(c);
 }
@@ -867,6 +908,7 @@ int main(void)
         T(what_was_submitted_is_not_sent_again_by_a_later_client),
         T(many_files_are_reported_one_by_one),
         T(a_history_tells_states_and_the_verdict),
+        T(a_history_tells_both_verdicts_once_other_rules_came),
         T(a_withdrawal_gives_the_receipt_of_the_erasure),
         T(a_statement_is_shown_agreed_to_and_remembered),
         T(a_statement_that_does_not_cover_files_is_not_agreed_to),
