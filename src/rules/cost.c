@@ -12,7 +12,7 @@
 #include "rules/yara_text.h"
 
 #define TIMES_MAX 64  /* the files are scanned so often at most */
-#define ENOUGH_MS 300 /* a measurement should take so long */
+#define ENOUGH_MS 600 /* CPU time of scanning that a measurement takes */
 #define BASES 4       /* measurements of nothing: twice their spread cannot be told */
 #define NOTHING "rule glarus_cost_nothing { condition: false }\n"
 
@@ -320,14 +320,16 @@ static int set_times(struct search *s, unsigned times)
 static int find_base(struct search *s, struct cost_result *out, struct err *e)
 {
     struct trial_cost cost;
-    double ms = 0, most = 0;
+    double start = 0, ms = 0, most = 0;
     unsigned times;
     int rc;
 
     begin(s);
-    if ((rc = set_times(s, 1)) != 0 || (rc = measure(s, &ms, &cost, e)) != 0)
+    if ((rc = set_times(s, 0)) != 0 || (rc = measure(s, &start, &cost, e)) != 0 ||
+        (rc = set_times(s, 1)) != 0 || (rc = measure(s, &ms, &cost, e)) != 0)
         return rc;
     out->bytes = cost.bytes;
+    ms -= start;
     times = ms < 1 ? ENOUGH_MS : (unsigned)(ENOUGH_MS / ms);
     times = times < 1 ? 1 : times > TIMES_MAX ? TIMES_MAX : times;
     if ((rc = set_times(s, times)) != 0)
@@ -339,6 +341,7 @@ static int find_base(struct search *s, struct cost_result *out, struct err *e)
         most = ms > most ? ms : most;
     }
     s->least = 2 * (most - s->base);
+    out->base_ms = s->base > start ? (s->base - start) / s->times : 0;
     return 0;
 }
 
@@ -466,7 +469,6 @@ int cost_run(const struct cost *c, struct cost_result *out, struct err *e)
     out->rules = s.n;
     out->times = s.times;
     out->trials = s.trials;
-    out->base_ms = s.times > 0 ? s.base / s.times : 0;
     out->least_ms = s.times > 0 ? s.least / s.times : 0;
     done(&s);
     return rc;
