@@ -336,6 +336,7 @@ static void a_rule_has_a_story(void **state)
                 said(&text, "CHANGED in release 5, "));
     assert_false(said(&text, "in release 2, "));
     assert_int_equal(explain("Short_lived", NULL, NULL), 0);
+    assert_true(said(&text, "WITHDRAWN later"));
     assert_true(said(&text, "NEW in release 3, ") && said(&text, "GONE in release 4, ") &&
                 said(&text, "NEW in release 5, ") && said(&text, "it is in 2 of these"));
     assert_int_equal(explain("Three", NULL, NULL), 2);
