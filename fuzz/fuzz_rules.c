@@ -6,6 +6,7 @@
 #include "rules/approval.h"
 #include "rules/attestation.h"
 #include "rules/change.h"
+#include "rules/dispute.h"
 #include "rules/override.h"
 #include "rules/report.h"
 
@@ -104,16 +105,29 @@ static void attestation(struct span text, struct buf *out)
     same(&a.key, &again.key, sizeof(a.key));
 }
 
+static void dispute(struct span text, struct buf *out)
+{
+    struct dispute d, again;
+    struct err e = ERR_INIT;
+
+    if (refused(dispute_parse(&d, "d", text, &e), &e) != 0)
+        return;
+    if (dispute_write(&d, out) != 0 || dispute_parse(&again, "d", buf_span(out), NULL) != 0 ||
+        d.asker != again.asker || d.settled != again.settled || strcmp(d.why, again.why) != 0)
+        abort();
+    same(&d.file, &again.file, sizeof(d.file));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const read[])(struct span, struct buf *) = {change, release, override, report,
-                                                              attestation};
+    static void (*const read[])(struct span, struct buf *) = {change, release,     override,
+                                                              report, attestation, dispute};
     struct buf out;
 
     if (size == 0)
         return 0;
     buf_init(&out, 16384);
-    read[data[0] % 5](span_of(data + 1, size - 1), &out);
+    read[data[0] % 6](span_of(data + 1, size - 1), &out);
     buf_free(&out);
     return 0;
 }

@@ -10,7 +10,7 @@ _glarus() {
         policy) words="check explain diff sign publish" ;;
         statement) words="sign publish withdraw" ;;
         people) words="key id check diff sign publish" ;;
-        rules) words="check test diff explain propose release override sign publish" ;;
+        rules) words="check test diff dispute explain propose release override sign publish" ;;
         repository) words="plan sign add publish" ;;
         verdict) words="replay publish" ;;
         relocate) words="plan sign run" ;;

@@ -12,6 +12,7 @@
 #include "crypto/sha256.h"
 #include "rules/corpus.h"
 #include "rules/cost.h"
+#include "rules/dispute.h"
 #include "rules/source.h"
 
 #define SLOWER 150 /* % of the base's time */
@@ -69,17 +70,13 @@ static int rules_check_run(const struct command *c, int argc, char **argv)
 
 /* --- test --- */
 
-static const struct option test_options[] = {{"hit", required_argument, NULL, 'H'},
-                                             {"clean", required_argument, NULL, 'C'},
-                                             {"base", required_argument, NULL, 'b'},
-                                             {"slower", required_argument, NULL, 's'},
-                                             {"report", required_argument, NULL, 'r'},
-                                             {"git", required_argument, NULL, 'g'},
-                                             {"cost", required_argument, NULL, 'n'},
-                                             {"engine", required_argument, NULL, 'E'},
-                                             {"programs", required_argument, NULL, 'P'},
-                                             {"help", no_argument, NULL, 'h'},
-                                             {NULL, 0, NULL, 0}};
+static const struct option test_options[] = {
+    {"hit", required_argument, NULL, 'H'},      {"clean", required_argument, NULL, 'C'},
+    {"disputes", required_argument, NULL, 'D'}, {"base", required_argument, NULL, 'b'},
+    {"slower", required_argument, NULL, 's'},   {"report", required_argument, NULL, 'r'},
+    {"git", required_argument, NULL, 'g'},      {"cost", required_argument, NULL, 'n'},
+    {"engine", required_argument, NULL, 'E'},   {"programs", required_argument, NULL, 'P'},
+    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
 
 struct testing {
     struct corpus corpus;
@@ -87,6 +84,8 @@ struct testing {
     struct source rules, base;
     const char *report;
     uint64_t slower, cost; /* cost: of so many rules; 0: is not measured */
+    struct dispute_counts disputes;
+    bool disputed; /* a folder of them was named */
 };
 
 /* A line a file; the names of the rules that hit it stand behind it. */
@@ -98,7 +97,9 @@ static void wrong(void *arg, const struct exam_file *f, const struct finding *fo
 
     (void)arg;
     buf_init(&line, 1 << 20);
-    if (!f->must)
+    if (f->disputed)
+        rc = buf_printf(&line, "%s: hit, and that is disputed:", f->path);
+    else if (!f->must)
         rc = buf_printf(&line, "%s: hit, and must not be:", f->path);
     else if (found->hits == 0)
         rc = buf_printf(&line, "%s: not hit, and must be", f->path);
@@ -162,6 +163,16 @@ static int write_report(const char *path, const struct rules_report *r, struct e
     }
     buf_free(&b);
     return rc == 0 ? 0 : err_sys(e, rc, "writing \"%s\"", path);
+}
+
+static void tell_disputes(const struct dispute_counts *n)
+{
+    char due[CLOCK_MINUTE_LEN + 1];
+
+    (void)printf("disputes: %zu open, %zu must not be hit, %zu must be", n->open, n->clean,
+                 n->malicious);
+    clock_minute(due, n->next);
+    (void)printf(n->next != 0 ? "; the next is due %s\n" : "\n", due);
 }
 
 /* --- what rules cost --- */
@@ -239,6 +250,8 @@ static int test(const struct command *c, struct testing *w)
     x.base = base;
     if (rc == 0 && (rc = exam_run(&x, &r, &e)) == 0) {
         tell(&r, x.slower);
+        if (w->disputed)
+            tell_disputes(&w->disputes);
         if (w->report != NULL)
             rc = write_report(w->report, &r, &e);
         if (rc == 0 && w->cost > 0)
@@ -258,9 +271,14 @@ static int rules_test_run(const struct command *c, int argc, char **argv)
     int o, rc = 0;
 
     engines_usual(&w.engines);
-    while (rc == 0 && (o = cli_getopt(c, argc, argv, "H:C:b:s:r:g:n:E:P:h", test_options)) != -1) {
+    while (rc == 0 &&
+           (o = cli_getopt(c, argc, argv, "H:C:D:b:s:r:g:n:E:P:h", test_options)) != -1) {
         if (o == 'H' || o == 'C') {
             if ((rc = corpus_add(&w.corpus, optarg, o == 'H', &e)) != 0)
+                rc = cli_fail(c, &e);
+        } else if (o == 'D') {
+            w.disputed = true;
+            if ((rc = dispute_add(&w.corpus, optarg, clock_now(), &w.disputes, &e)) != 0)
                 rc = cli_fail(c, &e);
         } else if (o == 'b') {
             w.base.where = optarg;
@@ -311,6 +329,8 @@ const struct command cli_rules[] = {
      "that\n"
      "                          folder's name (may be repeated)\n"
      "  -C, --clean FOLDER      files that must not be hit (may be repeated)\n"
+     "  -D, --disputes FOLDER   of \"rules dispute\": tests that must not be hit from their "
+     "deadline on\n"
      "  -b, --base FOLDER       the rules before, to compare the time\n"
      "  -g, --git REPOSITORY    FOLDER and that of --base are revisions of it, as of \"rules "
      "check\"\n"
@@ -345,6 +365,18 @@ const struct command cli_rules[] = {
      "Example: glarus rules explain Win_Loader_X --rules release-7 --rules release-8 \\\n"
      "    --ledger zrh1 --trust trust.yaml\n",
      cmd_rules_explain},
+    {"rules dispute", "keep a file that somebody says is hit wrongly, with a deadline",
+     "FILE --asker WORD --why TEXT [--days N] --to FOLDER | DISPUTE --settle WORD [--why TEXT]",
+     "  -k, --asker WORD    vendor, owner, partner, researcher, government or court\n"
+     "  -w, --why TEXT      in one line\n"
+     "  -n, --days N        until it must be settled (default 7)\n"
+     "  -t, --to FOLDER     where FILE goes, as SHA256.file, beside SHA256.yaml, the dispute\n"
+     "  -s, --settle WORD   clean: it must not be hit; malicious: the rule is right, it must be\n\n"
+     "Until the deadline \"rules test --disputes FOLDER\" tells whether the file is hit.  From "
+     "then on\n"
+     "it must not be, unless it was settled as malicious: who does nothing loses.\n\n"
+     "Example: glarus rules dispute setup.exe --asker owner --why 'our installer' --to disputes\n",
+     cmd_rules_dispute},
     {"rules propose", "write the proposal of a change, to be signed by its author",
      "FOLDER --author ID [--base FOLDER] [--why TEXT] [--git REPOSITORY] --out FILE",
      "  -a, --author ID          your id in the register\n"

@@ -9,6 +9,7 @@ int cmd_rules_release(const struct command *c, int argc, char **argv);
 int cmd_rules_override(const struct command *c, int argc, char **argv);
 int cmd_rules_sign(const struct command *c, int argc, char **argv);
 int cmd_rules_diff(const struct command *c, int argc, char **argv);
+int cmd_rules_dispute(const struct command *c, int argc, char **argv);
 int cmd_rules_explain(const struct command *c, int argc, char **argv);
 int cmd_rules_publish(const struct command *c, int argc, char **argv);
 

@@ -98,7 +98,7 @@ int change_parse(struct rules_change *out, const char *name, struct span text, s
 }
 
 /* In double quotes, of which YAML wants two characters spelled another way. */
-static int put_words(struct buf *out, const char *key, const char *s)
+int change_words(struct buf *out, const char *key, const char *s)
 {
     int rc;
 
@@ -125,8 +125,8 @@ int change_write(const struct rules_change *c, struct buf *out)
                          "format: rules-change/v1\nchange: \"%s\"\nauthor: \"%s\"\nbase: \"%s\"\n"
                          "tree: \"%s\"\n",
                          id, author, base, tree)) != 0 ||
-        (rc = put_words(out, "why", c->why)) != 0 ||
-        (rc = put_words(out, "ticket", c->ticket)) != 0)
+        (rc = change_words(out, "why", c->why)) != 0 ||
+        (rc = change_words(out, "ticket", c->ticket)) != 0)
         return rc;
-    return put_words(out, "commit", c->commit);
+    return change_words(out, "commit", c->commit);
 }

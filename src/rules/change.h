@@ -34,4 +34,7 @@ MUST_CHECK int change_write(const struct rules_change *c, struct buf *out);
 MUST_CHECK int change_digest(const struct yaml_node *map, const char *key, struct digest *out,
                              bool *none, struct err *e);
 
+/* Appends KEY and a line of text, quoted; nothing for "".  Shared with dispute.c. */
+MUST_CHECK int change_words(struct buf *out, const char *key, const char *text);
+
 #endif

@@ -41,6 +41,16 @@ static int add_file(struct walk *w, const char *path)
     return 0;
 }
 
+int corpus_file(struct corpus *c, const char *path, enum corpus_test t, struct err *e)
+{
+    struct walk w = {.c = c, .must = t == CORPUS_MUST, .e = e};
+    int rc = add_file(&w, path);
+
+    if (rc == 0)
+        c->file[c->n - 1].disputed = t == CORPUS_DISPUTED;
+    return rc;
+}
+
 static int add_folder(struct walk *w, const char *path, unsigned depth);
 
 static int add_entry(struct walk *w, const char *folder, const char *name, unsigned depth)

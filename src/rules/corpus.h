@@ -16,6 +16,9 @@ struct corpus { /* begins as {0} */
  * directly in it by any.  -EINVAL: there is none; -E2BIG; -ENAMETOOLONG; others of the file system.
  */
 MUST_CHECK int corpus_add(struct corpus *c, const char *folder, bool must, struct err *e);
+enum corpus_test { CORPUS_MUST, CORPUS_MUST_NOT, CORPUS_DISPUTED };
+/* One file; which must be hit by any rule, by none, or is looked at and not judged. */
+MUST_CHECK int corpus_file(struct corpus *c, const char *path, enum corpus_test t, struct err *e);
 void corpus_free(struct corpus *c);
 
 #endif

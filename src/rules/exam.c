@@ -42,6 +42,11 @@ static void look(void *arg, size_t i, const struct digest *sha256, const struct 
     const struct exam_file *file = &w->x->file[i];
     bool hit = f->verdict == VERDICT_MALICIOUS, wrong;
 
+    if (file->disputed) {
+        if (hit && w->x->wrong != NULL)
+            w->x->wrong(w->x->arg, file, f);
+        return;
+    }
     if (sha256 != NULL)
         w->seen[w->n++] = *sha256;
     if (file->must) {

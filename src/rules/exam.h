@@ -13,6 +13,7 @@ struct exam_file {
     const char *path;
     const char *rule; /* that must hit it; NULL: any */
     bool must;        /* be hit; else must not */
+    bool disputed;    /* neither: whether it is hit is told, and counts for nothing */
 };
 struct exam {
     const struct release *rules, *base; /* lent; base: the rules before, or NULL */

@@ -152,6 +152,36 @@ expect 2 "--asker is" rules override --ground allow --asker me --why x "${what[@
 expect 2 "--count is" rules override --ground allow --asker owner --why x --count 0 "${what[@]}"
 expect 2 "" rules override --ground allow --asker owner --why $'x\ny' "${what[@]}"
 
+# --- disputes: a file that somebody says is hit wrongly ---
+echo "our DEMO-MARKER-BETA-9c0d77e1" >installer
+hex=$(sha256 installer)
+t=(test new --hit hit --clean clean --disputes disputes "${with[@]}")
+expect 0 "disputes/$hex.yaml: due" \
+    rules dispute installer --asker owner --why 'our "installer"' --days 2 --to disputes
+has "disputes/$hex.yaml" "file: \"$hex\"" "asker: owner" 'why: "our \"installer\""' "settled: none"
+expect 3 "exists" rules dispute installer --asker owner --why x --to disputes
+expect 2 "one line" rules dispute old/eicar.yar --asker owner --why $'x\ny' --to disputes
+expect 2 "--days is" rules dispute installer --asker owner --why x --days 0 --to disputes
+expect 2 "--settle is" rules dispute "disputes/$hex.yaml" --settle none
+# until it is due it is told, and counts for nothing
+expect 0 "disputes/$hex.file: hit, and that is disputed: Demo_Marker_Beta" rules "${t[@]}"
+expect 0 "disputes: 1 open, 0 must not be hit, 0 must be; the next is due 20" rules "${t[@]}"
+expect 0 "must be hit: 2, missed 0; must not be hit: 1, hit 0" rules "${t[@]}"
+# who does nothing loses
+sed -e 's/^opened: .*/opened: 2020-01-01T00:00Z/' -e 's/^due: .*/due: 2020-01-02T00:00Z/' \
+    -i "disputes/$hex.yaml"
+expect 1 "disputes/$hex.file: hit, and must not be: Demo_Marker_Beta" rules "${t[@]}"
+expect 1 "1 of 2 files that must not be hit were" rules "${t[@]}"
+# settled as right, as wrong
+expect 0 "settled as malicious" rules dispute "disputes/$hex.yaml" --settle malicious --why "it drops x"
+expect 0 "must be hit: 3, missed 0" rules "${t[@]}"
+expect 0 "settled as clean" rules dispute "disputes/$hex.yaml" --settle clean
+expect 1 "hit, and must not be" rules "${t[@]}"
+echo more >>"disputes/$hex.file"
+expect 2 "is not the file that" rules "${t[@]}"
+rm "disputes/$hex.file"
+expect 3 "the disputed file" rules "${t[@]}"
+
 # --- diff ---
 cp -r new other
 cat >other/new.yar <<'RULE'
