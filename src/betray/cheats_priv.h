@@ -90,6 +90,8 @@ int cheats_breaker_false(struct stage *s, struct err *e);
 int cheats_quietly_detect(struct stage *s, struct err *e);
 int cheats_replay_forged(struct stage *s, struct err *e);
 int cheats_replay_moved(struct stage *s, struct err *e);
+int cheats_lookups_elsewhere(struct stage *s, struct err *e);
+int cheats_lookups_kept(struct stage *s, struct err *e);
 int cheats_unlogged_copy(struct stage *s, struct err *e);
 int cheats_two_enrolments(struct stage *s, struct err *e);
 int cheats_false_country(struct stage *s, struct err *e);

@@ -7,13 +7,21 @@
 #include "claims/claims_priv.h"
 
 const struct claim *const claims_table[CLAIMS] = {
-    [CLAIM_APPEND_ONLY] = &claims_ledger_append_only,  [CLAIM_TIME] = &claims_ledger_time,
-    [CLAIM_REGISTER] = &claims_people_register,        [CLAIM_POLICY] = &claims_policy_uniform,
-    [CLAIM_PLACEMENT] = &claims_residency_placement,   [CLAIM_CONSENT] = &claims_intake_consent,
-    [CLAIM_RELOCATION] = &claims_residency_relocation, [CLAIM_ERASURE] = &claims_vault_erasure,
-    [CLAIM_EXPLAINED] = &claims_detect_explained,      [CLAIM_RENEWED] = &claims_detect_renewed,
-    [CLAIM_REPRODUCED] = &claims_detect_reproduced,    [CLAIM_FOUR_EYES] = &claims_rules_four_eyes,
-    [CLAIM_UNBROKEN] = &claims_rules_unbroken,         [CLAIM_NEUTRAL] = &claims_detect_neutral,
+    [CLAIM_APPEND_ONLY] = &claims_ledger_append_only,
+    [CLAIM_TIME] = &claims_ledger_time,
+    [CLAIM_REGISTER] = &claims_people_register,
+    [CLAIM_POLICY] = &claims_policy_uniform,
+    [CLAIM_PLACEMENT] = &claims_residency_placement,
+    [CLAIM_CONSENT] = &claims_intake_consent,
+    [CLAIM_LOOKUPS] = &claims_intake_lookups,
+    [CLAIM_RELOCATION] = &claims_residency_relocation,
+    [CLAIM_ERASURE] = &claims_vault_erasure,
+    [CLAIM_EXPLAINED] = &claims_detect_explained,
+    [CLAIM_RENEWED] = &claims_detect_renewed,
+    [CLAIM_REPRODUCED] = &claims_detect_reproduced,
+    [CLAIM_FOUR_EYES] = &claims_rules_four_eyes,
+    [CLAIM_UNBROKEN] = &claims_rules_unbroken,
+    [CLAIM_NEUTRAL] = &claims_detect_neutral,
 };
 
 int claims_grow(void **v, size_t *cap, size_t n, size_t size)

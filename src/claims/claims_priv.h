@@ -266,6 +266,7 @@ enum claim_id {
     CLAIM_POLICY,
     CLAIM_PLACEMENT,
     CLAIM_CONSENT,
+    CLAIM_LOOKUPS,
     CLAIM_RELOCATION,
     CLAIM_ERASURE,
     CLAIM_EXPLAINED,
@@ -323,7 +324,7 @@ struct claim {
 };
 extern const struct claim *const claims_table[CLAIMS];
 extern const struct claim claims_ledger_append_only, claims_ledger_time, claims_people_register,
-    claims_policy_uniform, claims_residency_placement, claims_intake_consent,
+    claims_policy_uniform, claims_residency_placement, claims_intake_consent, claims_intake_lookups,
     claims_residency_relocation, claims_vault_erasure, claims_detect_explained,
     claims_detect_renewed, claims_detect_reproduced, claims_rules_four_eyes, claims_rules_unbroken,
     claims_detect_neutral;

@@ -184,6 +184,7 @@ static void a_look_up_knows_the_hash_sets_and_leaves_a_count(void **state)
 {
     struct buf set, out;
     char line[512], hex[65], path[160];
+    struct audit *audit;
     uint64_t size;
 
     (void)snprintf(path, sizeof(path), "%s/rules/demo/clamav-testfiles.sha256", root);
@@ -209,6 +210,11 @@ static void a_look_up_knows_the_hash_sets_and_leaves_a_count(void **state)
     rig_stop(r, 0); /* an end in order logs what was counted: one leaf, for the one country */
     rig_start(r, 0);
     assert_int_equal(rig_metric(r, 0, "site_ledger_size"), size + 1);
+    rig_settle(r, 0);
+    audit = rig_audit(r);
+    rig_proved(audit, "intake.lookups", 3, 0);
+    rig_proved(audit, "intake.consent", 2, 0);
+    audit_free(audit);
 }
 
 static struct digest newest(void)
