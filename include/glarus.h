@@ -298,16 +298,16 @@ GLARUS_MUST_CHECK int glarus_receipt_redact(const glarus_receipt *receipt, const
 
 /* ---- what became of it ----------------------------------------------------------------------- */
 
-enum glarus_state { /* a set */
-                    GLARUS_IS_ACCEPTED = 1,
-                    GLARUS_IS_FINAL = 2, /* enough witnesses have seen the acceptance */
-                    GLARUS_IS_SCANNED = 4,
-                    GLARUS_IS_WITHDRAWN = 8,
-                    GLARUS_IS_ERASED = 16,
-                    GLARUS_IS_MOVED = 32,
-                    GLARUS_IS_DESTROYED =
-                        64, /* erased, and the epoch's key is destroyed: gone for good */
-                    GLARUS_IS_RENEWED = 128 /* other rules changed the verdict */
+/* A set. */
+enum glarus_state {
+    GLARUS_IS_ACCEPTED = 1,
+    GLARUS_IS_FINAL = 2, /* enough witnesses have seen the acceptance */
+    GLARUS_IS_SCANNED = 4,
+    GLARUS_IS_WITHDRAWN = 8,
+    GLARUS_IS_ERASED = 16,
+    GLARUS_IS_MOVED = 32,
+    GLARUS_IS_DESTROYED = 64, /* erased, and its epoch's key is destroyed: gone for good */
+    GLARUS_IS_RENEWED = 128   /* other rules came, and changed the verdict */
 };
 
 typedef struct glarus_verdict { /* lent by a history; may grow at its end */

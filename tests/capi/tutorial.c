@@ -121,10 +121,10 @@ static int look(glarus_client *client, const char *sub)
         return failed("tracing", &e);
     printf("Accepted %s by %s.\n", glarus_history_accepted(history), glarus_history_site(history));
     for (size_t i = 0; (verdict = glarus_history_verdict(history, i)) != NULL; i++) {
-        printf("Verdict: %s, by %llu rules", verdict->verdict, (unsigned long long)verdict->hits);
+        printf("%s: %s", i == 0 ? "Verdict" : "Before", verdict->verdict);
         for (size_t k = 0; verdict->names[k] != NULL; k++)
-            printf("%s%s", k == 0 ? ": " : ", ", verdict->names[k]);
-        printf(".\n");
+            printf("%s%s", k == 0 ? ", by " : ", ", verdict->names[k]);
+        printf("%s.\n", strcmp(verdict->mode, "detect") == 0 ? " (it blocks nothing)" : "");
     }
     glarus_history_free(history);
     return 0;
