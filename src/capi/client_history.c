@@ -146,6 +146,31 @@ static const char *suffix_of(const char *of, struct err *e)
     return NULL;
 }
 
+/* What a receipt says of a verdict stays said when other rules change it: the one that is kept is
+ * then moved to a name with its release. */
+static int keep_older(const struct client *c, const struct client_subject *s,
+                      const struct client_receipt *newer, struct err *e)
+{
+    struct client_receipt r = {.site = NULL};
+    struct span release;
+    char *path = NULL, suffix[48];
+    int rc = 0;
+
+    if (newer->leaf.kind != LK_SCAN_DONE)
+        return 0;
+    if (asprintf(&path, "%s/%s.scan.tlog-proof", c->receipts, s->hex) < 0)
+        return err_sys(e, -ENOMEM, "keeping a receipt");
+    if (client_receipt_load(&r, path, c->trust, NULL) == 0 && r.leaf.kind == LK_SCAN_DONE &&
+        !span_eq(r.leaf.bytes, newer->leaf.bytes)) {
+        release = leaf_text(&r.leaf, LF_RELEASE);
+        (void)snprintf(suffix, sizeof(suffix), ".scan-%.16s.tlog-proof", (const char *)release.p);
+        rc = client_keep(c, &s->sub, suffix, buf_span(&r.text), e);
+    }
+    client_receipt_done(&r);
+    free(path);
+    return rc;
+}
+
 int client_history_receipt(struct client *c, const struct client_subject *s, const char *of,
                            struct client_receipt *r, struct err *e)
 {
@@ -158,7 +183,8 @@ int client_history_receipt(struct client *c, const struct client_subject *s, con
     if (suffix == NULL)
         return -EINVAL;
     (void)snprintf(tail, sizeof(tail), "/receipt?of=%s", of);
-    if ((rc = get(c, s, tail, &a, e)) == 0 && (rc = verified(c, s, buf_span(&a.body), r, e)) == 0)
+    if ((rc = get(c, s, tail, &a, e)) == 0 && (rc = verified(c, s, buf_span(&a.body), r, e)) == 0 &&
+        (rc = keep_older(c, s, r, e)) == 0)
         rc = client_keep(c, &s->sub, suffix, buf_span(&a.body), e);
     http_result_free(&a);
     return rc;

@@ -2,12 +2,15 @@
  * verdict that changed is told with the one before, one that did not is confirmed; rules that only
  * detect, and rules that the breaker stops, block nothing; a round goes on where it was after a
  * kill, and an engine that is lost meanwhile spoils no verdict.  The audit holds all along. */
-#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/text.h"
 #include "crypto/secret.h"
 #include "crypto/sha256.h"
@@ -19,6 +22,7 @@
 #define THROUGH "all files are judged by the new rules"
 
 static struct rig *r;
+static const char *glarus;
 static char rules[] = "/tmp/e2e-rescan-XXXXXX";
 static size_t at; /* of the log */
 static struct rig_release release[16];
@@ -118,6 +122,72 @@ static void audited(uint64_t trips)
     audit_free(a);
 }
 
+/* --- a user with the command line --- */
+
+/* Runs a line of shell in the user's folder; $G is glarus.  What it says, which is freed. */
+static char *shell(const char *line)
+{
+    static char dir[96];
+    char path[128], *said;
+    int status;
+    struct buf b;
+    pid_t pid;
+
+    (void)snprintf(dir, sizeof(dir), "%s/user", r->dir);
+    (void)snprintf(path, sizeof(path), "%s/said", dir);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+        if (fd < 0 || chdir(dir) != 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0 ||
+            setenv("G", glarus, 1) != 0)
+            _exit(126);
+        (void)execl("/bin/sh", "sh", "-e", "-c", line, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    buf_init(&b, 1 << 20);
+    assert_int_equal(io_read_file(AT_FDCWD, path, &b), 0);
+    said = strdup(buf_str(&b));
+    assert_non_null(said);
+    buf_free(&b);
+    if (status != 0)
+        fail_msg("%s: %d: %s", line, status, said);
+    return said;
+}
+
+static void shell_says(const char *line, const char *const *words)
+{
+    char *said = shell(line);
+
+    for (; *words != NULL; words++)
+        if (strstr(said, *words) == NULL)
+            fail_msg("\"%s\" is not in: %s", *words, said);
+    free(said);
+}
+
+static void user_begins(void)
+{
+    char path[128], config[1024], line[512], hex[65];
+
+    (void)snprintf(path, sizeof(path), "%s/user", r->dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    text_digest(hex, &r->statement);
+    (void)snprintf(config, sizeof(config),
+                   "format: client/v1\nsecret: secret\ntoken: \"%s\"\ncountry: CH\nstatement: %s\n"
+                   "policy: policy.dsse\nregister: register.dsse\ntrust: ../trust.yaml\n"
+                   "receipts: receipts\nstate: state\nsites:\n  - {site: zrh1, url: '%s'}\n",
+                   RIG_TOKEN_PLAIN, hex, r->site[RIG_ZRH].url);
+    (void)snprintf(path, sizeof(path), "%s/user/client.yaml", r->dir);
+    assert_int_equal(io_replace_file(AT_FDCWD, path, config, strlen(config), 0600), 0);
+    (void)snprintf(line, sizeof(line),
+                   "curl -sf %s/v1/policy >policy.dsse; curl -sf %s/v1/register >register.dsse; "
+                   "mkdir -p receipts; printf 'marker-two, mine' >mine",
+                   r->site[RIG_ZRH].url, r->site[RIG_ZRH].url);
+    free(shell(line));
+}
+
 static int set_up(void **state)
 {
     struct rig_plan plan = {.sites = 1, .scanning = true, .rules = rules};
@@ -147,6 +217,7 @@ static void a_file_of_before_becomes_malicious_and_its_trace_tells_both(void **s
     struct rig_state st;
     struct buf proof;
     struct span names;
+    char line[128], kept[64];
 
     (void)state;
     publish(RULES_ENFORCE);
@@ -157,6 +228,12 @@ static void a_file_of_before_becomes_malicious_and_its_trace_tells_both(void **s
         rig_await(r, RIG_ZRH, &sub[i], "scanned", &st);
     is(TWO_A, "clean", 0, "enforce", NULL, 0, -1);
     is(ONE, "malicious", 0, "enforce", NULL, 0, -1);
+    user_begins();
+    free(shell("$G submit mine"));
+    files++;
+    rig_settle(r, RIG_ZRH);
+    shell_says("$G trace mine; ls receipts",
+               (const char *const[]){"verdict    clean\n", ".scan.tlog-proof\n", NULL});
 
     rule("Two", "two");
     publish_and_load(RULES_ENFORCE);
@@ -166,10 +243,9 @@ static void a_file_of_before_becomes_malicious_and_its_trace_tells_both(void **s
     is(TWO_B, "malicious", 1, "enforce", "clean", 0, -1);
     is(PLAIN, "clean", 0, "enforce", NULL, 0, 1);
     is(ONE, "malicious", 0, "enforce", NULL, 0, 1);
-    assert_int_equal(rig_metric(r, RIG_ZRH, "site_rescans_total"), FILES);
-    assert_int_equal(rig_metric(r, RIG_ZRH, "site_rescans_changed_total"), 2);
-    assert_int_equal(rig_metric(r, RIG_ZRH, "site_scans_total"), FILES);
-
+    assert_int_equal(rig_metric(r, RIG_ZRH, "site_rescans_total"), files);
+    assert_int_equal(rig_metric(r, RIG_ZRH, "site_rescans_changed_total"), 3);
+    assert_int_equal(rig_metric(r, RIG_ZRH, "site_scans_total"), files);
     /* the receipt is of the verdict that counts now, and opens its names */
     rig_settle(r, RIG_ZRH);
     buf_init(&proof, TLOG_PROOF_MAX);
@@ -181,6 +257,14 @@ static void a_file_of_before_becomes_malicious_and_its_trace_tells_both(void **s
     assert_true(span_is(names, "Two"));
     rig_receipt_done(&p);
     buf_free(&proof);
+    /* the command line tells both, and keeps both receipts */
+    (void)snprintf(line, sizeof(line), "  before     clean, by %s\n", tree[0]);
+    (void)snprintf(kept, sizeof(kept), ".scan-%.16s.tlog-proof\n", tree[0]);
+    shell_says("$G trace mine; ls receipts; $G receipt verify receipts/*.scan-*.tlog-proof --trust "
+               "../trust.yaml",
+               (const char *const[]){"verdict    malicious\n", line, tree[1], "Two\n", kept,
+                                     ".scan.tlog-proof\n", NULL});
+
     audited(0);
 }
 
@@ -443,6 +527,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_engine_that_is_lost_meanwhile_spoils_no_verdict),
     };
 
-    rig_args(argc, argv);
+    rig_args(argc < 4 ? argc : 4, argv);
+    if (argc < 5 || (glarus = realpath(argv[4], NULL)) == NULL)
+        return 1;
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
