@@ -2,7 +2,7 @@
 _glarus() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     case $COMP_CWORD in
-    1) words="site submit trace lookup withdraw erase receipt policy statement people rules repository update verdict relocate audit betray ledger help --version" ;;
+    1) words="site submit trace lookup withdraw erase receipt policy statement people rules repository update verdict relocate audit betray ledger compare help --version" ;;
     2)
         case ${COMP_WORDS[1]} in
         site) words="init run status turn-epoch inventory scrub backup restore confirm-clock rebuild" ;;

@@ -1,0 +1,408 @@
+#include "compare/look_priv.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+struct claim {
+    struct look_range r;
+    enum compare_class class;
+};
+
+struct look {
+    struct look_budget *budget;
+    struct compare_node *node;
+    struct span side[2];
+    const char *name[2];
+    struct {
+        struct claim *v;
+        size_t n, room;
+    } claims[2];
+};
+
+static const char *const words[COMPARE_CLASSES] = {
+    "identical",     "same-content", "derived-only", "signature-only",
+    "metadata-only", "explained",    "unexplained"};
+
+const char *compare_class_word(enum compare_class c)
+{
+    return c < COMPARE_CLASSES ? words[c] : "unexplained";
+}
+
+void look_budget_init(struct look_budget *b, const struct compare_options *o)
+{
+    static const struct compare_options none;
+
+    o = o == NULL ? &none : o;
+    *b = (struct look_budget){
+        .depth = o->depth != 0 ? o->depth : LOOK_DEPTH,
+        .members = o->members != 0 ? o->members : LOOK_MEMBERS,
+        .unpacked = o->unpacked != 0 ? o->unpacked : LOOK_UNPACKED,
+        .memory = o->memory != 0 ? o->memory : LOOK_MEMORY,
+        .findings = o->findings != 0 ? o->findings : LOOK_FINDINGS,
+    };
+}
+
+/* --- what formats ask --- */
+
+struct span look_side(const struct look *l, int side)
+{
+    return l->side[side];
+}
+
+const char *look_name(const struct look *l, int side)
+{
+    return l->name[side];
+}
+
+void look_cut(struct look *l, const char *why)
+{
+    if (l->node->cut == NULL)
+        l->node->cut = strdup(why); /* what it stands for is unclaimed in any case */
+}
+
+bool look_may(struct look *l)
+{
+    if (l->budget->members == 0) {
+        look_cut(l, "too many members");
+        return false;
+    }
+    l->budget->members--;
+    return true;
+}
+
+void *look_room(struct look *l, uint64_t n)
+{
+    void *p;
+
+    if (n > l->budget->unpacked || n > l->budget->memory) {
+        look_cut(l, n > l->budget->unpacked ? "expands to too much" : "too large to be held");
+        return NULL;
+    }
+    if ((p = malloc(n > 0 ? (size_t)n : 1)) == NULL) {
+        look_cut(l, "too large to be held");
+        return NULL;
+    }
+    l->budget->unpacked -= n;
+    l->budget->memory -= n;
+    return p;
+}
+
+void look_give_back(struct look *l, void *p, uint64_t n)
+{
+    if (p == NULL)
+        return;
+    free(p);
+    l->budget->memory += n;
+}
+
+/* --- claims --- */
+
+static struct look_range cut_to(struct look *l, int side, struct look_range r)
+{
+    uint64_t size = l->side[side].n;
+
+    if (r.at > size || r.n > size - r.at) {
+        look_cut(l, "a part of it would lie outside of it");
+        r.at = r.at > size ? size : r.at;
+        r.n = size - r.at < r.n ? size - r.at : r.n;
+    }
+    return r;
+}
+
+static int claim(struct look *l, int side, struct look_range r, enum compare_class class)
+{
+    if (r.n == 0)
+        return 0;
+    if (l->claims[side].n == l->claims[side].room) {
+        size_t room = l->claims[side].room == 0 ? 64 : 2 * l->claims[side].room;
+        struct claim *more = reallocarray(l->claims[side].v, room, sizeof(*more));
+
+        if (more == NULL)
+            return -ENOMEM;
+        l->claims[side].v = more;
+        l->claims[side].room = room;
+    }
+    l->claims[side].v[l->claims[side].n++] = (struct claim){r, class};
+    return 0;
+}
+
+static struct span part(const struct look *l, int side, struct look_range r)
+{
+    return span_of(l->side[side].p + r.at, (size_t)r.n);
+}
+
+static bool equal(const struct look *l, struct look_range a, struct look_range b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(l->side[0].p + a.at, l->side[1].p + b.at, a.n) == 0);
+}
+
+static int claim_both(struct look *l, struct look_range a, struct look_range b,
+                      enum compare_class class)
+{
+    int rc = claim(l, 0, a, class);
+
+    return rc != 0 ? rc : claim(l, 1, b, class);
+}
+
+static int find_at(struct look *l, enum compare_class class, struct look_range a,
+                   struct look_range b, const char *fmt, va_list ap)
+{
+    const struct look_range at[2] = {a, b};
+    char what[LOOK_WHAT];
+
+    (void)vsnprintf(what, sizeof(what), fmt, ap);
+    return look_node_find(l->node, l->budget->findings, class, at, what);
+}
+
+int look_pair(struct look *l, struct look_range a, struct look_range b,
+              enum compare_class if_differs, const char *fmt, ...)
+{
+    enum compare_class class = COMPARE_IDENTICAL;
+    va_list ap;
+    int rc = 0;
+
+    a = cut_to(l, 0, a);
+    b = cut_to(l, 1, b);
+    if (!equal(l, a, b)) {
+        class = if_differs;
+        va_start(ap, fmt);
+        rc = find_at(l, class, a, b, fmt, ap);
+        va_end(ap);
+    }
+    return rc != 0 ? rc : claim_both(l, a, b, class);
+}
+
+int look_find(struct look *l, enum compare_class class, const char *fmt, ...)
+{
+    static const struct look_range nowhere = {0, 0};
+    va_list ap;
+    int rc;
+
+    va_start(ap, fmt);
+    rc = find_at(l, class, nowhere, nowhere, fmt, ap);
+    va_end(ap);
+    return rc;
+}
+
+/* --- members --- */
+
+static bool same_text(const char *a, const char *b)
+{
+    return (a == NULL) == (b == NULL) && (a == NULL || strcmp(a, b) == 0);
+}
+
+/* Two contents; *class is what their difference is, of the bytes they lie in. */
+static int child(struct look *l, struct span a, struct span b, const char *name_a,
+                 const char *name_b, enum compare_class *class)
+{
+    struct look_budget deeper = *l->budget;
+    struct compare_node *n = NULL;
+    int rc;
+
+    *class = COMPARE_IDENTICAL;
+    if (name_a != NULL && name_b != NULL && same_text(name_a, name_b) && span_eq(a, b)) {
+        l->node->equal_children++;
+        return 0;
+    }
+    deeper.depth = l->budget->depth - 1;
+    rc = look_compare(&deeper, a, b, name_a, name_b, &n);
+    deeper.depth = l->budget->depth;
+    *l->budget = deeper;
+    if (rc != 0)
+        return rc;
+    if (name_a != NULL && name_b != NULL && !same_text(name_a, name_b)) {
+        const struct look_range at[2] = {{0, 0}, {0, 0}};
+
+        rc = look_node_find(n, l->budget->findings, COMPARE_METADATA, at, "it has another name");
+    }
+    *class = n->class;
+    if (rc == 0)
+        rc = look_node_add(l->node, n);
+    else
+        look_node_free(n);
+    return rc;
+}
+
+static int only_in(struct look *l, int side, struct look_range r, const char *name)
+{
+    const struct look_range none = {0, 0};
+    struct compare_node *n = NULL;
+    int rc = look_node_new(&n, "member", side == 0 ? name : NULL, side == 1 ? name : NULL);
+
+    if (rc != 0)
+        return rc;
+    n->size[side] = r.n;
+    n->bytes[side][COMPARE_UNEXPLAINED] = r.n;
+    rc = look_node_find(n, 1, COMPARE_UNEXPLAINED, (const struct look_range[2]){none, none},
+                        side == 0 ? "it is only in A" : "it is only in B");
+    if (rc == 0)
+        rc = look_node_add(l->node, n);
+    else
+        look_node_free(n);
+    return rc != 0 ? rc : claim(l, side, r, COMPARE_UNEXPLAINED);
+}
+
+int look_member(struct look *l, struct look_range a, struct look_range b, const char *name_a,
+                const char *name_b)
+{
+    enum compare_class class;
+    int rc;
+
+    a = cut_to(l, 0, a);
+    b = cut_to(l, 1, b);
+    if (name_a == NULL || name_b == NULL)
+        return only_in(l, name_a == NULL, name_a == NULL ? b : a, name_a == NULL ? name_b : name_a);
+    rc = child(l, part(l, 0, a), part(l, 1, b), name_a, name_b, &class);
+    return rc != 0 ? rc : claim_both(l, a, b, class);
+}
+
+int look_unpacked(struct look *l, struct look_range a, struct look_range b, struct span a_plain,
+                  struct span b_plain, const char *name_a, const char *name_b)
+{
+    enum compare_class class;
+    int rc;
+
+    a = cut_to(l, 0, a);
+    b = cut_to(l, 1, b);
+    if (a_plain.p == NULL || b_plain.p == NULL)
+        return look_pair(l, a, b, COMPARE_UNEXPLAINED, "packed content that does not expand");
+    if (span_eq(a_plain, b_plain) && same_text(name_a, name_b)) {
+        l->node->equal_children++;
+        return look_pair(l, a, b, COMPARE_SAME_CONTENT, "the same content, packed otherwise");
+    }
+    rc = child(l, a_plain, b_plain, name_a, name_b, &class);
+    return rc != 0 ? rc : claim_both(l, a, b, class);
+}
+
+/* --- the account --- */
+
+static int by_place(const void *x, const void *y)
+{
+    const struct claim *a = x, *b = y;
+
+    return a->r.at < b->r.at ? -1 : a->r.at > b->r.at ? 1 : 0;
+}
+
+struct gaps {
+    struct look_range *v;
+    size_t n;
+};
+
+/* Counts each byte once, by the worst claim on it; what no claim covers is a gap. */
+static int settle_side(struct look *l, int side, struct gaps *g)
+{
+    size_t n = l->claims[side].n;
+    struct claim *v = l->claims[side].v;
+    uint64_t done = 0, size = l->side[side].n;
+
+    if ((g->v = calloc(n + 1, sizeof(*g->v))) == NULL)
+        return -ENOMEM;
+    if (n > 0)
+        qsort(v, n, sizeof(*v), by_place);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t end = v[i].r.at + v[i].r.n;
+
+        if (v[i].r.at > done)
+            g->v[g->n++] = (struct look_range){done, v[i].r.at - done};
+        if (end > done) {
+            uint64_t from = v[i].r.at > done ? v[i].r.at : done;
+
+            l->node->bytes[side][v[i].class] += end - from;
+            done = end;
+        }
+    }
+    if (done < size)
+        g->v[g->n++] = (struct look_range){done, size - done};
+    return 0;
+}
+
+static bool gaps_equal(const struct look *l, const struct gaps g[2])
+{
+    if (g[0].n != g[1].n)
+        return false;
+    for (size_t i = 0; i < g[0].n; i++)
+        if (!equal(l, g[0].v[i], g[1].v[i]))
+            return false;
+    return true;
+}
+
+static int settle_gaps(struct look *l, const struct gaps g[2])
+{
+    enum compare_class class = gaps_equal(l, g) ? COMPARE_IDENTICAL : COMPARE_UNEXPLAINED;
+    size_t most = g[0].n > g[1].n ? g[0].n : g[1].n;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < most; i++) {
+        struct look_range at[2] = {{0, 0}, {0, 0}};
+
+        for (int side = 0; side < 2; side++)
+            if (i < g[side].n) {
+                at[side] = g[side].v[i];
+                l->node->bytes[side][class] += at[side].n;
+            }
+        if (class != COMPARE_IDENTICAL && !equal(l, at[0], at[1]))
+            rc = look_node_find(l->node, l->budget->findings, class, at,
+                                "bytes that no part of the format accounts for");
+    }
+    return rc;
+}
+
+static int settle(struct look *l)
+{
+    struct gaps g[2] = {{NULL, 0}, {NULL, 0}};
+    int rc = settle_side(l, 0, &g[0]);
+
+    if (rc == 0)
+        rc = settle_side(l, 1, &g[1]);
+    if (rc == 0)
+        rc = settle_gaps(l, g);
+    free(g[0].v);
+    free(g[1].v);
+    return rc;
+}
+
+/* --- a pair --- */
+
+static const struct look_format *format_of(const struct look *l)
+{
+    for (size_t i = 0; formats_table[i] != NULL; i++)
+        if (formats_table[i]->is(l->side[0], l->name[0]) &&
+            formats_table[i]->is(l->side[1], l->name[1]))
+            return formats_table[i];
+    return &bytes_format;
+}
+
+int look_compare(struct look_budget *budget, struct span a, struct span b, const char *name_a,
+                 const char *name_b, struct compare_node **out)
+{
+    struct look l = {.budget = budget, .side = {a, b}, .name = {name_a, name_b}};
+    const struct look_format *f = budget->depth == 0 ? &bytes_format : format_of(&l);
+    int rc = look_node_new(&l.node, f->name, name_a, name_b);
+
+    *out = NULL;
+    if (rc != 0)
+        return rc;
+    budget->looked++;
+    l.node->size[0] = a.n;
+    l.node->size[1] = b.n;
+    if (budget->depth == 0)
+        look_cut(&l, "too many containers in one another");
+    if (span_eq(a, b)) {
+        l.node->bytes[0][COMPARE_IDENTICAL] = a.n;
+        l.node->bytes[1][COMPARE_IDENTICAL] = b.n;
+    } else if ((rc = f->compare(&l)) == 0) {
+        rc = settle(&l);
+    }
+    free(l.claims[0].v);
+    free(l.claims[1].v);
+    if (rc != 0)
+        look_node_free(l.node);
+    else
+        *out = l.node;
+    return rc;
+}

@@ -1,0 +1,69 @@
+/* look.h - what a format does: it walks both sides of a pair in step and claims their bytes.
+ *
+ * A format's function gets a struct look, whose two sides are in memory (mapped files, or unpacked
+ * members).  It claims every byte of both sides exactly once:
+ *
+ *   look_pair      a field, a section, padding: equal bytes are identical whatever was said of
+ *                  them; else they differ, with the class and the sentence that were given
+ *   look_member    content that lies there as it is (tar, ar, stored in zip): compared as a pair of
+ *                  its own, in its own format
+ *   look_unpacked  content that lies there packed: the same, over what it expands to
+ *   look_find      what has no bytes of its own: an order, a missing member
+ *
+ * What nobody claimed, and what two claims overlap in, is unexplained when the function returns: so
+ * bytes behind the end of an archive, in padding or between sections are found without looking for
+ * them.  A function never says that something is fine; it can only say what kind of difference
+ * something would be.  A function that cannot go on (malformed, a limit) returns: the rest is then
+ * unclaimed, and so unexplained where it differs.
+ *
+ * Hostile input: offsets and lengths given here may be anything; a claim outside of its side is cut
+ * and the node is marked.  Formats check their own arithmetic. */
+#ifndef COMPARE_LOOK_H
+#define COMPARE_LOOK_H
+
+#include "compare/compare.h"
+
+struct look;
+
+struct look_range {
+    uint64_t at, n;
+};
+
+struct span look_side(const struct look *l, int side); /* 0: A, 1: B */
+const char *look_name(const struct look *l, int side); /* of the file or member; may be NULL */
+
+/* Claims a range of either side; n 0 on one side: it is only on the other.  0, or -ENOMEM. */
+MUST_CHECK int look_pair(struct look *l, struct look_range a, struct look_range b,
+                         enum compare_class if_differs, const char *fmt, ...) PRINTF_LIKE(5, 6);
+/* A member under a name; name[i] NULL: not on that side (its range has n 0).  The names may hold
+ * any bytes. */
+MUST_CHECK int look_member(struct look *l, struct look_range a, struct look_range b,
+                           const char *name_a, const char *name_b);
+/* The ranges are packed; a_plain, b_plain are what they expand to (p NULL with n 0: could not be
+ * expanded: then the packed bytes are compared as they are).  Equal content in other packed bytes
+ * is SAME_CONTENT.  plain is lent during the call. */
+MUST_CHECK int look_unpacked(struct look *l, struct look_range a, struct look_range b,
+                             struct span a_plain, struct span b_plain, const char *name_a,
+                             const char *name_b);
+MUST_CHECK int look_find(struct look *l, enum compare_class class, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+/* Marks the node: a limit ended the look into it. */
+void look_cut(struct look *l, const char *why); /* a literal */
+/* Before a member: false when the members of all are too many (the node is then cut). */
+bool look_may(struct look *l);
+/* Room for n bytes that something expands to: NULL beyond the limits (the node is then cut).  Freed
+ * with look_give_back, in the reverse order. */
+void *look_room(struct look *l, uint64_t n);
+void look_give_back(struct look *l, void *p, uint64_t n);
+
+/* One format.  is: by the first bytes (all of the side), and the name where that helps (may be
+ * NULL).  Both sides must be of it for compare to be called. */
+struct look_format {
+    const char *name;
+    bool (*is)(struct span side, const char *name);
+    int (*compare)(struct look *l); /* 0, or -ENOMEM */
+};
+/* Ended by {NULL}; the first that both sides are is taken, else "bytes". */
+extern const struct look_format *const formats_table[];
+
+#endif

@@ -1,0 +1,119 @@
+/* text.c - the report for people: the verdict first, then what makes it, worst and deepest where it
+ * lies. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "compare/compare.h"
+
+static const char *const color[COMPARE_CLASSES] = {"\033[32m", "\033[32m", "\033[36m", "\033[36m",
+                                                   "\033[33m", "\033[33m", "\033[31m"};
+
+struct writer {
+    struct buf *out;
+    bool color;
+};
+
+static int class_word(const struct writer *w, enum compare_class c)
+{
+    return w->color ? buf_printf(w->out, "%s%s\033[0m", color[c], compare_class_word(c))
+                    : buf_puts(w->out, compare_class_word(c));
+}
+
+static int indent(const struct writer *w, unsigned depth)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; i < depth && rc == 0; i++)
+        rc = buf_puts(w->out, "  ");
+    return rc;
+}
+
+static int names(const struct writer *w, const struct compare_node *n)
+{
+    const char *a = n->name[0], *b = n->name[1];
+    int rc = text_plain(w->out, span_str(a != NULL ? a : b != NULL ? b : "(content)"));
+
+    if (rc == 0 && a != NULL && b != NULL && strcmp(a, b) != 0 &&
+        (rc = buf_puts(w->out, " -> ")) == 0)
+        rc = text_plain(w->out, span_str(b));
+    return rc;
+}
+
+static int place(const struct writer *w, const struct compare_finding *f)
+{
+    if (f->n[0] == 0 && f->n[1] == 0)
+        return 0;
+    if (f->at[0] == f->at[1] && f->n[0] == f->n[1])
+        return buf_printf(w->out, " (%" PRIu64 " bytes at 0x%" PRIx64 ")", f->n[0], f->at[0]);
+    return buf_printf(w->out, " (%" PRIu64 " bytes at 0x%" PRIx64 ", %" PRIu64 " at 0x%" PRIx64 ")",
+                      f->n[0], f->at[0], f->n[1], f->at[1]);
+}
+
+static int finding(const struct writer *w, const struct compare_finding *f, unsigned depth)
+{
+    int rc = indent(w, depth);
+
+    if (rc != 0 || (rc = class_word(w, f->class)) != 0 || (rc = buf_puts(w->out, ": ")) != 0 ||
+        (rc = text_plain(w->out, span_str(f->what))) != 0 || (rc = place(w, f)) != 0)
+        return rc;
+    return buf_putc(w->out, '\n');
+}
+
+/* Bytes of either side that are not identical, by class. */
+static int account(const struct writer *w, const struct compare_node *n, unsigned depth)
+{
+    bool any = false;
+    int rc = 0;
+
+    for (int c = COMPARE_SAME_CONTENT; c < COMPARE_CLASSES && rc == 0; c++) {
+        if (n->bytes[0][c] == 0 && n->bytes[1][c] == 0)
+            continue;
+        if (!any)
+            rc = indent(w, depth);
+        if (rc == 0)
+            rc = buf_printf(w->out, "%s%" PRIu64 "/%" PRIu64 " bytes %s", any ? ", " : "",
+                            n->bytes[0][c], n->bytes[1][c],
+                            compare_class_word((enum compare_class)c));
+        any = true;
+    }
+    return rc == 0 && any
+               ? buf_printf(w->out, ", of %" PRIu64 "/%" PRIu64 "\n", n->size[0], n->size[1])
+               : rc;
+}
+
+static int node(const struct writer *w, const struct compare_node *n, unsigned depth)
+{
+    int rc = indent(w, depth);
+
+    if (rc != 0 || (rc = names(w, n)) != 0 ||
+        (rc = buf_printf(w->out, " (%s): ", n->format)) != 0 ||
+        (rc = class_word(w, n->class)) != 0 || (rc = buf_putc(w->out, '\n')) != 0)
+        return rc;
+    for (size_t i = 0; i < n->findings && rc == 0; i++)
+        rc = finding(w, &n->finding[i], depth + 1);
+    if (rc == 0 && n->findings_more > 0 && (rc = indent(w, depth + 1)) == 0)
+        rc = buf_printf(w->out, "and %zu more\n", n->findings_more);
+    if (rc == 0 && n->cut != NULL && (rc = indent(w, depth + 1)) == 0)
+        rc = buf_printf(w->out, "not looked into to its end: %s\n", n->cut);
+    if (rc == 0)
+        rc = account(w, n, depth + 1);
+    for (size_t i = 0; i < n->children && rc == 0; i++)
+        rc = node(w, n->child[i], depth + 1);
+    return rc;
+}
+
+int compare_text(const struct compare_report *r, bool with_color, struct buf *out)
+{
+    const struct writer w = {out, with_color};
+    const struct compare_node *n = r->root;
+    int rc;
+
+    if (n->class == COMPARE_IDENTICAL) {
+        if ((rc = class_word(&w, n->class)) != 0)
+            return rc;
+        return n->equal_children > 1 ? buf_printf(out, ": %" PRIu64 " files\n", n->equal_children)
+                                     : buf_putc(out, '\n');
+    }
+    return node(&w, n, 0);
+}
