@@ -230,6 +230,7 @@ struct site {
     VEC(struct trip) trips;
     uint64_t turned; /* of `renewed`, malicious, by the rules that serve */
     uint64_t verdicts_renewed;
+    bool tells_mode;               /* its leaves are of a program that says what only detects */
     bool rescan_due;               /* other rules were loaded, and no summary followed */
     VEC(struct attested) attested; /* detect_reproduced.c */
     /* rules_four_eyes.c; detect_neutral.c counts overrides in them */

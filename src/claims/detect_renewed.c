@@ -36,7 +36,8 @@ void claims_trip_over(struct site *s, const struct digest *release)
         t->over = true;
 }
 
-/* A release may have been published twice, in both modes; then either is true. */
+/* A release may have been published twice, in both modes; then either is true.  Programs of before
+ * did not say it: where a ledger says nothing of rounds yet, silence is no lie. */
 static void check_mode(struct audit *a, struct site *s, const struct leaf *l)
 {
     struct digest release = leaf_digest(l, LF_RELEASE);
@@ -48,10 +49,11 @@ static void check_mode(struct audit *a, struct site *s, const struct leaf *l)
             detects = detects || s->rules.v[i].detect;
             enforces = enforces || !s->rules.v[i].detect;
         }
+    s->tells_mode = s->tells_mode || said_to_detect(l);
     if (said_to_detect(l) && !detects && t == NULL)
         claims_broken(a, CLAIM_RENEWED, s, s->index,
                       "a finding that blocks nothing, by rules that enforce");
-    else if (!said_to_detect(l) && detects && !enforces)
+    else if (!said_to_detect(l) && detects && !enforces && s->tells_mode)
         claims_broken(a, CLAIM_RENEWED, s, s->index, "a verdict of rules that only detect");
     else if (!said_to_detect(l) && t != NULL && !t->over)
         claims_broken(a, CLAIM_RENEWED, s, s->index,
@@ -140,6 +142,7 @@ static int summary(struct audit *a, struct site *s, const struct leaf *l)
     else if (!digest_eq(&root, &said))
         claims_broken(a, CLAIM_RENEWED, s, s->index,
                       "the summary has the root of other copies than those whose verdict changed");
+    s->tells_mode = true;
     s->verdicts_renewed += s->renewed.n;
     s->renewed.n = 0;
     s->turned = 0;

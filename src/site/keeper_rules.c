@@ -7,7 +7,7 @@
  *   rules.passed.CHANGE     report's digest, change, record
  *   rules.release           the newest: envelope's digest, u64 leaf, record
  *   rules.tree.TREE         u64 serial of its newest release, u8 1 if that was taken back,
- *                           u8 1 if it only detects (absent: it does not)
+ *                           u8 1 if it only detects (older programs did not write that)
  *   rules.trip.TREE         u8 1: its breaker tripped; 0: and people set it going again
  *   rules.serial.SERIAL     tree
  *   rules.override.LEAF     envelope's digest, record
@@ -125,7 +125,8 @@ static int put(struct keeper *k, const char *name, const struct digest *doc, con
 
 struct tree_row {
     uint64_t serial;
-    bool withdrawn, detect;
+    bool withdrawn;
+    bool told, detect; /* detect: if it is told */
 };
 
 static int tree_row(struct span value, struct tree_row *out)
@@ -134,12 +135,14 @@ static int tree_row(struct span value, struct tree_row *out)
     uint8_t withdrawn, detect = 0;
     int rc = cur_u64(&c, &out->serial);
 
-    if (rc == 0 && (rc = cur_u8(&c, &withdrawn)) == 0 &&
-        (c.n == 0 || (rc = cur_u8(&c, &detect)) == 0)) {
-        out->withdrawn = withdrawn != 0;
-        out->detect = detect != 0;
-    }
-    return rc;
+    if (rc != 0 || (rc = cur_u8(&c, &withdrawn)) != 0)
+        return rc;
+    out->withdrawn = withdrawn != 0;
+    out->told = c.n > 0;
+    if (out->told && (rc = cur_u8(&c, &detect)) != 0)
+        return rc;
+    out->detect = detect != 0;
+    return 0;
 }
 
 /* -ENOENT: no release is this tree. */
@@ -166,7 +169,7 @@ static int put_tree(struct keeper *k, const struct digest *tree, const struct tr
     by_tree(name, "tree", tree);
     buf_init(&b, 16);
     if ((rc = buf_put_u64(&b, r->serial)) == 0 && (rc = buf_putc(&b, r->withdrawn ? 1 : 0)) == 0 &&
-        (rc = buf_putc(&b, r->detect ? 1 : 0)) == 0)
+        (!r->told || (rc = buf_putc(&b, r->detect ? 1 : 0)) == 0))
         rc = catalog_value_put(k->catalog, name, buf_span(&b));
     buf_free(&b);
     return rc;
@@ -189,7 +192,8 @@ static int apply_release(struct keeper *k, const struct note_document *n, uint64
     if ((rc = catalog_value_put(k->catalog, name, span_of(r.tree.b, 32))) != 0)
         return rc;
     return put_tree(k, &r.tree,
-                    &(struct tree_row){.serial = r.chain.serial, .detect = r.mode == RULES_DETECT});
+                    &(struct tree_row){
+                        .serial = r.chain.serial, .told = true, .detect = r.mode == RULES_DETECT});
 }
 
 /* --- what only detects --- */
@@ -236,8 +240,15 @@ bool keeper_rules_may_trip(struct keeper *k, const struct digest *release)
 bool keeper_rules_detects(struct keeper *k, const struct digest *release)
 {
     struct tree_row r;
+    struct newest n;
 
-    return keeper_rules_stopped(k, release) || (get_tree(k, release, &r) == 0 && r.detect);
+    if (keeper_rules_stopped(k, release))
+        return true;
+    if (get_tree(k, release, &r) != 0)
+        return false;
+    if (r.told)
+        return r.detect;
+    return get_newest(k, &n) == 0 && digest_eq(&n.r.tree, release) && n.r.mode == RULES_DETECT;
 }
 
 /* --- what is decided against the rules --- */

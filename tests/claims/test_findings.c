@@ -101,7 +101,6 @@ static const struct {
     {ZRH, LK_RESCAN_DONE, 0, LF_ROOT, DIG, "detect.renewed", "the root of other copies"},
     {ZRH, LK_RESCAN_DONE, 0, LF_RELEASE, DIG, "detect.renewed", "rules that are not loaded"},
     {ZRH, LK_RESCAN_DONE, 0, LF_ENGINE, "yara", "detect.renewed", "rules that are not loaded"},
-    {ZRH, LK_RELEASE_PUBLISHED, 1, LF_MODE, "detect", "detect.renewed", "rules that only detect"},
     {ZRH, LK_SCAN_DONE, LAST, LF_REF, ID, "detect.renewed", "0 by the leaves before it"},
 
     {ZRH, LK_CHANGE_PROPOSED, 0, LF_TREE, DIG, "rules.four-eyes", "its author signed"},

@@ -290,6 +290,23 @@ static void nothing_blocks_less_without_a_breaker_or_a_release_that_says_so(void
     judge(&r, "by rules that enforce", 0, 0);
 }
 
+/* The last release of the history was published in mode detect; a verdict by it does not say so. */
+static void what_only_detects_says_so(void **state)
+{
+    (void)state;
+    for (int says = 0; says < 2; says++) {
+        struct round r;
+        struct tale *t;
+
+        open_round(&r);
+        t = &r.s.tale[ZRH];
+        assert_int_equal(tale_edit(t, tale_last(t, LK_RELEASE_PUBLISHED), LF_MODE, "detect", NULL),
+                         0);
+        scan(&r, 0, LW_VERDICT_MALICIOUS, says != 0);
+        judge(&r, says != 0 ? NULL : "a verdict of rules that only detect", 2, 1);
+    }
+}
+
 /* As many people as an override takes, or one too few. */
 static void decide(struct round *r, size_t people)
 {
@@ -346,6 +363,7 @@ int main(void)
         cmocka_unit_test(a_breaker_makes_what_follows_findings_that_block_nothing),
         cmocka_unit_test(a_breaker_tells_no_more_than_the_leaves),
         cmocka_unit_test(nothing_blocks_less_without_a_breaker_or_a_release_that_says_so),
+        cmocka_unit_test(what_only_detects_says_so),
         cmocka_unit_test(people_can_set_a_stopped_release_going_again),
     };
 
