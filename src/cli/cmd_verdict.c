@@ -14,14 +14,15 @@
 #include "cli/cli.h"
 #include "cli/engines.h"
 #include "crypto/sha256.h"
-#include "detect/release.h"
 #include "rules/attestation.h"
 #include "rules/replay.h"
+#include "rules/source.h"
 
 #define SCAN_SUFFIX ".scan.tlog-proof"
 
 struct replaying {
-    const char *receipt, *accepted, *trust_path, *file, *rules;
+    const char *receipt, *accepted, *trust_path, *file;
+    struct source rules;
     const char *attest, *key;
     struct trial_spec engines;
     uint64_t seconds, unpacked, members, depth;
@@ -115,7 +116,7 @@ static int scan(struct replaying *w, struct err *e)
                        .engines = &w->engines,
                        .file = w->file};
     struct release *r = NULL;
-    int rc = release_load(&r, w->rules, e);
+    int rc = source_load(&r, &w->rules, NULL, e);
 
     w->engines.limits = (struct detect_limits){.file_ms = (uint32_t)(w->seconds * 1000),
                                                .member_bytes = w->unpacked,
@@ -123,7 +124,7 @@ static int scan(struct replaying *w, struct err *e)
                                                .depth = (uint32_t)w->depth};
     p.rules = r;
     if (rc == 0 && (rc = replay_rules(&w->scan.leaf, r, e)) != 0)
-        (void)err_prefix(e, "\"%s\"", w->rules);
+        (void)err_prefix(e, "\"%s\"", w->rules.where);
     if (rc == 0)
         rc = replay_run(&p, &w->out, e);
     if (rc == 0 && w->out.read && !digest_eq(&w->out.sha256, &w->bytes.sha256))
@@ -255,14 +256,21 @@ static int put_json(const struct replaying *w, struct buf *out)
     return rc;
 }
 
-static const struct option replay_options[] = {
-    {"trust", required_argument, NULL, 't'},    {"file", required_argument, NULL, 'f'},
-    {"rules", required_argument, NULL, 'r'},    {"accepted", required_argument, NULL, 'a'},
-    {"attest", required_argument, NULL, 'A'},   {"key", required_argument, NULL, 'k'},
-    {"programs", required_argument, NULL, 'P'}, {"seconds", required_argument, NULL, 'S'},
-    {"unpacked", required_argument, NULL, 'U'}, {"members", required_argument, NULL, 'M'},
-    {"depth", required_argument, NULL, 'D'},    {"json", no_argument, NULL, 'j'},
-    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+static const struct option replay_options[] = {{"trust", required_argument, NULL, 't'},
+                                               {"file", required_argument, NULL, 'f'},
+                                               {"rules", required_argument, NULL, 'r'},
+                                               {"git", required_argument, NULL, 'g'},
+                                               {"accepted", required_argument, NULL, 'a'},
+                                               {"attest", required_argument, NULL, 'A'},
+                                               {"key", required_argument, NULL, 'k'},
+                                               {"programs", required_argument, NULL, 'P'},
+                                               {"seconds", required_argument, NULL, 'S'},
+                                               {"unpacked", required_argument, NULL, 'U'},
+                                               {"members", required_argument, NULL, 'M'},
+                                               {"depth", required_argument, NULL, 'D'},
+                                               {"json", no_argument, NULL, 'j'},
+                                               {"help", no_argument, NULL, 'h'},
+                                               {NULL, 0, NULL, 0}};
 
 /* A limit of the site: the same bounds as in its configuration. */
 static int limit(const struct command *c, struct replaying *w, int o, const char *text)
@@ -309,7 +317,7 @@ static int verdict_replay(const struct command *c, int argc, char **argv)
 
     engines_usual(&w.engines);
     while (code == 0 &&
-           (o = cli_getopt(c, argc, argv, "t:f:r:a:A:k:P:S:U:M:D:jh", replay_options)) != -1) {
+           (o = cli_getopt(c, argc, argv, "t:f:r:g:a:A:k:P:S:U:M:D:jh", replay_options)) != -1) {
         if (o == 'j')
             w.json = true;
         else if (strchr("SUMD", o) != NULL)
@@ -317,7 +325,8 @@ static int verdict_replay(const struct command *c, int argc, char **argv)
         else
             *(o == 't'   ? &w.trust_path
               : o == 'f' ? &w.file
-              : o == 'r' ? &w.rules
+              : o == 'r' ? &w.rules.where
+              : o == 'g' ? &w.rules.git
               : o == 'a' ? &w.accepted
               : o == 'A' ? &w.attest
               : o == 'k' ? &w.key
@@ -325,7 +334,7 @@ static int verdict_replay(const struct command *c, int argc, char **argv)
     }
     if (code != 0)
         return code;
-    if (optind + 1 != argc || w.trust_path == NULL || w.file == NULL || w.rules == NULL)
+    if (optind + 1 != argc || w.trust_path == NULL || w.file == NULL || w.rules.where == NULL)
         return cli_usage(c, "name the receipt of a scan, --file, --rules and --trust");
     if ((w.attest == NULL) != (w.key == NULL))
         return cli_usage(c, "--attest and --key go together");
@@ -366,6 +375,7 @@ const struct command cli_verdict[] = {
      "KEY]",
      "  -f, --file FILE          the file that was scanned\n"
      "  -r, --rules FOLDER       the rules of the release that the receipt names\n"
+     "  -g, --git REPOSITORY     FOLDER is a revision of it, as of \"rules check\"\n"
      "  -t, --trust FILE         the trust file\n"
      "  -a, --accepted RECEIPT   of the file's acceptance, which says that it is the one "
      "(default:\n"

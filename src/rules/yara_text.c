@@ -174,7 +174,7 @@ int yara_text_rule(struct yara_text *t, struct yara_rule *out, struct err *e)
             out->is_global = true;
         } else if (span_is(p.text, "rule")) {
             return name_and_body(t, out, begin, e);
-        } else if (span_is(p.text, "import") || span_is(p.text, "include")) {
+        } else if (begin == p.text.p && (span_is(p.text, "import") || span_is(p.text, "include"))) {
             if ((rc = need(t, &p, e)) != 0)
                 return rc;
             if (p.sort != YARA_STRING)

@@ -132,7 +132,7 @@ static void submit(const char *name, const char *verdict)
 
 static void shell(const char *script)
 {
-    const char *argv[] = {"sh", "-ec", script, "sh", r->dir, NULL};
+    const char *argv[] = {"sh", "-ec", script, "sh", r->dir, rules, NULL};
 
     expect(0, "", argv);
 }
@@ -195,6 +195,13 @@ static void what_is_something_else_is_told(void **state)
     replayed(1, "lie.scan.tlog-proof", at("lie.scan.tlog-proof"), at("plain"), rules, NULL, NULL);
     replayed(2, "get the folder of that release", at("plain.scan.tlog-proof"), at("plain"),
              at("other"), NULL, NULL);
+    /* the rules out of a repository are the same rules */
+    shell("cd \"$1\"; git init -q repo; cp -r \"$2\" repo/rules; cd repo; git add -A\n"
+          "git -c user.name=a -c user.email=a@example.org commit -q -m rules\n");
+    replayed(0, "SAME", at("plain.scan.tlog-proof"), at("plain"), "HEAD:rules", "--git",
+             at("repo"));
+    replayed(2, "is no git repository", at("plain.scan.tlog-proof"), at("plain"), "HEAD:rules",
+             "--git", at("other"));
     replayed(2, "--depth is a number", at("plain.scan.tlog-proof"), at("plain"), rules, "--depth",
              "63");
 }

@@ -79,6 +79,7 @@ static void what_is_no_rule_is_refused_with_its_line(void **state)
         {"rule A ( )", "line 1: \"(\" where"},
         {"import pe", "line 1: \"pe\" where"},
         {"private", "line 1: \"private\" where"},
+        {"private import \"pe\" rule A { }", "line 1: \"import\" where"},
         {"rule", "line 1: the last rule"},
         {"\n/* rule A { condition: true }", "line 2: a comment, string"},
         {"rule A { strings: $a = \"x\n\" condition: $a }", "line 1: a comment, string"},
