@@ -31,6 +31,26 @@ static json_t *targets_of(const struct repository *r, int64_t version, unix_time
     return out;
 }
 
+/* Whether what is published of a role has enough signatures of those who sign for it now. */
+static int is_theirs(const struct repository *r, unsigned role, bool *yes)
+{
+    struct tuf_write_role who = repository_keys_role(&r->keys, role);
+    const struct tuf_metadata *m = r->role[role];
+    unsigned found = 0;
+    char id[65];
+
+    for (size_t i = 0; i < who.n; i++) {
+        int rc = tuf_write_keyid(id, &who.key[i]);
+
+        if (rc != 0)
+            return rc;
+        for (size_t k = 0; k < m->n_sigs; k++)
+            found += strcmp(m->sigs[k].keyid, id) == 0;
+    }
+    *yes = found >= who.threshold;
+    return 0;
+}
+
 typedef json_t *compose(const struct repository *r, int64_t version, unix_time expires);
 
 /* *waits: the version that is pending now, 0 if what is published is what is wanted. */
@@ -40,12 +60,15 @@ static int plan_one(struct repository *r, unsigned role, compose *of, bool renew
     const struct tuf_metadata *have = r->role[role];
     int64_t version = have == NULL ? 1 : have->version + 1;
     json_t *same = NULL, *next = NULL;
+    bool theirs = true; /* a root that others sign is another root anyway */
     int rc = 0;
 
     *waits = 0;
     if (have != NULL && (same = of(r, have->version, have->expires)) == NULL)
         return err_sys(e, -ENOMEM, "%s", repository_role_name(role));
-    if (have == NULL || renew || json_equal(same, repository_signed(have)) == 0) {
+    if (have != NULL && role != TUF_ROOT && (rc = is_theirs(r, role, &theirs)) != 0)
+        (void)err_sys(e, rc, "%s", repository_role_name(role));
+    else if (have == NULL || renew || !theirs || json_equal(same, repository_signed(have)) == 0) {
         if ((next = of(r, version, repository_expiry(r, role))) == NULL)
             rc = err_sys(e, -ENOMEM, "%s", repository_role_name(role));
         else if ((rc = repository_wait(r, repository_role_name(role), next, e)) == 0)
@@ -54,26 +77,6 @@ static int plan_one(struct repository *r, unsigned role, compose *of, bool renew
     json_decref(same);
     json_decref(next);
     return rc;
-}
-
-/* Whether the published rules.json has enough signatures of those who sign for it now. */
-static int rules_are_theirs(const struct repository *r, bool *yes)
-{
-    struct tuf_write_role role = repository_keys_role(&r->keys, REPOSITORY_RULES);
-    const struct tuf_metadata *m = r->role[REPOSITORY_RULES];
-    unsigned found = 0;
-    char id[65];
-
-    for (size_t i = 0; i < role.n; i++) {
-        int rc = tuf_write_keyid(id, &role.key[i]);
-
-        if (rc != 0)
-            return rc;
-        for (size_t k = 0; k < m->n_sigs; k++)
-            found += strcmp(m->sigs[k].keyid, id) == 0;
-    }
-    *yes = found >= role.threshold;
-    return 0;
 }
 
 /* The same list, to be signed anew. */
@@ -87,7 +90,7 @@ static int plan_rules(struct repository *r, bool renew, int64_t *waits, struct e
     *waits = 0;
     if (m == NULL)
         return 0;
-    if ((rc = rules_are_theirs(r, &theirs)) != 0)
+    if ((rc = is_theirs(r, REPOSITORY_RULES, &theirs)) != 0)
         return err_sys(e, rc, "rules");
     if (theirs && !renew)
         return 0;

@@ -51,10 +51,9 @@ cp repo/metadata/1.root.json .
 add 1
 publish
 keys_yaml root2 root3 # root1 goes
-must repo plan repo --renew # the others are to be signed by whom the new root names
+must repo plan repo # the others are to be signed by whom the new root names
 signed root root1 root2 root3
 signed targets root2 root3
-signed rules rules
 publish
 add 2
 publish
