@@ -18,7 +18,10 @@ struct glarus_release {
 static int update(const char *repository, const char *folder, const glarus_trust *trust,
                   const char *root_path, struct install_done *out, struct err *e)
 {
-    struct install in = {.url = repository, .dir = folder, .policy = trust->t->policy};
+    struct install in = {.url = repository,
+                         .dir = folder,
+                         .policy = trust->t->policy,
+                         .first_root = trust->t->has_updates_root ? &trust->t->updates_root : NULL};
     struct tuf_fetch fetch = {0};
     struct buf root;
     int rc = 0;

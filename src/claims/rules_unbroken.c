@@ -115,8 +115,12 @@ static void only_releases(struct audit *a, const struct site *s, const struct pu
 static void held_against(struct audit *a, const struct site *s, const struct published *p,
                          uint64_t serial)
 {
+    struct digest root = published_first_root(p);
     struct err e = ERR_INIT;
 
+    if (a->trust->has_updates_root && !digest_eq(&root, &a->trust->updates_root))
+        claims_broken(a, CLAIM_UNBROKEN, s, s->index,
+                      "the update repository begins with another root than the trust file says");
     if (published_serial(p) != serial)
         claims_broken(a, CLAIM_UNBROKEN, s, s->index,
                       "the update repository's newest release is %llu, not %llu",

@@ -149,6 +149,17 @@ static int read_attesters(struct trust *t, const struct yaml_node *root, struct 
     return 0;
 }
 
+static int read_updates_root(struct trust *t, const struct yaml_node *root, struct err *e)
+{
+    const struct yaml_node *n;
+    int rc = yaml_may(root, "updates_root", &n, e);
+
+    if (rc != 0 || n == NULL)
+        return rc;
+    t->has_updates_root = true;
+    return yaml_digest(n, &t->updates_root, e);
+}
+
 static int read_durations(struct trust *t, const struct yaml_node *root, struct err *e)
 {
     const struct yaml_node *n;
@@ -174,7 +185,8 @@ static int read_all(struct trust *t, const struct yaml_node *root, struct err *e
         (rc = yaml_need(root, "expires", &n, e)) != 0 || (rc = yaml_time(n, &t->expires, e)) != 0 ||
         (rc = read_durations(t, root, e)) != 0 || (rc = read_policy(t, root, e)) != 0 ||
         (rc = read_sites(t, root, e)) != 0 || (rc = read_roots(t, root, e)) != 0 ||
-        (rc = read_outsiders(t, root, e)) != 0 || (rc = read_attesters(t, root, e)) != 0)
+        (rc = read_outsiders(t, root, e)) != 0 || (rc = read_attesters(t, root, e)) != 0 ||
+        (rc = read_updates_root(t, root, e)) != 0)
         return rc;
     t->quorum_inside = tlog_policy_quorum_without(t->policy, t->outsiders);
     return yaml_map_done(root, e);

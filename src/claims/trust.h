@@ -33,6 +33,9 @@ struct trust {
     /* who make verdicts again, and whose word counts; none unless the file says so */
     struct ed25519_pub attester[TRUST_ATTESTERS];
     size_t attesters;
+    /* SHA-256 of the first root metadata of the update repository, if the file says it */
+    struct digest updates_root;
+    bool has_updates_root;
     bool quorum_inside; /* a quorum can be had without any of the outsiders: to be warned of */
     void *doc;          /* what lent texts point into */
 };

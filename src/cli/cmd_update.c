@@ -71,6 +71,7 @@ static int run(const struct request *q, struct err *e)
         in.fetch = &fetch;
         in.root = buf_span(&root);
         in.policy = trust->policy;
+        in.first_root = trust->has_updates_root ? &trust->updates_root : NULL;
         rc = install_update(&in, &d, e);
     }
     if (rc == 0)
@@ -100,7 +101,9 @@ const struct command cli_update[] = {
      "REPOSITORY --dir FOLDER --trust FILE [--root FILE]",
      "  -d, --dir FOLDER   where they go: FOLDER/current is what to load\n"
      "  -t, --trust FILE   logs and witnesses: a release that they have not seen is refused\n"
-     "  -r, --root FILE    the first time: root metadata, got out of band\n\n"
+     "  -r, --root FILE    the first time: root metadata, got out of band (not needed where the "
+     "trust\n"
+     "                     file names it: updates_root)\n\n"
      "REPOSITORY is a URL or a folder that has metadata/ and targets/.  Whatever fails, the rules\n"
      "in use stay in use.  Exit 0: current is the newest release; 1: something does not verify;\n"
      "4: it is not cosigned yet.\n\n"

@@ -12,6 +12,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
+#include "crypto/sha256.h"
 #include "updates/delta.h"
 #include "updates/pack.h"
 #include "updates/install_priv.h"
@@ -289,6 +290,65 @@ static int update(struct installing *w, struct err *e)
     return rc;
 }
 
+/* --- the root to begin with --- */
+
+static int to_buf(const void *p, size_t n, void *arg)
+{
+    return buf_put(arg, p, n);
+}
+
+/* The repository's own root 1, if the caller knows its hash. */
+static int fetch_root(struct installing *w, struct buf *b, struct err *e)
+{
+    char *url;
+    int rc;
+
+    if (asprintf(&url, "%s/1.root.json", w->metadata_url) < 0)
+        return err_sys(e, -ENOMEM, "updating");
+    rc = w->in->fetch->get(w->in->fetch->ctx, url, TUF_MAX_ROOT, to_buf, b, e);
+    if (rc != 0)
+        (void)err_prefix(e, "the first root");
+    free(url);
+    return rc;
+}
+
+static int is_known_root(const struct installing *w, struct span root, struct err *e)
+{
+    struct digest d;
+
+    if (w->in->first_root == NULL)
+        return 0;
+    sha256_of(root.p, root.n, &d);
+    return digest_eq(&d, w->in->first_root)
+               ? 0
+               : err_set(e, -EBADMSG,
+                         "the first root is another than the one the trust file names");
+}
+
+/* What is trusted here already stays; a new root comes by the chain. */
+static int begin_root(struct installing *w, struct err *e)
+{
+    struct span root = w->in->root;
+    struct buf have, got;
+    int rc;
+
+    buf_init(&have, TUF_MAX_ROOT);
+    buf_init(&got, TUF_MAX_ROOT);
+    rc = w->store.load(w->store.ctx, "root.json", &have, NULL);
+    if (rc == -ENOENT && (root.n > 0 || w->in->first_root != NULL)) {
+        rc = root.n > 0 ? 0 : fetch_root(w, &got, e);
+        if (root.n == 0)
+            root = buf_span(&got);
+        if (rc == 0 && (rc = is_known_root(w, root, e)) == 0)
+            rc = tuf_updater_init(&w->store, root, e);
+    } else {
+        rc = 0; /* none at all is told by tuf_updater_new */
+    }
+    buf_free(&have);
+    buf_free(&got);
+    return rc;
+}
+
 /* --- the folder and what belongs to it --- */
 
 static int begin(struct installing *w, struct err *e)
@@ -309,8 +369,7 @@ static int begin(struct installing *w, struct err *e)
     if ((rc = tuf_store_dir_open(&w->store, path[0], e)) != 0 ||
         (rc = tuf_shelf_open(&w->shelf, path[1], e)) != 0 || (rc = install_look(w, e)) != 0)
         return rc;
-    if (w->in->root.n > 0 && (rc = tuf_updater_init(&w->store, w->in->root, e)) != 0 &&
-        rc != -EEXIST) /* what is trusted here stays; a new root comes by the chain */
+    if ((rc = begin_root(w, e)) != 0)
         return rc;
     return tuf_updater_new(&w->updater, w->in->fetch, &w->store, w->metadata_url, e);
 }

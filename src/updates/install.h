@@ -19,6 +19,8 @@ struct install {
     const char *url;  /* of the repository: metadata/ and targets/ are beneath it */
     const char *dir;  /* made if it is missing */
     struct span root; /* what TUF begins with, if dir has nothing yet; else may be empty */
+    const struct digest *first_root; /* SHA-256 of root 1, if known: root must be it, and is fetched
+                                        if it is not given; may be NULL */
     const struct tlog_policy *policy;
 };
 

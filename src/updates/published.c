@@ -237,6 +237,11 @@ const struct published_release *published_releases(const struct published *p, si
     return p->release;
 }
 
+struct digest published_first_root(const struct published *p)
+{
+    return p->root[0].digest;
+}
+
 uint64_t published_serial(const struct published *p)
 {
     return p->releases == 0 ? 0 : p->release[p->releases - 1].serial;

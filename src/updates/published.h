@@ -50,6 +50,9 @@ const struct published_release *published_releases(const struct published *p, si
 /* The release that rules/current.json names, the newest of the list; 0: none is listed. */
 uint64_t published_serial(const struct published *p);
 
+/* SHA-256 of root 1: what clients begin with. */
+struct digest published_first_root(const struct published *p);
+
 /* 0 if `after` may be published after `before`: the roots that both have are the same files and
  * none is missing, no other version goes back or disappears, and one version is one file. */
 MUST_CHECK int published_follows(const struct published *before, const struct published *after,

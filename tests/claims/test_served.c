@@ -229,9 +229,39 @@ static void two_sites_show_one_repository(void **state)
         ed25519_free(k[i]);
 }
 
+/* The artifact begins "repository/v1\nroot 1 LENGTH\n", and then the file. */
+static struct digest first_root(const struct tale *t)
+{
+    const struct digest doc = metadata(t, tale_find(t, LK_REPOSITORY_PUBLISHED, 0));
+    const struct buf *b = &t->artifact[artifact_of(t, &doc)];
+    unsigned long n = 0;
+    struct digest d;
+    int at = 0;
+
+    assert_int_equal(sscanf((const char *)b->data, "repository/v1\nroot 1 %lu\n%n", &n, &at), 1);
+    sha256_of(b->data + at, n, &d);
+    return d;
+}
+
+static void the_trust_file_may_name_the_first_root(void **state)
+{
+    struct tale t;
+
+    (void)state;
+    scene_tale(&scene, ZRH, &t);
+    scene.trust->updates_root = first_root(&t);
+    scene.trust->has_updates_root = true;
+    expect(&t, ZRH, AUDIT_PROVED, "publications of the update repository");
+    scene.trust->updates_root.b[31] ^= 1;
+    expect(&t, ZRH, AUDIT_BROKEN, "begins with another root than the trust file says");
+    scene.trust->has_updates_root = false;
+    tale_free(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_trust_file_may_name_the_first_root),
         cmocka_unit_test(what_was_served_is_proved),
         cmocka_unit_test(a_missing_artifact_is_named),
         cmocka_unit_test(the_same_again_says_nothing_new),
