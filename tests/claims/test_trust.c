@@ -12,6 +12,7 @@
 
 static char log_key[CORE_VKEY_TEXT_MAX + 1], witness_key[CORE_VKEY_TEXT_MAX + 1];
 #define ROOT "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\""
+#define OTHER "\"BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\""
 #define HEAD "format: trust/v1\nexpires: 2027-11-23T00:00Z\ntolerance: 180s\n"
 #define SITES "sites:\n  - {site: zrh1, zone: CH, origin: zrh1.example/ledger}\n"
 #define ROOTS "roots: {threshold: 1, keys: [" ROOT "]}\n"
@@ -64,6 +65,25 @@ static void a_whole_file_is_read(void **state)
     trust_free(t);
 }
 
+static void attesters_may_be_named(void **state)
+{
+    struct err e = ERR_INIT;
+    struct trust *t;
+
+    (void)state;
+    if (parse(HEAD, "w1", SITES ROOTS OUTSIDE, &t, &e) != 0)
+        fail_msg("%s", err_text(&e));
+    assert_int_equal(t->attesters, 0);
+    trust_free(t);
+    if (parse(HEAD, "w1", SITES ROOTS OUTSIDE "attesters:\n  - " ROOT "\n  - " OTHER "\n", &t,
+              &e) != 0)
+        fail_msg("%s", err_text(&e));
+    assert_int_equal(t->attesters, 2);
+    assert_int_equal(t->attester[0].b[0], 0);
+    assert_int_equal(t->attester[1].b[0], 4);
+    trust_free(t);
+}
+
 static void a_quorum_without_outsiders_is_noticed(void **state)
 {
     struct trust *t;
@@ -100,6 +120,9 @@ static void what_is_wrong_is_told_with_its_place(void **state)
          "this key stands twice"},
         {HEAD, SITES "roots: {threshold: 1, keys: [abc]}\n" OUTSIDE, "base64 of 32 bytes"},
         {HEAD, SITES ROOTS "outsiders: [w2]\n", "\"w2\" is not a witness"},
+        {HEAD, SITES ROOTS OUTSIDE "attesters: []\n", ""},
+        {HEAD, SITES ROOTS OUTSIDE "attesters: [AAAA]\n", "a key is the base64 of 32 bytes"},
+        {HEAD, SITES ROOTS OUTSIDE "attesters: [" ROOT ", " ROOT "]\n", "this key stands twice"},
         {HEAD, SITES ROOTS OUTSIDE "more: 1\n", "unknown key"},
         {"format: trust/v1\nexpires: 2027-11-23T00:00Z\ntolerance: 2d\n", SITES ROOTS OUTSIDE,
          "shows nothing"},
@@ -122,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_file_is_read),
+        cmocka_unit_test(attesters_may_be_named),
         cmocka_unit_test(a_quorum_without_outsiders_is_noticed),
         cmocka_unit_test(what_is_wrong_is_told_with_its_place),
     };
