@@ -6,8 +6,6 @@
 
 #include <glarus.h>
 
-/* ---- helpers --------------------------------------------------------------------------------- */
-
 static glarus_error last; /* of the last call */
 
 /* A failure has its code, and a sentence. */
