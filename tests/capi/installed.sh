@@ -90,6 +90,44 @@ else
     echo "no C++ compiler: left out"
 fi
 
+# ---- loaded, used and given back by a thread that ends after that
+cat >"$tmp/load.c" <<'C'
+#include <dlfcn.h>
+#include <glarus.h>
+#include <pthread.h>
+#include <stdio.h>
+static void *use(void *path)
+{
+    void *lib = dlopen(path, RTLD_NOW);
+    int (*parse)(glarus_trust **, const void *, size_t, glarus_error *);
+    static const char text[] = /* whose key is hashed before it is refused */
+        "format: trust/v1\nexpires: 2099-01-01T00:00Z\ntolerance: 180s\npolicy: |\n"
+        "  log x+00000000+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n";
+    glarus_trust *trust = NULL;
+    glarus_error e;
+
+    if (lib == NULL || (parse = (int (*)(glarus_trust **, const void *, size_t, glarus_error *))dlsym(
+                            lib, "glarus_trust_parse")) == NULL)
+        return NULL;
+    if (parse(&trust, text, sizeof(text) - 1, &e) == GLARUS_E_INVALID && dlclose(lib) == 0)
+        return path;
+    return NULL;
+}
+int main(int argc, char **argv)
+{
+    pthread_t thread;
+    void *used = NULL;
+
+    if (argc != 2 || pthread_create(&thread, NULL, use, argv[1]) != 0 || pthread_join(thread, &used) != 0)
+        return 2;
+    puts("still here");
+    return used == argv[1] ? 0 : 1;
+}
+C
+# shellcheck disable=SC2046
+${CC:-cc} -std=c17 $(flags --cflags libglarus) "$tmp/load.c" -o "$tmp/load" -ldl -pthread || fail "load.c does not compile"
+"$tmp/load" "$so" >/dev/null || fail "the library cannot be loaded and given back"
+
 # ---- the tutorial
 awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' "$root/docs/libglarus.md" >"$tmp/tutorial.c"
 cmp -s "$tmp/tutorial.c" "$root/tests/capi/tutorial.c" ||
