@@ -57,6 +57,10 @@ struct compare_options { /* zero in a field: the default in brackets */
     uint64_t memory;     /* [1 GiB] of what is held unpacked at one time */
     unsigned seconds;    /* [3,600] CPU of one child */
     size_t findings;     /* [100] kept of a node */
+    /* What the caller knows of both builds, A's first.  A difference that is exactly this is
+     * EXPLAINED; what is not given explains nothing. */
+    uint64_t years[2];    /* [0, 0: not known] the years of the builds */
+    const char *paths[2]; /* [NULL, NULL: not known] the folders they were made in */
     void (*step)(void *arg, uint64_t done, uint64_t total); /* bytes; may be NULL */
     void *arg;
 };

@@ -45,9 +45,21 @@ void look_budget_init(struct look_budget *b, const struct compare_options *o)
         .memory = o->memory != 0 ? o->memory : LOOK_MEMORY,
         .findings = o->findings != 0 ? o->findings : LOOK_FINDINGS,
     };
+    for (int side = 0; side < 2 && o->years[0] != 0 && o->years[1] != 0; side++)
+        b->known.years[side] = o->years[side];
+    for (int side = 0; side < 2 && o->paths[0] != NULL && o->paths[1] != NULL; side++) {
+        b->known.path[side] = span_str(o->paths[side]);
+        while (b->known.path[side].n > 1 && o->paths[side][b->known.path[side].n - 1] == '/')
+            b->known.path[side].n--;
+    }
 }
 
 /* --- what formats ask --- */
+
+const struct look_known *look_known(const struct look *l)
+{
+    return &l->budget->known;
+}
 
 struct span look_side(const struct look *l, int side)
 {

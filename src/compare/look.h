@@ -47,6 +47,12 @@ MUST_CHECK int look_unpacked(struct look *l, struct look_range a, struct look_ra
                              const char *name_b);
 MUST_CHECK int look_find(struct look *l, enum compare_class class, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
+/* Causes.  They are proved by what the caller of the comparison knows of both builds, never by the
+ * contents alone.  look_year: a is the year of A's build and b of B's, and they differ.
+ * look_cause: b is a with the path of A's build replaced by that of B's, or the year, and nothing
+ * else; returns "build path", "build year" or "build path and year", else NULL. */
+bool look_year(const struct look *l, uint64_t a, uint64_t b);
+const char *look_cause(const struct look *l, struct span a, struct span b);
 /* Marks the node: a limit ended the look into it. */
 void look_cut(struct look *l, const char *why); /* a literal */
 /* Before a member: false when the members of all are too many (the node is then cut). */

@@ -21,7 +21,12 @@ struct look_budget {
     uint64_t members, unpacked, memory; /* left */
     size_t findings;
     uint64_t looked;
+    struct look_known {
+        uint64_t years[2];
+        struct span path[2]; /* without '/' at the end; n 0: not known */
+    } known;
 };
+const struct look_known *look_known(const struct look *l);
 void look_budget_init(struct look_budget *b, const struct compare_options *o);
 
 /* A node of its own for two contents; names may be NULL.  *out is the caller's (look_node_free). */
