@@ -169,7 +169,8 @@ int keeper_rescan_apply_round(struct keeper *k, const struct note_round *n, uint
     if ((rc = buf_put(&b, n->release.b, 32)) == 0 && (rc = buf_put_u64(&b, (uint64_t)n->at)) == 0 &&
         (rc = buf_put_u64(&b, leaf)) == 0 &&
         (rc = catalog_value_put(k->catalog, "rescan.done", buf_span(&b))) == 0 &&
-        (rc = put_open(k, false, &n->release, n->engine)) == 0)
+        (rc = put_open(k, false, &n->release, n->engine)) == 0 &&
+        (rc = put_start(k)) == 0) /* whose files came last need not stand anywhere */
         rc = catalog_renewed_clear(k->catalog);
     buf_free(&b);
     keeper_rescan_forget(k);

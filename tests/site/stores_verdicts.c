@@ -17,6 +17,7 @@
 #include "stores.h"
 
 #define ENGINE "yara"
+#define LAST_ACCOUNT "\4acme"
 #define MANY 64
 #define WRONG(...) fail_msg(__VA_ARGS__)
 
@@ -91,6 +92,8 @@ int stores_round(struct stores *s)
     keeper_rescan_look(s->k);
     if (!s->k->lines->rescan.open)
         return 0;
+    if ((rc = catalog_value_put(s->k->catalog, "rescan.at", span_str(LAST_ACCOUNT))) != 0)
+        return rc;
     rc = keeper_rescan_finish(s->k);
     return rc != 0 ? rc : stores_sign(s);
 }
@@ -262,6 +265,11 @@ void stores_check_verdicts(struct stores *s)
     keeper_rescan_look(s->k);
     if (s->k->lines->rescan.open != t->open)
         WRONG("a round is %s by the leaves", t->open ? "open" : "closed");
+    buf_init(&b, 256);
+    if (!t->open && catalog_value_get(s->k->catalog, "rescan.at", &b) == 0 &&
+        memmem(b.data, b.len, "acme", 4) != NULL)
+        WRONG("the account of the last file stands behind a round that is over");
+    buf_free(&b);
     if (t->loaded && t->open && keeper_rules_stopped(s->k, &t->rules) != t->tripped)
         WRONG("the breaker has %stripped by the leaves", t->tripped ? "" : "not ");
     free(t);
