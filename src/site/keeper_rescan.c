@@ -381,6 +381,15 @@ static void fill(struct keeper *k, struct detect_line *l, struct detect_batch *b
     }
 }
 
+/* As many files as the breaker looks at together, and no more. */
+static size_t batch_max(const struct keeper *k)
+{
+    const struct rescan *r = &k->lines->rescan;
+    uint64_t left = k->c->breaker_files > r->window ? k->c->breaker_files - r->window : 1;
+
+    return r->careful > 0 ? 1 : left < AGAIN_MAX ? (size_t)left : AGAIN_MAX;
+}
+
 /* 1: the round is through. */
 static int begin_batch(struct keeper *k, struct detect_line *l)
 {
@@ -391,7 +400,7 @@ static int begin_batch(struct keeper *k, struct detect_line *l)
     size_t n, files;
     int rc;
 
-    if ((rc = catalog_again_next(k->catalog, &r->at, a, r->careful > 0 ? 1 : AGAIN_MAX, &n)) != 0)
+    if ((rc = catalog_again_next(k->catalog, &r->at, a, batch_max(k), &n)) != 0)
         return rc;
     if (n == 0)
         return 1;
@@ -436,10 +445,11 @@ static void end_batch(struct keeper *k, struct rescan *r, mono_ms now)
 static bool too_many(struct keeper *k, struct rescan *r)
 {
     bool more = r->turned * CONFIG_SHARE_WHOLE > k->c->breaker_share * k->c->breaker_files;
+    bool trips = more && keeper_rules_may_trip(k, &r->release);
 
-    if (r->window >= k->c->breaker_files && !more)
+    if (r->window >= k->c->breaker_files && !trips)
         r->window = r->turned = 0;
-    return more && keeper_rules_may_trip(k, &r->release);
+    return trips;
 }
 
 static bool serves(const struct rescan *r, const struct detect_line *l)
