@@ -161,8 +161,9 @@ static int claim_both(struct look *l, struct look_range a, struct look_range b,
     return rc != 0 ? rc : claim(l, 1, b, class);
 }
 
-static int find_at(struct look *l, enum compare_class class, struct look_range a,
-                   struct look_range b, const char *fmt, va_list ap)
+static int __attribute__((format(printf, 5, 0)))
+find_at(struct look *l, enum compare_class class, struct look_range a, struct look_range b,
+        const char *fmt, va_list ap)
 {
     const struct look_range at[2] = {a, b};
     char what[LOOK_WHAT];

@@ -20,7 +20,7 @@ static char dir[64];
 static void sh(const char *command)
 {
     pid_t pid = fork();
-    int status;
+    int status = -1;
 
     if (pid == 0) {
         if (chdir(dir) == 0)

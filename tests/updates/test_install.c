@@ -88,7 +88,7 @@ static char *at(const char *name)
 static void sh(const char *command)
 {
     pid_t pid = fork();
-    int status;
+    int status = -1;
 
     if (pid == 0) {
         if (chdir(top) == 0)
@@ -318,7 +318,7 @@ static void a_kill_at_any_call_leaves_old_or_new(void **state)
 
     (void)state;
     for (k = 0; k < 2000; k++) {
-        int status;
+        int status = -1;
         pid_t pid;
 
         sh("rm -rf c && cp -r old c");
@@ -474,7 +474,7 @@ static void a_publication_that_is_killed_is_seen_whole_or_not_at_all(void **stat
         struct tuf_fetch folder;
         struct install_done d;
         struct err e = ERR_INIT;
-        int status;
+        int status = -1;
         pid_t pid;
 
         sh("rm -rf c w && cp -r waiting w && cp -r old c");
