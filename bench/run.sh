@@ -165,7 +165,7 @@ if wanted update; then
         sed -i 's/^rule bench_\(00[0-3].[05]\)$/rule bench_\1_b/' "$work/week/generated.yar"
     fi
     mkdir "$work/update"
-    measure update "$bin/bench-update" "$old" "$new" "$build/src/cli/glarus" "$build/tests/updates/make-ledger" "$work/update"
+    measure update "$bin/bench-update" "$old" "$new" "$build/src/cli/glarus" "$bin/bench-make-ledger" "$work/update"
 fi
 if wanted start; then
     n=$(scaled 1000000)
