@@ -190,6 +190,20 @@ int look_pair(struct look *l, struct look_range a, struct look_range b,
     return rc != 0 ? rc : claim_both(l, a, b, class);
 }
 
+int look_quiet(struct look *l, struct look_range a, struct look_range b,
+               enum compare_class if_differs)
+{
+    enum compare_class class = COMPARE_IDENTICAL;
+
+    a = cut_to(l, 0, a);
+    b = cut_to(l, 1, b);
+    if (!equal(l, a, b))
+        class = if_differs;
+    if (class > l->node->class)
+        l->node->class = class;
+    return claim_both(l, a, b, class);
+}
+
 int look_find(struct look *l, enum compare_class class, const char *fmt, ...)
 {
     static const struct look_range nowhere = {0, 0};
@@ -410,6 +424,8 @@ int look_compare(struct look_budget *budget, struct span a, struct span b, const
         l.node->bytes[1][COMPARE_IDENTICAL] = b.n;
     } else if ((rc = f->compare(&l)) == 0) {
         rc = settle(&l);
+        if (rc == 0 && l.node->class == COMPARE_IDENTICAL) /* whatever the format claimed */
+            rc = look_find(&l, COMPARE_UNEXPLAINED, "the same parts in another order");
     }
     free(l.claims[0].v);
     free(l.claims[1].v);

@@ -35,6 +35,9 @@ const char *look_name(const struct look *l, int side); /* of the file or member;
 /* Claims a range of either side; n 0 on one side: it is only on the other.  0, or -ENOMEM. */
 MUST_CHECK int look_pair(struct look *l, struct look_range a, struct look_range b,
                          enum compare_class if_differs, const char *fmt, ...) PRINTF_LIKE(5, 6);
+/* The same without a sentence: for differences that one look_find tells for all of them. */
+MUST_CHECK int look_quiet(struct look *l, struct look_range a, struct look_range b,
+                          enum compare_class if_differs);
 /* A member under a name; name[i] NULL: not on that side (its range has n 0).  The names may hold
  * any bytes. */
 MUST_CHECK int look_member(struct look *l, struct look_range a, struct look_range b,

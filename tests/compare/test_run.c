@@ -86,7 +86,7 @@ static void a_byte_deep_in_a_tree_is_found(void **state)
 {
     (void)state;
     sh("printf 'filE 3\n' > b/x/3");
-    expect(COMPARE_UNEXPLAINED, "3 (bytes): unexplained");
+    expect(COMPARE_UNEXPLAINED, "line 1: \"file 3\" became \"filE 3\"");
 }
 
 static void a_mode_bit_is_metadata(void **state)
@@ -135,6 +135,89 @@ static void more_pairs_than_a_child_takes(void **state)
     compare_report_free(r);
 }
 
+/* Few pairs in each of many folders: the children get them together, and each lands in its own
+ * folder; those without a difference are counted, not listed. */
+static void pairs_of_many_folders_are_asked_together(void **state)
+{
+    struct compare_report *r;
+
+    (void)state;
+    sh("for i in $(seq 100 399); do mkdir -p a/d$i/e b/d$i/e; echo same > a/d$i/s; "
+       "echo same > b/d$i/s; done; "
+       "for i in $(seq 100 3 399); do echo $i > a/d$i/e/f; echo x$i > b/d$i/e/f; done");
+    r = compared("a", "b");
+    assert_int_equal(r->looked, 100);
+    assert_int_equal(r->root->children, 100);
+    for (size_t i = 0; i < 100; i++) {
+        const struct compare_node *d = r->root->child[i];
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "d%zu", 100 + 3 * i);
+        assert_string_equal(d->name[0], name);
+        assert_int_equal(d->equal_children, 1);
+        assert_int_equal(d->children, 1);
+        assert_string_equal(d->child[0]->name[0], "e");
+        assert_string_equal(d->child[0]->child[0]->name[1], "f");
+    }
+    compare_report_free(r);
+}
+
+static void a_renamed_file_is_known_by_its_content(void **state)
+{
+    (void)state;
+    sh("echo moved > a/x/old && mkdir -p a/n b/n && echo moved > b/n/new");
+    expect(COMPARE_METADATA, "x/old -> n/new (file): metadata-only");
+    sh("echo moved > b/again"); /* one of A cannot be two of B */
+    expect(COMPARE_UNEXPLAINED, "it is only in B");
+    sh("rm b/again b/n/new && echo mOved > b/n/new");
+    expect(COMPARE_UNEXPLAINED, "it is only in A");
+    sh("rm a/x/old b/n/new && : > a/x/old && : > b/n/new"); /* all empty files are alike */
+    expect(COMPARE_UNEXPLAINED, "it is only in A");
+}
+
+static void what_is_only_on_one_side_is_accounted_for(void **state)
+{
+    struct compare_report *r;
+    const struct compare_node *n;
+
+    (void)state;
+    sh("echo four > b/x/y/new");
+    r = compared("a", "b");
+    n = r->root->child[0]->child[0]->child[0];
+    assert_null(n->name[0]);
+    assert_int_equal(n->size[1], 5);
+    assert_int_equal(n->bytes[1][COMPARE_UNEXPLAINED], 5);
+    compare_report_free(r);
+}
+
+static uint64_t stepped;
+static void count_steps(void *arg, uint64_t done, uint64_t total)
+{
+    (void)total;
+    assert_true(done >= stepped);
+    stepped = done;
+    ++*(unsigned *)arg;
+}
+
+static void every_byte_is_stepped_over(void **state)
+{
+    unsigned steps = 0;
+    const struct compare_options o = {.step = count_steps, .arg = &steps};
+    struct compare_report *r = NULL;
+    char path[2][128];
+
+    (void)state;
+    sh("echo other > b/x/3; echo moved > a/old; echo moved > b/new");
+    (void)snprintf(path[0], sizeof(path[0]), "%s/a", dir);
+    (void)snprintf(path[1], sizeof(path[1]), "%s/b", dir);
+    stepped = 0;
+    assert_int_equal(compare_run(&r, path[0], path[1], &o, NULL), 0);
+    /* five files of 7 bytes, of which one is 6 in B; and two that moved */
+    assert_int_equal(stepped, 5 * 7 + 4 * 7 + 6 + 2 * 6);
+    assert_true(steps >= 6);
+    compare_report_free(r);
+}
+
 static void what_cannot_be_read_is_trouble(void **state)
 {
     struct compare_report *r = NULL;
@@ -153,10 +236,18 @@ static void what_cannot_be_read_is_trouble(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(equal_trees_are_identical),     T(a_byte_deep_in_a_tree_is_found),
-        T(a_mode_bit_is_metadata),        T(what_is_only_on_one_side_is_named),
-        T(links_and_sorts_are_compared),  T(names_drive_no_terminal),
-        T(more_pairs_than_a_child_takes), T(what_cannot_be_read_is_trouble),
+        T(equal_trees_are_identical),
+        T(a_byte_deep_in_a_tree_is_found),
+        T(a_mode_bit_is_metadata),
+        T(what_is_only_on_one_side_is_named),
+        T(links_and_sorts_are_compared),
+        T(names_drive_no_terminal),
+        T(more_pairs_than_a_child_takes),
+        T(pairs_of_many_folders_are_asked_together),
+        T(a_renamed_file_is_known_by_its_content),
+        T(what_is_only_on_one_side_is_accounted_for),
+        T(every_byte_is_stepped_over),
+        T(what_cannot_be_read_is_trouble),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
