@@ -71,8 +71,10 @@ MUST_CHECK int compare_run(struct compare_report **out, const char *a, const cha
                            const struct compare_options *o, struct err *e);
 void compare_report_free(struct compare_report *r); /* NULL is fine */
 
-/* A report for people (color: with escape sequences) and for programs (docs/formats.md). */
+/* A report for people (color: with escape sequences; or as a page that stands alone) and for
+ * programs (docs/formats.md). */
 MUST_CHECK int compare_text(const struct compare_report *r, bool color, struct buf *out);
+MUST_CHECK int compare_html(const struct compare_report *r, struct buf *out);
 MUST_CHECK int compare_json(const struct compare_report *r, struct buf *out);
 
 #endif

@@ -41,17 +41,26 @@ void place_sort(struct compare_node *n)
         qsort(n->child, n->children, sizeof(struct compare_node *), by_name);
 }
 
+/* Of a folder that is the same on both sides its files are counted. */
+static int hand_up(struct compare_node *up, struct compare_node *n)
+{
+    if (n->class == COMPARE_IDENTICAL) {
+        up->equal_children += n->equal_children;
+        look_node_free(n);
+        return 0;
+    }
+    place_sort(n);
+    return look_node_add(up, n);
+}
+
 int place_let_go(struct place *p)
 {
     int rc = 0;
 
     while (p != NULL && --p->holds == 0 && p->up != NULL) {
         struct place *up = p->up;
-        int one;
 
-        place_sort(p->node);
-        one = look_node_add(up->node, p->node);
-        rc = rc != 0 ? rc : one;
+        rc = hand_up(up->node, p->node) != 0 ? -ENOMEM : rc;
         free(p);
         p = up;
     }

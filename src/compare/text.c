@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "compare/compare.h"
+#include "compare/tally.h"
 
 static const char *const color[COMPARE_CLASSES] = {"\033[32m", "\033[32m", "\033[36m", "\033[36m",
                                                    "\033[33m", "\033[33m", "\033[31m"};
@@ -107,13 +108,16 @@ int compare_text(const struct compare_report *r, bool with_color, struct buf *ou
 {
     const struct writer w = {out, with_color};
     const struct compare_node *n = r->root;
+    struct tally t;
     int rc;
 
-    if (n->class == COMPARE_IDENTICAL) {
-        if ((rc = class_word(&w, n->class)) != 0)
-            return rc;
-        return n->equal_children > 1 ? buf_printf(out, ": %" PRIu64 " files\n", n->equal_children)
-                                     : buf_putc(out, '\n');
-    }
-    return node(&w, n, 0);
+    tally_of(&t, r);
+    if ((rc = class_word(&w, n->class)) != 0)
+        return rc;
+    if (n->class == COMPARE_IDENTICAL && t.equal < 2)
+        return buf_putc(out, '\n');
+    if ((rc = buf_puts(out, ": ")) != 0 || (rc = tally_line(&t, out)) != 0 ||
+        (rc = buf_putc(out, '\n')) != 0)
+        return rc;
+    return n->class == COMPARE_IDENTICAL ? 0 : node(&w, n, 0);
 }
