@@ -4,6 +4,7 @@
 #
 #   BENCH_ONLY="scan audit"  only these of: ledger-append ledger-append-http ledger-check audit ingest-vault
 #                            ingest-http scan scan-rules scan-clamd rules-test update start tls
+#                            compare-elf compare-trees compare-tarxz compare-small compare-cases
 #   BENCH_ROUNDS=n           rounds of each instead of the usual number
 #   BENCH_SCALE=n            hundredths of the usual amount of work (default 100)
 #   BENCH_SECONDS=n          no bench runs longer than this (default 330)
@@ -25,7 +26,7 @@ data=$top/bench-data
 out=$top/bench.txt
 scale=${BENCH_SCALE:-100}
 limit=${BENCH_SECONDS:-330}
-all="ledger-append ledger-append-http ledger-check audit ingest-vault ingest-http scan scan-rules scan-clamd rules-test update start tls"
+all="ledger-append ledger-append-http ledger-check audit ingest-vault ingest-http scan scan-rules scan-clamd rules-test update start tls compare-elf compare-trees compare-tarxz compare-small compare-cases"
 only=${BENCH_ONLY:-$all}
 failed=0
 
@@ -173,6 +174,22 @@ if wanted start; then
     made "site-$n" objects
     measure start "$bin/bench-start" start "$data/site-$n" "$n"
     measure rebuild "$bin/bench-start" rebuild "$data/site-$n" "$n"
+fi
+compared() { # KIND BAR ROUNDS A B
+    data_of() { bench/compare_data.sh "$1" "$2" "$scale"; }
+    wanted "compare-$1" || return 0
+    made "compare-$1-$scale" data_of "$1"
+    mkdir "$work/compare-$1"
+    BENCH_ROUNDS=${BENCH_ROUNDS:-$3} measure "compare-$1" "$bin/bench-compare" "compare-$1" "$2" \
+        "$build/src/cli/glarus" "$data/compare-$1-$scale/$4" "$data/compare-$1-$scale/$5" "$work/compare-$1"
+}
+compared elf 50 3 a b
+compared trees 300 1 a b
+compared tarxz 10 1 a.tar.xz b.tar.xz
+compared small 50 5 a b
+if wanted compare-cases; then
+    mkdir "$work/cases"
+    measure compare-cases bench/compare_cases.sh "$build/src/cli/glarus" "$work/cases"
 fi
 
 echo

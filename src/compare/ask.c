@@ -42,17 +42,22 @@ void ask_unmap(struct span *s)
     *s = span_of("", 0);
 }
 
-static void forget(struct ask_pair *p, size_t n)
+/* -ENOMEM: a folder that this ended could not be handed up. */
+static int forget(struct ask_pair *p, size_t n)
 {
+    int rc = 0;
+
     for (size_t i = 0; i < n; i++) {
         for (int side = 0; side < 2; side++) {
             ask_unmap(&p[i].side[side]);
             free(p[i].name[side]);
             p[i].name[side] = NULL;
         }
-        place_drop(p[i].place);
+        if (p[i].place != NULL)
+            rc = place_let_go(p[i].place) != 0 ? -ENOMEM : rc;
         p[i].place = NULL;
     }
+    return rc;
 }
 
 static uint64_t bytes_of(const struct ask_pair *p)
@@ -253,7 +258,8 @@ static int collect(struct asker *k, struct asked *c)
         rc = one_by_one(k, p, n, &why);
     for (size_t i = 0; i < n; i++)
         bytes += bytes_of(&p[i]);
-    forget(p, n);
+    if (forget(p, n) != 0 && rc == 0)
+        rc = err_sys(k->e, -ENOMEM, "comparing");
     free(p);
     c->pair = NULL;
     c->pairs = 0;
@@ -323,7 +329,7 @@ int ask_add(struct asker *k, const struct ask_pair *p)
     struct ask_pair taken = *p;
 
     if (k->pair == NULL && (k->pair = calloc(BATCH, sizeof(*k->pair))) == NULL) {
-        forget(&taken, 1);
+        (void)!forget(&taken, 1);
         return err_sys(k->e, -ENOMEM, "comparing");
     }
     k->pair[k->pairs++] = taken;
@@ -351,11 +357,11 @@ void ask_done(struct asker *k)
 
         proc_end_now(&c->p);
         io_close(&c->fd);
-        forget(c->pair, c->pairs);
+        (void)!forget(c->pair, c->pairs);
         free(c->pair);
         *c = (struct asked){.p = PROC_NONE, .fd = -1};
     }
-    forget(k->pair, k->pairs);
+    (void)!forget(k->pair, k->pairs);
     free(k->pair);
     k->pair = NULL;
     k->pairs = 0;

@@ -116,6 +116,18 @@ static int find(struct running *r, struct place *root, struct only_file *a)
     return 0;
 }
 
+static int tell(struct running *r, int side, struct only_file *f)
+{
+    const char *slash = strrchr(f->path, '/');
+    struct place *p = f->place;
+    int rc = f->told ? 0 : tree_only(r, p, side, slash != NULL ? slash + 1 : f->path, f->size);
+
+    f->place = NULL;
+    if (place_let_go(p) != 0 && rc == 0)
+        rc = err_sys(r->e, -ENOMEM, "comparing");
+    return rc;
+}
+
 int renames_tell(struct running *r, struct place *root)
 {
     int rc = 0;
@@ -125,15 +137,9 @@ int renames_tell(struct running *r, struct place *root)
             qsort(r->only[side].v, r->only[side].n, sizeof(struct only_file), by_size);
     for (size_t i = 0; i < r->only[0].n && r->only[1].n > 0 && rc == 0; i++)
         rc = find(r, root, &r->only[0].v[i]);
-    for (int side = 0; side < 2; side++) {
-        for (size_t i = 0; i < r->only[side].n && rc == 0; i++) {
-            struct only_file *f = &r->only[side].v[i];
-            const char *slash = strrchr(f->path, '/');
-
-            if (!f->told)
-                rc = tree_only(r, f->place, side, slash != NULL ? slash + 1 : f->path, f->size);
-        }
-    }
+    for (int side = 0; side < 2; side++)
+        for (size_t i = 0; i < r->only[side].n && rc == 0; i++)
+            rc = tell(r, side, &r->only[side].v[i]);
     return rc;
 }
 
@@ -142,7 +148,8 @@ void renames_free(struct running *r)
     for (int side = 0; side < 2; side++) {
         for (size_t i = 0; i < r->only[side].n; i++) {
             free(r->only[side].v[i].path);
-            place_drop(r->only[side].v[i].place);
+            if (r->only[side].v[i].place != NULL)
+                place_drop(r->only[side].v[i].place);
         }
         free(r->only[side].v);
         r->only[side] = (struct only_files){NULL, 0, 0};

@@ -2,7 +2,7 @@
 # compare.sh GLARUS: glarus compare as people and programs meet it: exit codes, the first line, JSON as
 # another program reads it, a page that holds nothing but itself, limits, and the pager.
 set -euo pipefail
-glarus=$1
+glarus=$(realpath "$1")
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
