@@ -75,6 +75,7 @@ enum leaf_list {
     LL_MODE,
     LL_URGENT,
     LL_SAME,
+    LL_COMPARED,
     LL_OVERRIDE,
     LL_ASKER,
     LEAF_LISTS
@@ -88,7 +89,8 @@ enum leaf_word_role {
     LW_ROLE_RELEASE,
     LW_ROLE_OPERATOR,
     LW_ROLE_AUDITOR,
-    LW_ROLE_AUTHOR
+    LW_ROLE_AUTHOR,
+    LW_ROLE_SUPERVISOR
 };
 enum leaf_word_submission { LW_SUBMISSION_FILE, LW_SUBMISSION_STATISTIC, LW_SUBMISSION_LOOKUP };
 enum leaf_word_erase { LW_ERASE_WITHDRAWN, LW_ERASE_SUBJECT, LW_ERASE_RETENTION, LW_ERASE_POLICY };
@@ -114,6 +116,15 @@ enum leaf_word_reason {
 enum leaf_word_mode { LW_MODE_DETECT, LW_MODE_ENFORCE };
 enum leaf_word_urgent { LW_URGENT_NO, LW_URGENT_YES };
 enum leaf_word_same { LW_SAME_NO, LW_SAME_YES };
+enum leaf_word_compared { /* in the order of enum compare_class */
+                          LW_COMPARED_IDENTICAL,
+                          LW_COMPARED_SAME_CONTENT,
+                          LW_COMPARED_DERIVED_ONLY,
+                          LW_COMPARED_SIGNATURE_ONLY,
+                          LW_COMPARED_METADATA_ONLY,
+                          LW_COMPARED_EXPLAINED,
+                          LW_COMPARED_UNEXPLAINED
+};
 enum leaf_word_override { LW_OVERRIDE_ALLOW, LW_OVERRIDE_WITHDRAW, LW_OVERRIDE_VERDICT };
 enum leaf_word_asker {
     LW_ASKER_VENDOR,

@@ -9,12 +9,12 @@
 #include "crypto/sha256.h"
 
 static const char *const words[DOCUMENTS] = {"register", "policy",  "statement", "move",
-                                             "change",   "release", "override"};
+                                             "change",   "release", "override",  "product"};
 static const char *const types[DOCUMENTS] = {
     "application/x.register.v1+yaml",     "application/x.policy.v1+yaml",
     "application/x.statement.v1+yaml",    "application/x.move.v1+yaml",
     "application/x.rules-change.v1+yaml", "application/x.rules-release.v1+yaml",
-    "application/x.override.v1+yaml",
+    "application/x.override.v1+yaml",     "application/x.product.v1+yaml",
 };
 
 const char *document_word(enum document k)

@@ -13,8 +13,9 @@ enum document {
     DOCUMENT_CHANGE,   /* of the rules: proposed by its author (rules/document.h) */
     DOCUMENT_RELEASE,  /* of the rules */
     DOCUMENT_OVERRIDE, /* an entry of an allow list, a rule withdrawn, a verdict changed */
+    DOCUMENT_PRODUCT,  /* what a release of a product was built from (assembler/product.h) */
 };
-#define DOCUMENTS 7
+#define DOCUMENTS 8
 #define DOCUMENTS_ALWAYS 4 /* the first so many every register says how to approve */
 const char *document_word(enum document k); /* "register", … as under "approvals" */
 const char *document_type(enum document k); /* "application/x.register.v1+yaml", … */

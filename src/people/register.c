@@ -14,7 +14,8 @@
 #include "base/text.h"
 
 static const char *const role_words[REGISTER_ROLES] = {
-    "registrar", "policy", "statement", "mover", "release", "operator", "auditor", "author",
+    "registrar", "policy",  "statement", "mover",      "release",
+    "operator",  "auditor", "author",    "supervisor",
 };
 static const char *const org_words[] = {"vendor", "partner", "government", "auditor"};
 

@@ -37,9 +37,10 @@ enum register_role {
     ROLE_RELEASE,
     ROLE_OPERATOR,
     ROLE_AUDITOR,
-    ROLE_AUTHOR, /* of rules */
+    ROLE_AUTHOR,     /* of rules */
+    ROLE_SUPERVISOR, /* of builds */
 };
-#define REGISTER_ROLES 8
+#define REGISTER_ROLES 9
 /* "registrar", … as in the document and in the leaves role.granted and role.ended */
 const char *register_role_word(enum register_role r);
 /* 0 or -EBADMSG */

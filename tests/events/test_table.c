@@ -190,6 +190,10 @@ static void the_words_named_in_the_header_are_those_of_the_lists(void **state)
     assert_string_equal(leaf_word_text(LL_VERDICT, LW_VERDICT_INCOMPLETE), "incomplete");
     assert_string_equal(leaf_word_text(LL_REASON, LW_REASON_CRASH), "crash");
     assert_string_equal(leaf_word_text(LL_ROLE, LW_ROLE_AUTHOR), "author");
+    assert_string_equal(leaf_word_text(LL_ROLE, LW_ROLE_SUPERVISOR), "supervisor");
+    assert_string_equal(leaf_word_text(LL_COMPARED, LW_COMPARED_IDENTICAL), "identical");
+    assert_string_equal(leaf_word_text(LL_COMPARED, LW_COMPARED_UNEXPLAINED), "unexplained");
+    assert_null(leaf_word_text(LL_COMPARED, LW_COMPARED_UNEXPLAINED + 1));
     assert_string_equal(leaf_word_text(LL_MODE, LW_MODE_ENFORCE), "enforce");
     assert_string_equal(leaf_word_text(LL_URGENT, LW_URGENT_YES), "yes");
     assert_string_equal(leaf_word_text(LL_OVERRIDE, LW_OVERRIDE_VERDICT), "verdict");
