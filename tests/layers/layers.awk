@@ -7,7 +7,7 @@ BEGIN {
     # The floors from below; on one floor a room may use those to its left.
     floor("base crypto jail http")
     floor("events ledger vault catalog")
-    floor("people residency intake detect updates rules compare")
+    floor("people residency intake detect updates rules compare assembler")
     floor("claims betray")
     floor("agent web capi site cli")
 
