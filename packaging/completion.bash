@@ -2,7 +2,7 @@
 _glarus() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     case $COMP_CWORD in
-    1) words="site submit trace lookup withdraw erase receipt policy statement people rules repository update verdict relocate audit betray ledger compare help --version" ;;
+    1) words="site submit trace lookup withdraw erase receipt policy statement people rules repository update verdict relocate audit betray ledger compare assemble help --version" ;;
     2)
         case ${COMP_WORDS[1]} in
         site) words="init run status turn-epoch inventory scrub backup restore confirm-clock rebuild" ;;
@@ -13,6 +13,7 @@ _glarus() {
         rules) words="check test diff dispute explain propose release override sign publish" ;;
         repository) words="plan sign add publish" ;;
         verdict) words="replay publish" ;;
+        assemble) words="product sign publish" ;;
         relocate) words="plan sign run" ;;
         ledger) words="check prove witness" ;;
         esac

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -77,6 +78,23 @@ static int listen_to(struct msg_chan *chan, const char *title, FILE *meanwhile, 
     return 0;
 }
 
+/* The document as a descriptor; -1: none is sent. */
+static int document_fd(const struct admin_ask *ask, int *out, struct err *e)
+{
+    int rc = 0;
+
+    *out = -1;
+    if (ask->file != NULL && (*out = open(ask->file, O_RDONLY | O_CLOEXEC)) < 0)
+        return err_sys(e, -errno, "opening \"%s\"", ask->file);
+    if (ask->bytes.n == 0)
+        return 0;
+    if ((*out = memfd_create("document", MFD_CLOEXEC)) < 0)
+        rc = -errno;
+    else if ((rc = io_write_all(*out, ask->bytes.p, ask->bytes.n)) != 0)
+        io_close(out);
+    return rc == 0 ? 0 : err_sys(e, rc, "handing over the document");
+}
+
 static int converse(const struct config *c, const struct admin_ask *ask, const char *title,
                     char *heard, struct err *e)
 {
@@ -88,8 +106,8 @@ static int converse(const struct config *c, const struct admin_ask *ask, const c
     m.what = (uint32_t)ask->what;
     m.document = (uint32_t)ask->document;
     m.digest = ask->digest;
-    if (ask->file != NULL && (fd = open(ask->file, O_RDONLY | O_CLOEXEC)) < 0)
-        return err_sys(e, -errno, "opening \"%s\"", ask->file);
+    if ((rc = document_fd(ask, &fd, e)) != 0)
+        return rc;
     if ((rc = reach(c->admin, &sock, e)) == 0 &&
         (rc = msg_open(&chan, sock, &proto_admin, MSG_A, e)) == 0) {
         rc = msg_send_wait(chan, fd < 0 ? PA_ASK : PA_ASK_FILE, 1, span_of(&m, sizeof(m)),

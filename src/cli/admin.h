@@ -10,6 +10,7 @@ struct admin_ask {
     enum proto_read document; /* ADMIN_PUBLISH */
     struct digest digest;     /* ADMIN_WITHDRAW_STATEMENT */
     const char *file;         /* a document; NULL: none */
+    struct span bytes;        /* the document itself, in the place of a file; n 0: none */
 };
 /* Asks, shows progress on the terminal under the name `title`, prints what the keeper says. Returns
  * the keeper's code, 0 or negative errno with e; -ECONNREFUSED: no site runs there. */

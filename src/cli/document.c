@@ -129,7 +129,7 @@ int document_publish(const struct command *c, int argc, char **argv, enum docume
         [DOCUMENT_REGISTER] = READ_REGISTER,   [DOCUMENT_POLICY] = READ_POLICY,
         [DOCUMENT_STATEMENT] = READ_STATEMENT, [DOCUMENT_MOVE] = READ_MOVE,
         [DOCUMENT_CHANGE] = READ_CHANGE,       [DOCUMENT_RELEASE] = READ_RELEASE,
-        [DOCUMENT_OVERRIDE] = READ_OVERRIDE};
+        [DOCUMENT_OVERRIDE] = READ_OVERRIDE,   [DOCUMENT_PRODUCT] = READ_PRODUCT};
     struct admin_ask ask = {.what = kind == DOCUMENT_MOVE ? ADMIN_RELOCATE : ADMIN_PUBLISH,
                             .document = what[kind]};
     const char *path = "glarusd.yaml";

@@ -319,7 +319,7 @@ static int publish(struct keeper *k, struct admin *ad, const struct pm_read_is *
     rc = a == NULL || p == NULL ? -ENOMEM : 0;
     /* the artifact is there before the leaf that names it */
     if (rc == 0)
-        rc = ledger_put_artifact(k->ledger, buf_span(&ad->document), &stored, e);
+        rc = keeper_builds_store(k, m->what, buf_span(&ad->document), &stored, e);
     if (rc == 0 && !digest_eq(&stored, &m->doc))
         rc = err_set(e, -EPROTO, "the reader speaks of another document");
     if (rc == 0 && m->what == READ_REGISTER)
@@ -329,7 +329,8 @@ static int publish(struct keeper *k, struct admin *ad, const struct pm_read_is *
     else if (rc == 0 && m->what == READ_STATEMENT)
         rc = publish_statement(k, a, &m->doc, record);
     else if (rc == 0) {
-        rc = keeper_rules_leaf(k, a, m->what, &m->doc, record, &of_rules, e);
+        rc = (m->what >= READ_PRODUCT ? keeper_builds_leaf : keeper_rules_leaf)(
+            k, a, m->what, &m->doc, record, &of_rules, e);
         n.record = buf_span(&of_rules);
     }
     if (rc == 0 && ((note = keeper_act_note_new(a, NULL, 0)) == NULL ||

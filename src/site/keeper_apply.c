@@ -135,6 +135,8 @@ static int apply_document(struct keeper *k, const struct note *n)
     char hex[65];
     int rc;
 
+    if (n->document.what >= READ_PRODUCT)
+        return keeper_builds_apply(k, &n->document);
     if (n->document.what >= READ_CHANGE)
         return keeper_rules_apply(k, &n->document, n->leaf);
     text_digest(hex, &n->document.doc);

@@ -154,7 +154,8 @@ int keeper_predecessor(struct keeper *k, uint32_t what, struct digest *out)
         d = k->has_register ? &k->register_doc : NULL;
     else if (what == READ_POLICY)
         d = k->policies > 0 ? &k->policy[k->policies - 1]->policy : NULL;
-    else if (what == READ_MOVE && (p = keeper_policy(k, clock_now())) != NULL)
+    else if ((what == READ_MOVE || what == READ_PRODUCT) &&
+             (p = keeper_policy(k, clock_now())) != NULL)
         d = &p->policy;
     if (d == NULL)
         return 1;

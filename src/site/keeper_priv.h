@@ -410,8 +410,18 @@ bool keeper_receive_holds(const struct keeper *k, const struct id128 *sub);
 void keeper_receive_tick(struct keeper *k, mono_ms now);
 void keeper_receive_close_all(struct keeper *k);
 
-/* --- releases of the rules (keeper_rules.c) --- */
+/* --- products and rebuilds (keeper_builds.c) --- */
 struct note_document;
+/* As keeper_rules_leaf and _apply below. */
+MUST_CHECK int keeper_builds_leaf(struct keeper *k, struct act *a, uint32_t what,
+                                  const struct digest *doc, struct span record, struct buf *note,
+                                  struct err *e);
+MUST_CHECK int keeper_builds_apply(struct keeper *k, const struct note_document *n);
+/* A document becomes an artifact of the ledger, a product's files first; doc is the document's. */
+MUST_CHECK int keeper_builds_store(struct keeper *k, uint32_t what, struct span document,
+                                   struct digest *doc, struct err *e);
+
+/* --- releases of the rules (keeper_rules.c) --- */
 /* The leaf for a document about the rules that the reader found sound, into a, and what its note
  * says, into note.  -EPERM with its sentence: it does not fit what this ledger says. */
 MUST_CHECK int keeper_rules_leaf(struct keeper *k, struct act *a, uint32_t what,

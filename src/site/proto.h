@@ -342,9 +342,11 @@ enum proto_read {
     READ_RELEASE,
     READ_OVERRIDE,
     READ_PUBLISHED, /* of an update repository: updates/published.h */
-    READ_REPLAY     /* a verdict made again: rules/attestation.h */
+    READ_REPLAY,    /* a verdict made again: rules/attestation.h */
+    READ_PRODUCT,   /* with the files it names, a bundle: site/bundle.h */
+    READ_REBUILT    /* a product built again: assembler/rebuilt.h */
 };
-#define READ_KINDS (READ_REPLAY + 1)
+#define READ_KINDS (READ_REBUILT + 1)
 /* The descriptor holds: the envelope, then (offset `register_at`, if register_len) the register in
  * force, then (offset previous_at, if previous_len) the predecessor.  READ_PROOF: a tlog-proof,
  * then (at register_at) the tlog-policy it must satisfy; the answer's tail is the leaf, if it is

@@ -70,6 +70,11 @@ static int split(struct reading *r, struct span all, struct err *e)
         part(all, m->register_at, m->register_len, &r->reg) != 0 ||
         part(all, m->previous_at, m->previous_len, &r->previous) != 0 || m->len == 0)
         return err_set(e, -EPROTO, "the request names bytes that are not there");
+    if (m->what != READ_PRODUCT)
+        return 0;
+    if (bundle_split(r->document, r->part, BUNDLE_PARTS) != 0)
+        return err_set(e, -EINVAL, "a product is published together with the files it names");
+    r->document = r->part[BUNDLE_ENVELOPE];
     return 0;
 }
 
@@ -117,7 +122,7 @@ static int known_register(struct span bytes, const struct digest *doc, struct pe
     return rc;
 }
 
-static int known_policy(const struct reading *r, struct policy **out, struct err *e)
+int reader_policy(const struct reading *r, struct policy **out, struct err *e)
 {
     struct dsse *d = NULL;
     int rc =
@@ -229,7 +234,7 @@ static int check_policy(struct reading *r, const struct policy *next, struct err
     if (r->previous.n == 0 && policy_previous(next) != NULL)
         return err_set(e, -EINVAL, "the first policy of a site has serial 1, this one has %llu",
                        (unsigned long long)policy_serial(next));
-    if (r->previous.n != 0 && (rc = known_policy(r, &old, e)) == 0)
+    if (r->previous.n != 0 && (rc = reader_policy(r, &old, e)) == 0)
         rc = policy_follows(old, &r->ask->previous_doc, next, e);
     policy_free(old);
     return rc == 0 ? reader_approved(r, DOCUMENT_POLICY, policy_author(next), e) : rc;
@@ -298,7 +303,7 @@ static int read_move(struct reading *r, struct err *e)
     if (r->previous.n == 0)
         return err_set(e, -EPERM, "no policy is in force at this site, so nothing can move");
     if ((rc = move_parse(&m, "move", dsse_payload(r->envelope), e)) == 0 &&
-        (rc = known_policy(r, &in_force, e)) == 0 &&
+        (rc = reader_policy(r, &in_force, e)) == 0 &&
         (rc = move_allowed(&m, in_force, &r->ask->previous_doc, r->ask->at, e)) == 0 &&
         (rc = reader_approved(r, DOCUMENT_MOVE, NULL, e)) == 0) {
         out.move = m.move;
@@ -371,6 +376,8 @@ static int read_one(struct reading *r, struct err *e)
         [READ_OVERRIDE] = reader_rules_override,
         [READ_PUBLISHED] = reader_rules_published,
         [READ_REPLAY] = reader_rules_replay,
+        [READ_PRODUCT] = reader_builds_product,
+        [READ_REBUILT] = reader_builds_rebuilt,
     };
 
     if (r->ask->what >= ARRAY_LEN(how))

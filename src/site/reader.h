@@ -14,10 +14,16 @@
  *   READ_OVERRIDE   u8 ground | u8 asker | u64 count | subject[32]
  *   READ_PUBLISHED  u64 serial | u32 n | n releases that the predecessor does not list: u64 serial
  * | tree[32]
- *   READ_REPLAY     u64 leaf | scan[32] | release[32] | key[32] | u8 same | u8 length, site */
+ *   READ_REPLAY     u64 leaf | scan[32] | release[32] | key[32] | u8 same | u8 length, site
+ *   READ_PRODUCT    u64 serial | previous[32] | source[32] | recipe[32] | toolchain[32] |
+ *                   provenance[32] | sbom[32] | output[32] | u8 length, name | u8 length, site |
+ *                   u8 length, zone
+ *   READ_REBUILT    product[32] | output[32] | key[32] | u8 verdict */
 #ifndef SITE_READER_H
 #define SITE_READER_H
 
+#include "assembler/product.h"
+#include "assembler/rebuilt.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "people/register.h"
@@ -65,6 +71,13 @@ struct read_published {
     struct published_release *release; /* free with read_published_done */
 };
 
+struct read_product {
+    uint64_t serial;
+    struct digest previous; /* if serial > 1 */
+    struct digest source, recipe, toolchain, provenance, sbom, output;
+    char name[PRODUCT_NAME_MAX + 1], site[17], zone[9];
+};
+
 /* One PR_READ: fd is lent; *is is filled, and on success tail holds the record.  A register with
  * more than about 590 changes does not fit into an answer: -E2BIG, publish it in steps. */
 void reader_read(const struct config *c, const struct pm_read *ask, int fd, struct pm_read_is *is,
@@ -83,6 +96,8 @@ MUST_CHECK int read_override_decode(struct span s, struct rules_override *out);
 MUST_CHECK int read_published_decode(struct span s, struct read_published *out);
 void read_published_done(struct read_published *r);
 MUST_CHECK int read_replay_decode(struct span s, struct attestation *out); /* what stands above */
+MUST_CHECK int read_product_decode(struct span s, struct read_product *out);
+MUST_CHECK int read_rebuilt_decode(struct span s, struct rebuilt *out);
 
 /* Encoders for the reader. */
 MUST_CHECK int read_register_encode(const struct read_register *r, struct buf *out);
@@ -95,5 +110,7 @@ MUST_CHECK int read_release_encode(const struct rules_release *r, struct buf *ou
 MUST_CHECK int read_override_encode(const struct rules_override *r, struct buf *out);
 MUST_CHECK int read_published_encode(const struct read_published *r, struct buf *out);
 MUST_CHECK int read_replay_encode(const struct attestation *a, struct buf *out);
+MUST_CHECK int read_product_encode(const struct read_product *p, struct buf *out);
+MUST_CHECK int read_rebuilt_encode(const struct rebuilt *r, struct buf *out);
 
 #endif

@@ -158,8 +158,8 @@ static void publish(struct rig *r, enum document kind, enum proto_read what,
 
 static void put_person(const struct rig *r, size_t i, const char *org, struct buf *b)
 {
-    static const char *const roles[] = {"registrar", "policy", "statement",
-                                        "mover",     "author", "release"};
+    static const char *const roles[] = {"registrar", "policy",  "statement", "mover",
+                                        "author",    "release", "supervisor"};
     char id[33], key[TEXT_BASE64_LEN(32) + 1];
     struct ed25519_pub pub;
 
@@ -185,7 +185,8 @@ static void publish_register(struct rig *r)
             "  register: {role: registrar, persons: 2}\n  policy: {role: policy, persons: 2}\n"
             "  statement: {role: statement, persons: 1}\n  move: {role: mover, persons: 2}\n"
             "  change: {role: author, persons: 1}\n  release: {role: release, persons: 2}\n"
-            "  override: {role: release, persons: 2}\n");
+            "  override: {role: release, persons: 2}\n"
+            "  product: {role: supervisor, persons: 2}\n");
     put(&b, "organizations:\n  - {id: %s, kind: vendor}\npersons:\n", org);
     for (size_t i = 0; i < RIG_PERSONS; i++)
         put_person(r, i, org, &b);

@@ -331,7 +331,7 @@ static void the_builder_tells_its_first_mistake(void **state)
 
     leaf_begin(&b, LK_ROLE_GRANTED, T, "zrh1");
     leaf_set_id(&b, LF_PERSON, &id);
-    leaf_set_word(&b, LF_ROLE, 8);
+    leaf_set_word(&b, LF_ROLE, LW_ROLE_SUPERVISOR + 1);
     assert_int_equal(leaf_end(&b, &out, NULL), -EINVAL); /* no such word */
 
     leaf_begin(&b, LK_ROLE_GRANTED, T, "zrh1");
