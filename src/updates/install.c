@@ -236,8 +236,8 @@ static int by_delta(struct installing *w, const struct wanted *x, struct err *e)
     rc = fetch_frame(w, x, path, from, e);
     unmap(from);
     w->out->way = INSTALL_DELTA;
-    w->out->fell_back = rc == -EBADMSG;
-    return rc == -ENOENT || rc == -EBADMSG ? 1 : rc;
+    w->out->fell_back = rc == -EBADMSG || rc == -E2BIG;
+    return rc == -ENOENT || w->out->fell_back ? 1 : rc;
 }
 
 static int fetch_archive(struct installing *w, const struct wanted *x, struct err *e)

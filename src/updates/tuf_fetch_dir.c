@@ -17,13 +17,21 @@ static int hex(char c)
                                   : -1;
 }
 
-/* URLs are percent-encoded; files are named plainly. */
+/* URLs are percent-encoded; files are named plainly.  What is quoted to be no separator ("%2F", of
+ * a role's name) becomes none here, either. */
+static bool is_plain(const char *p)
+{
+    int c = hex(p[1]) < 0 || hex(p[2]) < 0 ? 0 : hex(p[1]) * 16 + hex(p[2]);
+
+    return c != 0 && c != '/';
+}
+
 static char *unquote(const char *url)
 {
     char *out = malloc(strlen(url) + 1), *to = out;
 
     for (const char *p = url; out != NULL && *p != '\0'; p++) {
-        if (*p == '%' && hex(p[1]) >= 0 && hex(p[2]) >= 0 && (p[1] != '0' || p[2] != '0')) {
+        if (*p == '%' && is_plain(p)) {
             *to++ = (char)(hex(p[1]) * 16 + hex(p[2]));
             p += 2;
         } else {

@@ -424,6 +424,35 @@ static void a_bad_answer_leaves_old_or_new(void **state)
 
 /* --- the writer --- */
 
+static void a_folder_is_read_by_plain_names(void **state)
+{
+    static const char *const good[] = {"a%20b", "%61%20b", "sub%2Fc"}, *const bad[] = {"sub%2fd",
+                                                                                       "%00"};
+    struct tuf_fetch f;
+    struct collected c;
+    char url[300];
+
+    (void)state;
+    tuf_fetch_dir(&f);
+    buf_init(&c.b, 100);
+    sh("mkdir -p plain/sub && echo 1 > 'plain/a b' && echo 2 > plain/sub%2Fc && echo 3 > "
+       "plain/sub/d");
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        (void)snprintf(url, sizeof(url), "%s/plain/%s", top, good[i]);
+        assert_int_equal(f.get(NULL, url, 100, collect, &c, NULL), 0);
+    }
+    assert_memory_equal(c.b.data, "1\n1\n2\n", 6);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        (void)snprintf(url, sizeof(url), "%s/plain/%s", top, bad[i]);
+        assert_int_equal(f.get(NULL, url, 100, collect, &c, NULL), -ENOENT);
+    }
+    (void)snprintf(url, sizeof(url), "%s/plain/sub", top);
+    assert_int_equal(f.get(NULL, url, 100, collect, &c, NULL), -EINVAL);
+    (void)snprintf(url, sizeof(url), "%s/plain/a b", top);
+    assert_int_equal(f.get(NULL, url, 1, collect, &c, NULL), -E2BIG);
+    buf_free(&c.b);
+}
+
 static void the_ledger_gets_what_clients_get(void **state)
 {
     const struct published_release *list;
@@ -509,6 +538,7 @@ int main(void)
         cmocka_unit_test(a_call_that_fails_leaves_old_or_new),
         cmocka_unit_test(a_kill_at_any_call_leaves_old_or_new),
         cmocka_unit_test(a_bad_answer_leaves_old_or_new),
+        cmocka_unit_test(a_folder_is_read_by_plain_names),
         cmocka_unit_test(the_ledger_gets_what_clients_get),
         cmocka_unit_test(a_publication_that_is_killed_is_seen_whole_or_not_at_all),
     };
