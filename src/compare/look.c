@@ -1,28 +1,11 @@
 #include "compare/look_priv.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
-
-struct claim {
-    struct look_range r;
-    enum compare_class class;
-};
-
-struct look {
-    struct look_budget *budget;
-    struct compare_node *node;
-    struct span side[2];
-    const char *name[2];
-    struct {
-        struct claim *v;
-        size_t n, room;
-    } claims[2];
-};
 
 static const char *const words[COMPARE_CLASSES] = {
     "identical",     "same-content", "derived-only", "signature-only",
@@ -112,6 +95,21 @@ void look_give_back(struct look *l, void *p, uint64_t n)
     l->budget->memory += n;
 }
 
+bool look_charge(struct look *l, uint64_t n)
+{
+    if (n > l->budget->memory) {
+        look_cut(l, "too much to be held");
+        return false;
+    }
+    l->budget->memory -= n;
+    return true;
+}
+
+void look_discharge(struct look *l, uint64_t n)
+{
+    l->budget->memory += n;
+}
+
 /* --- claims --- */
 
 static struct look_range cut_to(struct look *l, int side, struct look_range r)
@@ -126,20 +124,27 @@ static struct look_range cut_to(struct look *l, int side, struct look_range r)
     return r;
 }
 
-static int claim(struct look *l, int side, struct look_range r, enum compare_class class)
+int look_claim(struct look *l, int side, struct look_range r, enum compare_class class)
 {
+    struct look_claim *last;
+
     if (r.n == 0)
         return 0;
+    last = l->claims[side].n > 0 ? &l->claims[side].v[l->claims[side].n - 1] : NULL;
+    if (last != NULL && last->class == class && last->r.at + last->r.n == r.at) {
+        last->r.n += r.n;
+        return 0;
+    }
     if (l->claims[side].n == l->claims[side].room) {
         size_t room = l->claims[side].room == 0 ? 64 : 2 * l->claims[side].room;
-        struct claim *more = reallocarray(l->claims[side].v, room, sizeof(*more));
+        struct look_claim *more = reallocarray(l->claims[side].v, room, sizeof(*more));
 
         if (more == NULL)
             return -ENOMEM;
         l->claims[side].v = more;
         l->claims[side].room = room;
     }
-    l->claims[side].v[l->claims[side].n++] = (struct claim){r, class};
+    l->claims[side].v[l->claims[side].n++] = (struct look_claim){r, class};
     return 0;
 }
 
@@ -156,14 +161,13 @@ static bool equal(const struct look *l, struct look_range a, struct look_range b
 static int claim_both(struct look *l, struct look_range a, struct look_range b,
                       enum compare_class class)
 {
-    int rc = claim(l, 0, a, class);
+    int rc = look_claim(l, 0, a, class);
 
-    return rc != 0 ? rc : claim(l, 1, b, class);
+    return rc != 0 ? rc : look_claim(l, 1, b, class);
 }
 
-static int __attribute__((format(printf, 5, 0)))
-find_at(struct look *l, enum compare_class class, struct look_range a, struct look_range b,
-        const char *fmt, va_list ap)
+int look_find_at(struct look *l, enum compare_class class, struct look_range a, struct look_range b,
+                 const char *fmt, va_list ap)
 {
     const struct look_range at[2] = {a, b};
     char what[LOOK_WHAT];
@@ -184,7 +188,7 @@ int look_pair(struct look *l, struct look_range a, struct look_range b,
     if (!equal(l, a, b)) {
         class = if_differs;
         va_start(ap, fmt);
-        rc = find_at(l, class, a, b, fmt, ap);
+        rc = look_find_at(l, class, a, b, fmt, ap);
         va_end(ap);
     }
     return rc != 0 ? rc : claim_both(l, a, b, class);
@@ -211,28 +215,43 @@ int look_find(struct look *l, enum compare_class class, const char *fmt, ...)
     int rc;
 
     va_start(ap, fmt);
-    rc = find_at(l, class, nowhere, nowhere, fmt, ap);
+    rc = look_find_at(l, class, nowhere, nowhere, fmt, ap);
     va_end(ap);
     return rc;
 }
 
 /* --- members --- */
 
-static bool same_text(const char *a, const char *b)
+bool look_same_text(const char *a, const char *b)
 {
     return (a == NULL) == (b == NULL) && (a == NULL || strcmp(a, b) == 0);
 }
 
 /* Two contents; *class is what their difference is, of the bytes they lie in. */
-static int child(struct look *l, struct span a, struct span b, const char *name_a,
-                 const char *name_b, enum compare_class *class)
+int look_adopt(struct look *l, struct compare_node *n)
+{
+    static const struct look_range nowhere[2] = {{0, 0}, {0, 0}};
+    int rc = 0;
+
+    if (n->name[0] != NULL && n->name[1] != NULL && !look_same_text(n->name[0], n->name[1]))
+        rc = look_node_find(n, l->budget->findings, COMPARE_METADATA, nowhere,
+                            "it has another name");
+    if (rc == 0)
+        return look_node_add(l->node, n);
+    look_node_free(n);
+    return rc;
+}
+
+/* Two contents; *class is what their difference is, of the bytes they lie in. */
+int look_child(struct look *l, struct span a, struct span b, const char *name_a, const char *name_b,
+               enum compare_class *class)
 {
     struct look_budget deeper = *l->budget;
     struct compare_node *n = NULL;
     int rc;
 
     *class = COMPARE_IDENTICAL;
-    if (name_a != NULL && name_b != NULL && same_text(name_a, name_b) && span_eq(a, b)) {
+    if (name_a != NULL && name_b != NULL && look_same_text(name_a, name_b) && span_eq(a, b)) {
         l->node->equal_children++;
         return 0;
     }
@@ -242,20 +261,11 @@ static int child(struct look *l, struct span a, struct span b, const char *name_
     *l->budget = deeper;
     if (rc != 0)
         return rc;
-    if (name_a != NULL && name_b != NULL && !same_text(name_a, name_b)) {
-        const struct look_range at[2] = {{0, 0}, {0, 0}};
-
-        rc = look_node_find(n, l->budget->findings, COMPARE_METADATA, at, "it has another name");
-    }
     *class = n->class;
-    if (rc == 0)
-        rc = look_node_add(l->node, n);
-    else
-        look_node_free(n);
-    return rc;
+    return look_adopt(l, n);
 }
 
-static int only_in(struct look *l, int side, struct look_range r, const char *name)
+int look_only(struct look *l, int side, struct look_range r, const char *name)
 {
     const struct look_range none = {0, 0};
     struct compare_node *n = NULL;
@@ -271,7 +281,7 @@ static int only_in(struct look *l, int side, struct look_range r, const char *na
         rc = look_node_add(l->node, n);
     else
         look_node_free(n);
-    return rc != 0 ? rc : claim(l, side, r, COMPARE_UNEXPLAINED);
+    return rc != 0 ? rc : look_claim(l, side, r, COMPARE_UNEXPLAINED);
 }
 
 int look_member(struct look *l, struct look_range a, struct look_range b, const char *name_a,
@@ -283,8 +293,9 @@ int look_member(struct look *l, struct look_range a, struct look_range b, const 
     a = cut_to(l, 0, a);
     b = cut_to(l, 1, b);
     if (name_a == NULL || name_b == NULL)
-        return only_in(l, name_a == NULL, name_a == NULL ? b : a, name_a == NULL ? name_b : name_a);
-    rc = child(l, part(l, 0, a), part(l, 1, b), name_a, name_b, &class);
+        return look_only(l, name_a == NULL, name_a == NULL ? b : a,
+                         name_a == NULL ? name_b : name_a);
+    rc = look_child(l, part(l, 0, a), part(l, 1, b), name_a, name_b, &class);
     return rc != 0 ? rc : claim_both(l, a, b, class);
 }
 
@@ -298,19 +309,28 @@ int look_unpacked(struct look *l, struct look_range a, struct look_range b, stru
     b = cut_to(l, 1, b);
     if (a_plain.p == NULL || b_plain.p == NULL)
         return look_pair(l, a, b, COMPARE_UNEXPLAINED, "packed content that does not expand");
-    if (span_eq(a_plain, b_plain) && same_text(name_a, name_b)) {
+    if (span_eq(a_plain, b_plain) && look_same_text(name_a, name_b)) {
         l->node->equal_children++;
         return look_pair(l, a, b, COMPARE_SAME_CONTENT, "the same content, packed otherwise");
     }
-    rc = child(l, a_plain, b_plain, name_a, name_b, &class);
+    rc = look_child(l, a_plain, b_plain, name_a, name_b, &class);
     return rc != 0 ? rc : claim_both(l, a, b, class);
+}
+
+int look_packed(struct look *l, struct look_range a, struct look_range b, enum compare_class class)
+{
+    if (class <= COMPARE_SAME_CONTENT)
+        return look_pair(l, a, b, COMPARE_SAME_CONTENT, "the same content, packed otherwise");
+    a = cut_to(l, 0, a);
+    b = cut_to(l, 1, b);
+    return claim_both(l, a, b, equal(l, a, b) ? COMPARE_IDENTICAL : class);
 }
 
 /* --- the account --- */
 
 static int by_place(const void *x, const void *y)
 {
-    const struct claim *a = x, *b = y;
+    const struct look_claim *a = x, *b = y;
 
     return a->r.at < b->r.at ? -1 : a->r.at > b->r.at ? 1 : 0;
 }
@@ -324,8 +344,8 @@ struct gaps {
 static int settle_side(struct look *l, int side, struct gaps *g)
 {
     size_t n = l->claims[side].n;
-    struct claim *v = l->claims[side].v;
-    uint64_t done = 0, size = l->side[side].n;
+    struct look_claim *v = l->claims[side].v;
+    uint64_t done = 0, size = l->node->size[side];
 
     if ((g->v = calloc(n + 1, sizeof(*g->v))) == NULL)
         return -ENOMEM;
@@ -350,7 +370,7 @@ static int settle_side(struct look *l, int side, struct gaps *g)
 
 static bool gaps_equal(const struct look *l, const struct gaps g[2])
 {
-    if (g[0].n != g[1].n)
+    if (g[0].n != g[1].n || (l->streamed && g[0].n > 0))
         return false;
     for (size_t i = 0; i < g[0].n; i++)
         if (!equal(l, g[0].v[i], g[1].v[i]))
@@ -372,14 +392,14 @@ static int settle_gaps(struct look *l, const struct gaps g[2])
                 at[side] = g[side].v[i];
                 l->node->bytes[side][class] += at[side].n;
             }
-        if (class != COMPARE_IDENTICAL && !equal(l, at[0], at[1]))
+        if (class != COMPARE_IDENTICAL && (l->streamed || !equal(l, at[0], at[1])))
             rc = look_node_find(l->node, l->budget->findings, class, at,
                                 "bytes that no part of the format accounts for");
     }
     return rc;
 }
 
-static int settle(struct look *l)
+int look_settle(struct look *l)
 {
     struct gaps g[2] = {{NULL, 0}, {NULL, 0}};
     int rc = settle_side(l, 0, &g[0]);
@@ -395,20 +415,40 @@ static int settle(struct look *l)
 
 /* --- a pair --- */
 
-static const struct look_format *format_of(const struct look *l)
+const struct look_format *look_format_behind(const struct look_format *self, struct span a,
+                                             struct span b, const char *name_a, const char *name_b)
 {
-    for (size_t i = 0; formats_table[i] != NULL; i++)
-        if (formats_table[i]->is(l->side[0], l->name[0]) &&
-            formats_table[i]->is(l->side[1], l->name[1]))
+    bool past = self == NULL;
+
+    for (size_t i = 0; formats_table[i] != NULL; i++) {
+        if (past && formats_table[i]->is(a, name_a) && formats_table[i]->is(b, name_b))
             return formats_table[i];
+        past = past || formats_table[i] == self;
+    }
     return &bytes_format;
+}
+
+const struct look_format *look_format_of(struct span a, struct span b, const char *name_a,
+                                         const char *name_b)
+{
+    return look_format_behind(NULL, a, b, name_a, name_b);
+}
+
+int look_otherwise(struct look *l, const struct look_format *self)
+{
+    const struct look_format *f =
+        look_format_behind(self, l->side[0], l->side[1], l->name[0], l->name[1]);
+    int rc = look_node_format(l->node, f->name);
+
+    return rc != 0 ? rc : f->compare(l);
 }
 
 int look_compare(struct look_budget *budget, struct span a, struct span b, const char *name_a,
                  const char *name_b, struct compare_node **out)
 {
     struct look l = {.budget = budget, .side = {a, b}, .name = {name_a, name_b}};
-    const struct look_format *f = budget->depth == 0 ? &bytes_format : format_of(&l);
+    const struct look_format *f =
+        budget->depth == 0 ? &bytes_format : look_format_of(a, b, name_a, name_b);
     int rc = look_node_new(&l.node, f->name, name_a, name_b);
 
     *out = NULL;
@@ -423,7 +463,7 @@ int look_compare(struct look_budget *budget, struct span a, struct span b, const
         l.node->bytes[0][COMPARE_IDENTICAL] = a.n;
         l.node->bytes[1][COMPARE_IDENTICAL] = b.n;
     } else if ((rc = f->compare(&l)) == 0) {
-        rc = settle(&l);
+        rc = look_settle(&l);
         if (rc == 0 && l.node->class == COMPARE_IDENTICAL) /* whatever the format claimed */
             rc = look_find(&l, COMPARE_UNEXPLAINED, "the same parts in another order");
     }

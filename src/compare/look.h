@@ -65,6 +65,72 @@ bool look_may(struct look *l);
 void *look_room(struct look *l, uint64_t n);
 void look_give_back(struct look *l, void *p, uint64_t n);
 
+/* --- what streams by ---
+ * A packed stream is expanded while it is looked at, both sides in step, and of what it expands to
+ * nothing is held but what is being compared.  A format that can be read from its beginning to its
+ * end without going back (tar) reads its sides with look_take, whether they are in memory or not;
+ * any other gets them whole in memory, within the limits. */
+struct look_source {
+    void *arg;
+    /* Fills p with *got of at most n bytes; 0 of them at the end.  -EBADMSG: it is damaged here. */
+    int (*read)(void *arg, void *p, size_t n, size_t *got);
+};
+/* Compares what two sources expand to.  Claims nothing: the caller knows afterwards which bytes
+ * they were read from, and claims those with *class.  Both are read to their end or to the limits:
+ * *whole tells that it was the end. */
+MUST_CHECK int look_expanded(struct look *l, struct look_source *a, struct look_source *b,
+                             const char *name_a, const char *name_b, enum compare_class *class,
+                             bool *whole);
+/* Claims what they were read from, with the class of look_expanded: other bytes for an identical
+ * content are SAME_CONTENT. */
+MUST_CHECK int look_packed(struct look *l, struct look_range a, struct look_range b,
+                           enum compare_class class);
+
+struct look_held { /* a part of a side, zero when empty */
+    struct look_range at;
+    struct span bytes;    /* p NULL though at.n is not 0: too large to be held */
+    struct digest sha256; /* of what could not be held */
+    void *room;
+};
+/* The next n bytes of a side; fewer at its end.  0, or -ENOMEM. */
+MUST_CHECK int look_take(struct look *l, int side, uint64_t n, struct look_held *out);
+void look_let_go(struct look *l, struct look_held *h);
+bool look_held_eq(const struct look_held *a, const struct look_held *b);
+/* As look_pair and look_member, of held parts. */
+MUST_CHECK int look_pair_held(struct look *l, const struct look_held *a, const struct look_held *b,
+                              enum compare_class if_differs, const char *fmt, ...)
+    PRINTF_LIKE(5, 6);
+/* The same of what has no fields: equal bytes at both ends are left out of the difference. */
+MUST_CHECK int look_pair_raw(struct look *l, const struct look_held *a, const struct look_held *b,
+                             enum compare_class if_differs, const char *what);
+/* n bytes of h from at on, as far as they are there. */
+struct look_held look_part(const struct look_held *h, uint64_t at, uint64_t n);
+MUST_CHECK int look_member_held(struct look *l, const struct look_held *a,
+                                const struct look_held *b, const char *name_a, const char *name_b);
+/* n bytes at at are a member of one side only. */
+MUST_CHECK int look_only(struct look *l, int side, struct look_range r, const char *name);
+
+/* Counts n bytes that a format keeps of its own against what may be held: false beyond it (the node
+ * is then cut). */
+bool look_charge(struct look *l, uint64_t n);
+void look_discharge(struct look *l, uint64_t n);
+
+/* --- what one member says of others ---
+ * A package may hold sums of its own files.  The format of the package opens a shelf before it
+ * looks at its members; the archive that holds the files, levels below the package (1: a member of
+ * it; 2: what such a member expands to), tells those that differ, and the member that lists the
+ * sums, levels below the package, asks for them.  Nothing at another level is heard. */
+MUST_CHECK int look_shelf_open(struct look *l);
+void look_shelf_close(struct look *l);
+void look_shelf_turn(struct look *l, unsigned telling, unsigned asking); /* levels; 0: nobody */
+MUST_CHECK int look_tell(struct look *l, int side, const char *name, struct span content);
+bool look_may_ask(const struct look *l);
+/* The MD5 of the file of that name; false: none was told, or two. */
+bool look_told(struct look *l, int side, const char *name, uint8_t md5[16]);
+/* For a format that finds that it cannot say more than the formats behind it in the table. */
+struct look_format;
+MUST_CHECK int look_otherwise(struct look *l, const struct look_format *self);
+
 /* One format.  is: by the first bytes (all of the side), and the name where that helps (may be
  * NULL).  Both sides must be of it for compare to be called. */
 struct look_format {
@@ -74,5 +140,7 @@ struct look_format {
 };
 /* Ended by {NULL}; the first that both sides are is taken, else "bytes". */
 extern const struct look_format *const formats_table[];
+/* Those of them that read with look_take; their is() needs the first 4 KiB only. */
+extern const struct look_format *const formats_streamed[];
 
 #endif

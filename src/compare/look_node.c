@@ -39,6 +39,17 @@ static void drop(const char *s)
     free((void *)(uintptr_t)s);
 }
 
+int look_node_format(struct compare_node *n, const char *format)
+{
+    char *f = strdup(format);
+
+    if (f == NULL)
+        return -ENOMEM;
+    drop(n->format);
+    n->format = f;
+    return 0;
+}
+
 void look_node_free(struct compare_node *n)
 {
     if (n == NULL)

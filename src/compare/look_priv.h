@@ -2,6 +2,8 @@
 #ifndef COMPARE_LOOK_PRIV_H
 #define COMPARE_LOOK_PRIV_H
 
+#include <stdarg.h>
+
 #include "compare/look.h"
 
 #define LOOK_DEPTH 16u
@@ -21,19 +23,67 @@ struct look_budget {
     uint64_t members, unpacked, memory; /* left */
     size_t findings;
     uint64_t looked;
+    struct look_shelf *shelf; /* of the package around; NULL: none */
     struct look_known {
         uint64_t years[2];
         struct span path[2]; /* without '/' at the end; n 0: not known */
     } known;
 };
 const struct look_known *look_known(const struct look *l);
+
+/* One pair being looked at. */
+struct look_claim {
+    struct look_range r;
+    enum compare_class class;
+};
+
+#define LOOK_HEAD 4096u /* of what streams by, to tell its format */
+struct look_stream {
+    struct look_source *from; /* NULL: the side is in memory */
+    uint64_t at;              /* of the next byte */
+    uint8_t head[LOOK_HEAD];
+    size_t head_n, head_at;
+    bool ended, whole; /* whole: by itself, not by damage or a limit */
+};
+
+struct look {
+    struct look_budget *budget;
+    struct compare_node *node;
+    struct span side[2];
+    const char *name[2];
+    bool streamed;                /* neither side is in memory */
+    struct look_stream stream[2]; /* what look_take reads */
+    struct {
+        struct look_claim *v;
+        size_t n, room;
+    } claims[2];
+};
+
 void look_budget_init(struct look_budget *b, const struct compare_options *o);
 
 /* A node of its own for two contents; names may be NULL.  *out is the caller's (look_node_free). */
 MUST_CHECK int look_compare(struct look_budget *b, struct span a, struct span b_side,
                             const char *name_a, const char *name_b, struct compare_node **out);
+/* A content below l; *class is what the difference is, of the bytes it lies in. */
+MUST_CHECK int look_child(struct look *l, struct span a, struct span b, const char *name_a,
+                          const char *name_b, enum compare_class *class);
+/* Takes n, a child of l: its name is another if the two differ. */
+MUST_CHECK int look_adopt(struct look *l, struct compare_node *n);
+bool look_same_text(const char *a, const char *b); /* both may be NULL */
+MUST_CHECK int look_claim(struct look *l, int side, struct look_range r, enum compare_class class);
+MUST_CHECK int look_find_at(struct look *l, enum compare_class class, struct look_range a,
+                            struct look_range b, const char *fmt, va_list ap)
+    __attribute__((format(printf, 5, 0)));
+/* Counts what was claimed, and what was not. */
+MUST_CHECK int look_settle(struct look *l);
+const struct look_format *look_format_of(struct span a, struct span b, const char *name_a,
+                                         const char *name_b);
+/* The first of the table behind self (NULL: from its beginning) that both are. */
+const struct look_format *look_format_behind(const struct look_format *self, struct span a,
+                                             struct span b, const char *name_a, const char *name_b);
 MUST_CHECK int look_node_new(struct compare_node **out, const char *format, const char *name_a,
                              const char *name_b);
+MUST_CHECK int look_node_format(struct compare_node *n, const char *format);
 void look_node_free(struct compare_node *n); /* NULL is fine */
 /* Takes child, and counts its class in. */
 MUST_CHECK int look_node_add(struct compare_node *n, struct compare_node *child);

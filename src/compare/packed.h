@@ -1,0 +1,55 @@
+/* packed.h - one content behind one compressor: gzip, xz, bzip2, zstd, lz4.  A codec tells the
+ * parts of its side while it expands it; packed.c does the rest, for two of one codec and for two
+ * of different ones. */
+#ifndef COMPARE_PACKED_H
+#define COMPARE_PACKED_H
+
+#include "compare/look.h"
+
+enum packed_kind {
+    PACKED_BODY,    /* packed content and what a decoder checks of it */
+    PACKED_HEAD,    /* fields that only the codec can tell apart (codec->head) */
+    PACKED_SUM,     /* a sum of the content; right tells whether it is */
+    PACKED_ZERO,    /* padding that is zero */
+    PACKED_SKIPPED, /* what a decoder steps over, whatever it is */
+};
+
+struct packed_part {
+    struct look_range r;
+    enum packed_kind kind;
+    bool right;
+};
+
+struct packed {
+    const struct packed_codec *codec;
+    struct span side;
+    size_t at; /* read so far */
+    void *state;
+    struct packed_part *part;
+    size_t parts, room;
+    const char *why; /* it is damaged */
+};
+
+struct packed_codec {
+    const char *name;
+    bool (*is)(struct span side, const char *name);
+    void *(*open)(void); /* NULL: no memory */
+    /* As of struct look_source; p->at goes on.  What stands behind the last part is left. */
+    int (*read)(struct packed *p, void *out, size_t n, size_t *got);
+    void (*close)(void *state);
+    /* Claims two headers; either may be absent (n 0).  NULL: it tells no PACKED_HEAD. */
+    int (*head)(struct look *l, struct look_range a, struct look_range b);
+};
+extern const struct packed_codec gzip_codec, xz_codec, bzip2_codec, zstd_codec, lz4_codec;
+
+/* The next part; parts come in order. */
+MUST_CHECK int packed_part(struct packed *p, size_t at, size_t n, enum packed_kind kind,
+                           bool right);
+/* Sets why, and returns -EBADMSG. */
+int packed_damaged(struct packed *p, const char *why);
+/* At p->at: frames that zstd and lz4 step over.  1: one was, 0: none stands there. */
+MUST_CHECK int packed_skippable(struct packed *p);
+/* The comparison of all of them, as of struct look_format. */
+MUST_CHECK int packed_compare(struct look *l);
+
+#endif

@@ -1,0 +1,213 @@
+/* tar: archives by GNU tar and Python, and what is hidden in them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "archive_tool.h"
+
+#define LONG                                                                                       \
+    "a-long-folder-name/a-second-long-folder-name-that-goes-on/a-third-one-that-is-longer-still"
+
+static int setup(void **state)
+{
+    int rc = archive_setup(state);
+
+    if (rc == 0)
+        archive_sh("mkdir -p t/d t/" LONG " && for i in 1 2 3 4; do seq ${i}00 >t/f$i; done && "
+                   "seq 40 >t/" LONG "/a-file-behind-it && ln -s f1 t/link && "
+                   "cat >make <<'E'\n"
+                   "#!/bin/sh\n" /* make FORMAT FOLDER ARCHIVE [OPTION...] */
+                   "f=$1 d=$2 o=$3; shift 3\n"
+                   "[ $f = pax ] && set -- --pax-option=delete=atime,delete=ctime \"$@\"\n"
+                   "tar --format=$f --sort=name --mtime=@1000000000 --owner=0 --group=0 \"$@\" "
+                   "-C $d -cf $o .\nE\n"
+                   "chmod +x make && cp -a t u");
+    return rc;
+}
+
+static void benign(const char *how)
+{
+    archive_sh("for f in gnu pax ustar; do ./make $f t a-$f.tar; %s; ./make $f u b-$f.tar; done",
+               how);
+}
+
+static void each(enum compare_class class, const char *text)
+{
+    archive_expect("a-gnu.tar", "b-gnu.tar", class, text, NULL);
+    archive_expect("a-pax.tar", "b-pax.tar", class, text, NULL);
+    archive_expect("a-ustar.tar", "b-ustar.tar", class, text, NULL);
+}
+
+static void the_same_tree_packed_twice_is_identical(void **state)
+{
+    (void)state;
+    benign("true");
+    each(COMPARE_IDENTICAL, "identical");
+}
+
+static void a_byte_in_a_member_is_found(void **state)
+{
+    (void)state;
+    benign("printf X | dd of=u/" LONG "/a-file-behind-it bs=1 seek=5 conv=notrunc status=none");
+    each(COMPARE_UNEXPLAINED, "line 3 is only in B: \"3X4\"");
+}
+
+static void fields_of_headers_are_told_with_both_values(void **state)
+{
+    (void)state;
+    benign("chmod 4755 u/f2");
+    each(COMPARE_METADATA, "the mode of \"./f2\": 0644 and 4755");
+    archive_sh("./make gnu t b.tar --mtime=@1000000001 --owner=joe:7 --group=staff:8");
+    archive_expect("a-gnu.tar", "b.tar", COMPARE_METADATA,
+                   "the mtime of \"./f1\": 1000000000 and 1000000001",
+                   "the uid of \"./f1\": 0 and 7", "the gid of \"./f1\": 0 and 8",
+                   "\"root\" and \"joe\"", "\"root\" and \"staff\"",
+                   "the checksum of the header of \"./f1\", right on both sides", NULL);
+    archive_sh("./make pax t c.tar --mtime=@1000000000.5; "
+               "./make pax t d.tar --mtime=@1000000000.25");
+    archive_expect("c.tar", "d.tar", COMPARE_METADATA,
+                   "mtime of \"./f1\": \"1000000000.5\" and \"1000000000.25\"", NULL);
+}
+
+static void formats_of_one_tree_hold_the_same(void **state)
+{
+    (void)state;
+    archive_sh("./make gnu t a.tar; ./make ustar t b.tar; ./make gnu t c.tar -b 100");
+    archive_expect("a.tar", "b.tar", COMPARE_DERIVED, "same-content: the magic of", NULL);
+    archive_expect("a.tar", "c.tar", COMPARE_SAME_CONTENT, "zeros behind the last entry", NULL);
+}
+
+static void links_lead_where_they_lead(void **state)
+{
+    (void)state;
+    benign("ln -sf f2 u/link");
+    each(COMPARE_UNEXPLAINED, "the link \"./link\" leads to \"f1\" and to \"f2\"");
+}
+
+static void members_on_one_side_are_named(void **state)
+{
+    (void)state;
+    benign("echo x >u/a-new");
+    each(COMPARE_UNEXPLAINED, "./a-new (member): unexplained");
+    archive_expect("b-gnu.tar", "a-gnu.tar", COMPARE_UNEXPLAINED, "it is only in A", NULL);
+}
+
+static void another_name_is_followed_by_content(void **state)
+{
+    (void)state;
+    benign("[ ! -e u/f3 ] || mv u/f3 u/f9");
+    each(COMPARE_METADATA, "./f3 -> ./f9");
+    archive_sh("seq 10000 >t/library-1.0; seq 10001 >u/library-1.1; ./make gnu t a.tar; "
+               "./make gnu u b.tar");
+    archive_expect("a.tar", "b.tar", COMPARE_UNEXPLAINED, "./library-1.0 -> ./library-1.1", "10001",
+                   NULL);
+}
+
+static void another_order_is_the_same_content(void **state)
+{
+    (void)state;
+    archive_sh("tar -C t -cf a.tar f1 f2 f3 f4 d; tar -C t -cf b.tar f4 f3 d f2 f1");
+    archive_expect("a.tar", "b.tar", COMPARE_SAME_CONTENT, "its members come in another order",
+                   NULL);
+    archive_sh("tar -C t -cf a.tar f1 link; tar -C t -cf b.tar link f1");
+    archive_expect("a.tar", "b.tar", COMPARE_METADATA, "links among them", NULL);
+}
+
+/* The last of a name wins: the first of A is the first of B. */
+static void members_of_one_name_are_not_mixed(void **state)
+{
+    (void)state;
+    archive_sh("tar -C t -cf a.tar f1; cp t/f2 u/f1; tar -C u -rf a.tar f1; "
+               "tar -C u -cf b.tar f1; tar -C t -rf b.tar f1; tar -C u -cf c.tar f1");
+    archive_expect("a.tar", "b.tar", COMPARE_UNEXPLAINED, "f1 (text): unexplained", NULL);
+    archive_expect("a.tar", "c.tar", COMPARE_UNEXPLAINED, "it is only in A", NULL);
+}
+
+/* Each beside a change that would be metadata alone. */
+static void what_is_hidden_is_found(void **state)
+{
+    (void)state;
+    benign("touch -d @5 u/f1");
+    archive_sh("./make ustar u m.tar --mtime=@1000000001 && size=$(stat -c %%s m.tar) && "
+               "cat >hide.py <<'E'\n"
+               "import sys\n"
+               "d = bytearray(open('m.tar', 'rb').read())\n"
+               "def put(at, s, fix=None):\n"
+               "    e = bytearray(d); e[at:at + len(s)] = s\n"
+               "    if fix is not None:\n"
+               "        e[fix + 148:fix + 156] = b' ' * 8\n"
+               "        e[fix + 148:fix + 156] = b'%%06o\\0 ' %% sum(e[fix:fix + 512])\n"
+               "    return e\n"
+               "f = d.index(b'./f2')\n"
+               "open('behind.tar', 'wb').write(d + b'evil')\n"
+               "open('end.tar', 'wb').write(put(len(d) - 40, b'evil'))\n"
+               "open('padding.tar', 'wb').write(put(f + 512 + 1000, b'evil'))\n"
+               "open('name.tar', 'wb').write(put(f + 50, b'evil', f))\n"
+               "open('number.tar', 'wb').write(put(f + 132, b'evil', f))\n"
+               "open('last.tar', 'wb').write(put(f + 505, b'evil', f))\n"
+               "open('sort.tar', 'wb').write(put(f + 156, b'7', f))\n"
+               "open('sum.tar', 'wb').write(put(f + 148, b'000000', None))\n"
+               "E\npython3 hide.py");
+    archive_expect("a-ustar.tar", "m.tar", COMPARE_METADATA, "mtime", NULL);
+    archive_expect("a-ustar.tar", "behind.tar", COMPARE_UNEXPLAINED,
+                   "bytes behind the end of the archive (0 bytes", "4 at 0x", NULL);
+    archive_expect("a-ustar.tar", "end.tar", COMPARE_UNEXPLAINED,
+                   "bytes behind the end of the archive (4 bytes at 0x", NULL);
+    archive_expect("a-ustar.tar", "padding.tar", COMPARE_UNEXPLAINED,
+                   "the padding of a member (4 bytes", NULL);
+    archive_expect("a-ustar.tar", "name.tar", COMPARE_UNEXPLAINED,
+                   "the name of \"./f2\", with bytes behind its end", NULL);
+    archive_expect("a-ustar.tar", "number.tar", COMPARE_UNEXPLAINED, "not looked into to its end",
+                   NULL);
+    archive_expect("a-ustar.tar", "last.tar", COMPARE_UNEXPLAINED,
+                   "the end of the header of \"./f2\"", NULL);
+    archive_expect("a-ustar.tar", "sort.tar", COMPARE_UNEXPLAINED, "the sort of \"./f2\"", NULL);
+    archive_expect("a-ustar.tar", "sum.tar", COMPARE_UNEXPLAINED, "what stands there is no header",
+                   NULL);
+}
+
+static void what_cannot_be_followed_is_unexplained(void **state)
+{
+    (void)state;
+    archive_sh("truncate -s 1M t/hole && echo x >>t/hole && cp t/hole u/hole && echo y >>u/hole && "
+               "for f in gnu pax; do ./make $f t a-$f.tar -S; ./make $f u b-$f.tar -S; done");
+    archive_expect("a-gnu.tar", "b-gnu.tar", COMPARE_UNEXPLAINED, "sparse files are not followed",
+                   NULL);
+    archive_expect("a-pax.tar", "b-pax.tar", COMPARE_UNEXPLAINED, "sparse files are not followed",
+                   NULL);
+    archive_sh("head -c 3000 a-gnu.tar >c.tar");
+    archive_expect("a-gnu.tar", "c.tar", COMPARE_UNEXPLAINED, "not looked into to its end", NULL);
+}
+
+static void limits_end_in_an_answer(void **state)
+{
+    const struct compare_options few = {.members = 3};
+
+    (void)state;
+    benign("chmod 700 u/f4");
+    archive_expect_with(&few, "a-gnu.tar", "b-gnu.tar", COMPARE_UNEXPLAINED, "too many members",
+                        NULL);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, archive_teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(the_same_tree_packed_twice_is_identical),
+        T(a_byte_in_a_member_is_found),
+        T(fields_of_headers_are_told_with_both_values),
+        T(formats_of_one_tree_hold_the_same),
+        T(links_lead_where_they_lead),
+        T(members_on_one_side_are_named),
+        T(another_name_is_followed_by_content),
+        T(another_order_is_the_same_content),
+        T(members_of_one_name_are_not_mixed),
+        T(what_is_hidden_is_found),
+        T(what_cannot_be_followed_is_unexplained),
+        T(limits_end_in_an_answer),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
