@@ -113,5 +113,5 @@ program A 'puts("one"); return x;'; program B 'puts("two"); return x;'; row elf-
 program A 'return x;'; program B 'return x;' -Wl,-rpath,/opt; row elf-rpath '/opt|RUNPATH|RPATH|\.dynamic'
 program A 'return x;'; cp A B; echo hidden >>B; row elf-behind 'unexplained'
 
-echo "bench compare-cases ours=$found peer=$peer ratio=$(awk -v a=$found -v b=$peer 'BEGIN { printf "%.3g", b > 0 ? a / b : 0 }') bar=1 unit=cases"
+echo "bench compare-cases ours=$found peer=$peer ratio=$(awk -v a=$found -v b=$peer 'BEGIN { printf "%.3g", (b > 0) ? a / b : 0 }') bar=1 unit=cases"
 echo "  compare-cases: $missed missed, $more found by glarus alone"
