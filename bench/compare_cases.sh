@@ -103,8 +103,8 @@ program() { # FILE CODE FLAG...
     printf '#include <stdio.h>\nint g(int x) { return x * 3; }\nint f(int x) { %s }\nint main(int c, char **v) { (void)v; printf("%%d\\n", f(c) + g(c)); return 0; }\n' "$code" >p.c
     gcc -O1 -fno-inline -Wl,--build-id=sha1 "$@" -o "$out" p.c
 }
-program A 'return x + 7;'; program B 'return x + 8;'; row elf-immediate 'f\b'
-program A 'return x > 7 ? 1 : 2;'; program B 'return x < 7 ? 1 : 2;'; row elf-branch 'f\b'
+program A 'return x + 7;'; program B 'return x + 8;'; row elf-immediate '\bf\+0x0'
+program A 'return x > 7 ? 1 : 2;'; program B 'return x < 7 ? 1 : 2;'; row elf-branch '\bf\+0x'
 program A 'return x;'; program B 'return x;' -Wl,--build-id=0x0123456789012345678901234567890123456789; row elf-build-id 'build-id'
 program A 'return x;'; cp A B; objcopy --add-section .extra=p.c B; row elf-section '\.extra'
 program A 'return x;'; cp A B; strip B; row elf-strip '\.symtab'
