@@ -47,8 +47,7 @@ static const struct option sign_options[] = {{"key", required_argument, NULL, 'k
                                              {"help", no_argument, NULL, 'h'},
                                              {NULL, 0, NULL, 0}};
 
-/* Adds the key's signature. */
-static int sign_env(struct dsse *env, const char *spec, const char *path, struct err *e)
+int document_add_signature(struct dsse *env, const char *spec, const char *path, struct err *e)
 {
     struct signkey *key = NULL;
     struct ed25519_pub pub;
@@ -83,7 +82,7 @@ static int sign_with(const char *path, const char *key_spec, const char *out, en
     if (rc == 0 && (rc = check(path, buf_span(&text), e)) == 0 && env == NULL)
         rc = dsse_new(&env, document_type(kind), buf_span(&text));
     if (rc == 0)
-        rc = sign_env(env, key_spec, path, e);
+        rc = document_add_signature(env, key_spec, path, e);
     if (out == NULL &&
         snprintf(made, sizeof(made), is_envelope(buf_span(&text)) ? "%s" : "%s.dsse", path) > 0)
         out = strstr(path, ".dsse") != NULL ? path : made;

@@ -12,6 +12,9 @@
 typedef int document_check(const char *name, struct span text, struct err *e);
 int document_sign(const struct command *c, int argc, char **argv, enum document kind,
                   document_check *check);
+/* Adds the signature of the key that spec names (crypto/signkey.h); path is for messages. */
+MUST_CHECK int document_add_signature(struct dsse *env, const char *spec, const char *path,
+                                      struct err *e);
 /* "WORDS publish ENVELOPE --config FILE" */
 int document_publish(const struct command *c, int argc, char **argv, enum document kind);
 /* Reads a document or the payload of its envelope; *env is NULL for a bare document.  text is

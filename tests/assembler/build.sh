@@ -1,0 +1,408 @@
+#!/bin/sh
+# build.sh GLARUS CACHE: a recipe becomes a lock, a build, a rebuild; and builds that mean harm are
+# stopped and explained, and leave nothing.  The root is a few small packages (tcc, busybox), kept
+# in CACHE, so that the package sources are asked once.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+glarus=$(realpath "$1") cache=$(realpath -m "$2")
+for tool in bwrap apt-get dpkg-deb prlimit taskset openssl python3; do
+    command -v "$tool" >/dev/null || { echo "$tool is not installed"; exit 77; }
+done
+tmp=$(mktemp -d /tmp/assembler-test-XXXXXX)
+trap 'rm -rf "$tmp"' EXIT
+chmod 755 "$tmp"
+cd "$tmp"
+mkdir -p "$cache" work
+work=$tmp/work
+passed=0
+
+fail() {
+    echo "FAILED: $*"
+    [ ! -e out.txt ] || cat out.txt
+    exit 1
+}
+
+# expect CODE TEXT WHAT: the last run ended so, and said so.
+expect() {
+    [ "$code" = "$1" ] || fail "$3: exit $code, not $1"
+    grep -q -- "$2" out.txt || fail "$3: did not say \"$2\""
+    passed=$((passed + 1))
+}
+
+# recipe FILE: the recipe around the steps, outputs and limits on standard input.
+recipe() {
+    cat >"$1" <<EOF
+format: recipe/v1
+name: greet
+version: "1.0"
+clock: "2024-01-01T00:00:00Z"
+sources:
+  - tar: greet-1.0.tar.gz
+    sha256: $(sha256sum greet-1.0.tar.gz | cut -d' ' -f1)
+toolchain:
+  root: unpacked
+  packages: [tcc, libc6-dev, make, busybox-static, tar]
+EOF
+    cat >>"$1"
+}
+
+# A lock is of one recipe's bytes; the packages are the same for all of these.
+relock() {
+    sed "s/^recipe: .*/recipe: $(sha256sum "$1" | cut -d' ' -f1)/" greet.lock >"$2"
+}
+
+# build NAME [OPTION]...: with the recipe on standard input.
+build() {
+    name=$1
+    shift
+    recipe "$name.yaml"
+    relock "$name.yaml" "$name.lock"
+    code=0
+    "$glarus" assemble build "$name.yaml" --lock "$name.lock" --packages "$cache" --work "$work" \
+        --out "$name.out" "$@" >out.txt 2>&1 || code=$?
+}
+
+# Nothing of a cell is left: no process of it, no mount, no folder but the root.
+nothing_left() {
+    for p in /proc/[0-9]*; do
+        [ -r "$p/cmdline" ] || continue
+        if tr '\0' ' ' <"$p/cmdline" 2>/dev/null | grep -q "731${$}731"; then
+            fail "$1: a process is left: $(tr '\0' ' ' <"$p/cmdline")"
+        fi
+    done
+    ! grep -q "$tmp" /proc/self/mounts || fail "$1: a mount is left"
+    for f in "$work"/*; do
+        case $f in */root-*.*) fail "$1: left: $f" ;; */root-*) ;; *) fail "$1: left: $f" ;; esac
+    done
+}
+
+mkdir greet-1.0
+cat >greet-1.0/greet.c <<'EOF'
+#include <stdio.h>
+int main(void) { puts("good day"); return 0; }
+EOF
+printf 'greet: greet.c\n\ttcc -o greet greet.c\n' >greet-1.0/Makefile
+tar -czf greet-1.0.tar.gz greet-1.0
+outputs='outputs: ["greet-1.0/greet"]'
+
+recipe greet.yaml <<EOF
+steps: [[make, "-j\${cores}"]]
+$outputs
+EOF
+"$glarus" assemble lock greet.yaml --out greet.lock --packages "$cache" >out.txt 2>&1 ||
+    fail "the toolchain cannot be locked"
+
+openssl genpkey -algorithm ed25519 -out key.pem 2>/dev/null
+chmod 600 key.pem
+openssl pkey -in key.pem -pubout -out pub.pem
+build good --key key.pem --builder https://builder.example/1 <<EOF
+steps: [[make, "-j\${cores}"]]
+$outputs
+EOF
+expect 0 "^equal: built again" "a small project"
+[ "$(good.out/outputs/greet-1.0/greet)" = "good day" ] || fail "what was built does not run"
+nothing_left "a small project"
+
+python3 "$here/claims.py" good.out good.lock "$cache" pub.pem || fail "what the build says of itself"
+passed=$((passed + 1))
+
+# A signed recipe is the same recipe.
+code=0
+"$glarus" assemble sign-recipe good.yaml --key key.pem >out.txt 2>&1 || code=$?
+expect 0 "1 signature" "signing a recipe"
+code=0
+"$glarus" assemble build good.yaml.dsse --lock good.lock --packages "$cache" --work "$work" \
+    --out signed.out --once >out.txt 2>&1 || code=$?
+expect 0 "carries a signature" "a signed recipe"
+cmp good.out/outputs/greet-1.0/greet signed.out/outputs/greet-1.0/greet
+
+# The same, rebuilt by somebody else, against what was published; and against something else.
+rebuild() {
+    code=0
+    "$glarus" assemble rebuild good.yaml --lock good.lock --packages "$cache" --work "$work" \
+        --published "$1" --out "$2" >out.txt 2>&1 || code=$?
+}
+mkdir published
+cp good.out/outputs/greet-1.0/greet published/greet
+rebuild published/greet again1
+[ "$(tail -n 1 out.txt)" = identical ] || fail "a rebuild that is equal: $(tail -n 1 out.txt)"
+expect 0 identical "a rebuild that is equal"
+printf x >>published/greet
+rebuild published/greet again2
+[ "$(tail -n 1 out.txt)" = unexplained ] || fail "a byte more: $(tail -n 1 out.txt)"
+expect 1 unexplained "a byte more in what was published"
+rebuild good.out/outputs again3
+expect 0 identical "a folder of all outputs"
+rebuild published/nowhere again4
+expect 3 nowhere "what was published is not there"
+
+# Circumstances: what is varied, and what a build cannot see.
+build host --quiet <<EOF
+steps: ["{ hostname 2>/dev/null || cat /proc/sys/kernel/hostname; } >name"]
+outputs: ["greet-1.0/name"]
+EOF
+expect 1 "^NOT equal" "the host's name in an output"
+[ -e host.out/varied/greet-1.0/name ] || fail "the second build's output is not shown"
+for what in "path|pwd" "timezone|date +%Z" "locale|echo \$LC_ALL" "umask|umask" "user|id -u" \
+    "cores|nproc" "order|find . -type f" "host|cat /proc/sys/kernel/hostname"; do
+    build "vary-${what%%|*}" --quiet <<EOF
+steps: ["{ ${what#*|}; } >seen"]
+outputs: ["greet-1.0/seen"]
+EOF
+    if [ "$(nproc)" = 1 ] && [ "${what%%|*}" = cores ]; then
+        continue
+    fi
+    expect 1 "^NOT equal" "varied: ${what%%|*}"
+    build "fixed-${what%%|*}" --quiet <<EOF
+steps: ["{ ${what#*|}; } >seen"]
+outputs: ["greet-1.0/seen"]
+fixed: [${what%%|*}]
+EOF
+    expect 0 "^equal" "fixed: ${what%%|*}"
+done
+
+# Inputs that are not the recipe's or the lock's.
+cp greet-1.0.tar.gz kept.tar.gz
+recipe input.yaml <<EOF
+steps: [[make]]
+$outputs
+EOF
+relock input.yaml input.lock
+printf x >>greet-1.0.tar.gz
+code=0
+"$glarus" assemble build input.yaml --lock input.lock --packages "$cache" --work "$work" \
+    --out input.out >out.txt 2>&1 || code=$?
+expect 1 "not the recipe's" "a source that was changed"
+mv kept.tar.gz greet-1.0.tar.gz
+mkdir packages
+for f in "$cache"/*.deb; do ln -s "$f" packages/; done
+cp --remove-destination "$cache"/tcc_*.deb packages/
+printf x >>"$(echo packages/tcc_*.deb)"
+mkdir copies
+for f in "$cache"/*.deb; do cp "$f" copies/; done
+cp packages/tcc_*.deb copies/
+code=0
+"$glarus" assemble build input.yaml --lock input.lock --packages copies --work "$work" \
+    --out input2.out >out.txt 2>&1 || code=$?
+expect 1 "is not the package of the lock" "a package that was changed"
+code=0
+"$glarus" assemble build input.yaml --lock good.lock --packages "$cache" --work "$work" \
+    --out input3.out >out.txt 2>&1 || code=$?
+[ "$(cmp good.yaml input.yaml >/dev/null 2>&1 && echo same)" = same ] ||
+    expect 2 "of another recipe" "a lock of another recipe"
+
+# The other kinds of sources: a commit, a folder, a file.
+other() {
+    cat >"$1.yaml" <<EOF
+format: recipe/v1
+name: greet
+version: "1.0"
+clock: "2024-01-01T00:00:00Z"
+toolchain:
+  root: unpacked
+  packages: [tcc, libc6-dev, make, busybox-static, tar]
+$outputs
+EOF
+    cat >>"$1.yaml"
+    relock "$1.yaml" "$1.lock"
+    code=0
+    "$glarus" assemble build "$1.yaml" --lock "$1.lock" --packages "$cache" --work "$work" \
+        --out "$1.out" >out.txt 2>&1 || code=$?
+}
+git -c init.defaultBranch=main init -q repo
+cp greet-1.0/* repo/
+git -C repo add . && git -C repo -c user.name=t -c user.email=t@t commit -qm one
+commit=$(git -C repo rev-parse HEAD)
+printf broken >repo/greet.c # not in the commit
+other commit <<EOF
+sources: [{git: repo, commit: "$commit"}]
+steps: [make]
+EOF
+expect 0 "^equal" "a commit"
+cmp good.out/outputs/greet-1.0/greet commit.out/outputs/greet-1.0/greet
+other nocommit <<EOF
+sources: [{git: repo, commit: "00000000000000000000000000000000000000c1"}]
+steps: [make]
+EOF
+[ "$code" != 0 ] || fail "a commit that is not there was built"
+expect 3 "there is no commit" "a commit that is not there"
+
+mkdir -p tree/lib
+cp greet-1.0/greet.c tree/lib/
+printf 'greet: lib/greet.c\n\ttcc -o greet lib/greet.c\n' >tree/Makefile
+printf '#!/bin/sh\n' >tree/run
+chmod 755 tree/run
+ln -s lib/greet.c tree/zlink
+# The digest as docs/formats.md has it, by other tools.
+digest=$({
+    echo "- $(sha256sum <tree/Makefile | cut -c1-64) Makefile"
+    echo "- $(sha256sum <tree/lib/greet.c | cut -c1-64) lib/greet.c"
+    echo "x $(sha256sum <tree/run | cut -c1-64) run"
+    echo "l $(printf lib/greet.c | sha256sum | cut -c1-64) zlink"
+} | sha256sum | cut -c1-64)
+other tree <<EOF
+sources:
+  - {tree: tree, sha256: "$digest"}
+steps: [make, "test -x run && test -L zlink"]
+EOF
+expect 0 "^equal" "a folder"
+"$glarus" assemble recipe --tree tree --name t --version 1 --out ready.yaml >out.txt
+grep -q "$digest" ready.yaml || fail "assemble recipe has another digest of the folder"
+grep -q "built with make" out.txt || fail "assemble recipe did not see the Makefile"
+touch tree/more
+other tree2 <<EOF
+sources: [{tree: tree, sha256: "$digest"}]
+steps: [make]
+EOF
+expect 1 "not the recipe's" "a folder that was changed"
+other file <<EOF
+sources:
+  - {tar: greet-1.0.tar.gz, sha256: "$(sha256sum greet-1.0.tar.gz | cut -c1-64)"}
+  - {file: pub.pem, sha256: "$(sha256sum pub.pem | cut -c1-64)"}
+steps: [make, "test -f pub.pem"]
+EOF
+expect 0 "^equal" "a file beside an archive"
+
+# Without root's rights.
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+    mkdir other
+    cp good.yaml good.lock greet-1.0.tar.gz "$glarus" other/
+    cp -r copies other/packages
+    cp "$cache"/tcc_*.deb other/packages/
+    chown -R 65534:65534 other
+    code=0
+    setpriv --reuid 65534 --regid 65534 --clear-groups "other/${glarus##*/}" assemble build other/good.yaml \
+        --lock other/good.lock --packages other/packages --work other/work --out other/out \
+        >out.txt 2>&1 || code=$?
+    if [ "$code" = 3 ] && grep -q "cannot make a cell" out.txt; then
+        echo "user namespaces are not for everybody here; not tried without root's rights"
+    else
+        expect 0 "^equal" "without root's rights"
+    fi
+fi
+
+# Builds that mean harm.
+build network <<EOF
+steps: ["wget http://192.0.2.7/x"]
+$outputs
+EOF
+expect 1 "tried the network" "a build that needs the network"
+build network-hidden <<EOF
+steps: ["wget http://example.org/x || true", make]
+$outputs
+EOF
+expect 1 "tried the network" "a build that hides that it tried the network"
+build outside <<EOF
+steps: ["echo x >/usr/bin/x"]
+$outputs
+EOF
+expect 1 "outside of the build folder" "a build that writes outside"
+build devices <<EOF
+steps: ["! echo x >/proc/sys/kernel/hostname", "! echo x >/dev/x", "! mount -t tmpfs x /sources",
+        "! busybox unshare -r true", "! cat /dev/mem", "! ls /root/.ssh", make]
+$outputs
+EOF
+expect 0 "^equal" "a build that tries what it may not, and goes on"
+build fork --once <<EOF
+steps: ["f() { f | f & }; f; sleep 731${$}731"]
+limits: {processes: 64, time: 4s}
+$outputs
+EOF
+[ "$code" = 1 ] || fail "a fork bomb: exit $code"
+expect 1 "limits" "a build that forks without end"
+nothing_left "a build that forks without end"
+build disk <<EOF
+steps: ["dd if=/dev/zero of=big bs=65536"]
+limits: {disk: 4MiB}
+$outputs
+EOF
+expect 1 "build folder is full" "a build that fills the disk"
+build sleeps <<EOF
+steps: ["sleep 731${$}731"]
+limits: {time: 2s}
+$outputs
+EOF
+expect 1 "was over" "a build that sleeps for ever"
+nothing_left "a build that sleeps for ever"
+build daemon <<EOF
+steps: ["(setsid sleep 731${$}731 >/dev/null 2>&1 &)", make]
+$outputs
+EOF
+expect 0 "^equal" "a build that leaves a process behind"
+nothing_left "a build that leaves a process behind"
+build floods --quiet <<EOF
+steps: ["while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done"]
+limits: {log: 1MiB}
+$outputs
+EOF
+expect 1 "said more than" "a build that floods its log"
+[ "$(stat -c %s floods.out/log.txt)" -lt 2000000 ] || fail "the log is not bounded"
+build links <<EOF
+steps: ["ln -s /etc/passwd greet"]
+$outputs
+EOF
+expect 1 "not a regular file" "an output that is a link"
+build nothing <<EOF
+steps: ["true"]
+$outputs
+EOF
+expect 1 "made no output" "a build that makes nothing"
+build climbs <<EOF
+steps: ["true"]
+outputs: ["../../etc/passwd"]
+EOF
+expect 2 "relative path" "an output outside of the build folder"
+
+# Cancelled from outside, as by Ctrl-C.
+recipe cancel.yaml <<EOF
+steps: ["echo begun; sleep 731${$}731"]
+$outputs
+EOF
+relock cancel.yaml cancel.lock
+"$glarus" assemble build cancel.yaml --lock cancel.lock --packages "$cache" --work "$work" \
+    --out cancel.out >out.txt 2>&1 &
+pid=$!
+n=0
+until grep -q begun cancel.out/log.txt 2>/dev/null; do
+    n=$((n + 1))
+    [ "$n" -lt 600 ] || fail "the build that is cancelled did not begin"
+    sleep 0.1
+done
+kill -TERM "$pid"
+code=0
+wait "$pid" || code=$?
+expect 1 "cancelled in step 1" "a build that is cancelled"
+nothing_left "a build that is cancelled"
+
+# Killed: the cell dies with it, and the next build removes what lies about.
+recipe killed.yaml <<EOF
+steps: ["echo begun; sleep 731${$}731"]
+$outputs
+EOF
+relock killed.yaml killed.lock
+"$glarus" assemble build killed.yaml --lock killed.lock --packages "$cache" --work "$work" \
+    --out killed.out >out.txt 2>&1 &
+pid=$!
+n=0
+until grep -q begun killed.out/log.txt 2>/dev/null; do
+    n=$((n + 1))
+    [ "$n" -lt 600 ] || fail "the build that is killed did not begin"
+    sleep 0.1
+done
+kill -KILL "$pid"
+wait "$pid" 2>/dev/null || true
+[ -e "$work/sources-$pid" ] || fail "a killed build left nothing to remove"
+n=0
+while grep -qs "731${$}73[1]" /proc/[0-9]*/cmdline; do
+    n=$((n + 1))
+    [ "$n" -lt 100 ] || fail "the cell outlived the one who started it"
+    sleep 0.1
+done
+build after --once --quiet <<EOF
+steps: [[make]]
+$outputs
+EOF
+expect 0 "install\|greet" "a build after one that was killed"
+nothing_left "a build after one that was killed"
+
+echo "$passed passed, 0 failed"
