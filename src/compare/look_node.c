@@ -100,6 +100,26 @@ int look_node_add(struct compare_node *n, struct compare_node *child)
     return 0;
 }
 
+/* When no more are kept, a worse one takes the place of the last of the mildest. */
+static int replace_milder(struct compare_node *n, enum compare_class class,
+                          const struct look_range at[2], const char *what)
+{
+    struct compare_finding *f = NULL;
+    char *text;
+
+    for (size_t i = 0; i < n->findings; i++)
+        if (n->finding[i].class < class && (f == NULL || n->finding[i].class <= f->class))
+            f = &n->finding[i];
+    if (f == NULL)
+        return 0;
+    if ((text = strdup(what)) == NULL)
+        return -ENOMEM;
+    drop(f->what);
+    *f = (struct compare_finding){
+        .class = class, .what = text, .at = {at[0].at, at[1].at}, .n = {at[0].n, at[1].n}};
+    return 0;
+}
+
 int look_node_find(struct compare_node *n, size_t most, enum compare_class class,
                    const struct look_range at[2], const char *what)
 {
@@ -109,7 +129,7 @@ int look_node_find(struct compare_node *n, size_t most, enum compare_class class
         n->class = class;
     if (n->findings >= most) {
         n->findings_more++;
-        return 0;
+        return replace_milder(n, class, at, what);
     }
     if (grows(n->findings)) {
         struct compare_finding *more =

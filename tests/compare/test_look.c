@@ -99,6 +99,26 @@ static void findings_beyond_the_limit_are_counted(void **state)
     look_node_free(n);
 }
 
+static void the_worst_findings_are_kept(void **state)
+{
+    const struct look_range at[2] = {{1, 1}, {1, 1}};
+    struct compare_node *n = NULL;
+
+    (void)state;
+    assert_int_equal(look_node_new(&n, "x", NULL, NULL), 0);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(look_node_find(n, 3, i == 1 ? COMPARE_METADATA : COMPARE_DERIVED, at, "m"),
+                         0);
+    assert_int_equal(look_node_find(n, 3, COMPARE_UNEXPLAINED, at, "worst"), 0);
+    assert_int_equal(look_node_find(n, 3, COMPARE_EXPLAINED, at, "bad"), 0);
+    assert_int_equal(n->findings, 3);
+    assert_int_equal(n->findings_more, 4);
+    assert_int_equal(n->finding[0].class, COMPARE_EXPLAINED);
+    assert_int_equal(n->finding[1].class, COMPARE_METADATA);
+    assert_string_equal(n->finding[2].what, "worst");
+    look_node_free(n);
+}
+
 static void a_node_comes_through_the_wire(void **state)
 {
     struct compare_node *n = look("abcdef", 6, "abcXYdef", 8), *m = NULL;
@@ -133,6 +153,7 @@ int main(void)
         cmocka_unit_test(what_is_inserted_shifts_nothing),
         cmocka_unit_test(an_empty_side_is_all_different),
         cmocka_unit_test(findings_beyond_the_limit_are_counted),
+        cmocka_unit_test(the_worst_findings_are_kept),
         cmocka_unit_test(a_node_comes_through_the_wire),
     };
 

@@ -23,10 +23,11 @@ BEGIN {
     only("^clamav", "^engines/clamav/")
     only("^glarus\\.h$", "^src/capi/") # include/glarus.h is for programs outside
     only("^(zstd|zstd_errors|zdict)\\.h$", "^src/(updates/delta|compare/zstd)\\.c$")
-    only("^zlib\\.h$", "^src/compare/(gzip|zip_member)\\.c$")
+    only("^zlib\\.h$", "^src/compare/(elf_part|gzip|zip_member)\\.c$")
     only("^lzma(\\.h$|/)", "^src/compare/xz\\.c$")
     only("^bzlib\\.h$", "^src/compare/bzip2\\.c$")
     only("^lz4(frame|hc)?\\.h$", "^src/compare/lz4\\.c$")
+    only("^capstone/", "^src/compare/elf_show\\.c$")
     only("^(archive(_entry)?|magic)\\.h$", "^engines/walk/")
 
     # Functions, and the files that may call them; "^$" is nobody.

@@ -1,0 +1,29 @@
+/* pe_priv.h - a PE file read within its bounds. */
+#ifndef COMPARE_PE_PRIV_H
+#define COMPARE_PE_PRIV_H
+
+#include "compare/look_priv.h"
+
+#define PE_SECTION 40u
+#define PE_CERTIFICATES 4u /* entry of the data directory */
+
+struct pe {
+    struct span all;
+    uint64_t header, optional, directory, table; /* where they lie */
+    unsigned sections, directories;
+    bool wide;                   /* PE32+ */
+    struct look_range signature; /* the certificate table; n 0: none */
+};
+
+/* NULL, or what is wrong with it. */
+const char *pe_read(struct pe *f, struct span all);
+uint64_t pe_get(const struct pe *f, uint64_t at, unsigned n); /* 0 outside of the file */
+struct look_range pe_directory(const struct pe *f, unsigned i);
+struct look_range pe_content(const struct pe *f, unsigned i);    /* of a section, in the file */
+uint64_t pe_place(const struct pe *f, uint64_t rva, uint64_t n); /* in the file; 0: none */
+bool pe_checksum_right(const struct pe *f);                      /* or none */
+/* The certificate table, as far as signatures account for it; n 0: there is none, or it does not
+ * lie behind everything else. */
+struct look_range pe_signature(const struct pe *f);
+
+#endif

@@ -1,0 +1,293 @@
+/* Programs of Windows, signed by a tool that is not ours: a signature is told as that and each
+ * range that goes with it; nothing hides beside it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "compare/look_priv.h"
+
+static char dir[64];
+
+static const char make[] =
+    "set -e; cat > p.c <<'E'\n"
+    "static const char text[] = \"Copyright 2022 here\";\n"
+    "__attribute__((dllexport)) int f(int x) { return x == 7 ? 2022 : text[x & 15]; }\n"
+    "int start(void) { return f(3) + f(5); }\n"
+    "E\n"
+    "clang --target=x86_64-pc-windows-msvc -O1 -g -gcodeview -c p.c -o p.obj\n"
+    "lld-link /entry:start /subsystem:console /nodefaultlib /debug /timestamp:1 p.obj /out:plain\n"
+    "for k in 1 2; do openssl req -x509 -newkey rsa:2048 -nodes -keyout k$k.pem -out c$k.pem "
+    "-subj /CN=test$k -days 30 2>&1; osslsigncode sign -certs c$k.pem -key k$k.pem -in plain -out "
+    "signed$k; done\n"
+    "(cat plain; printf xyz) > odd; osslsigncode sign -certs c1.pem -key k1.pem -in odd -out "
+    "oddsigned\n";
+
+static int setup(void **state)
+{
+    pid_t pid;
+    int status = -1;
+
+    (void)state;
+    (void)snprintf(dir, sizeof(dir), "/tmp/compare-pe-XXXXXX");
+    if (mkdtemp(dir) == NULL)
+        return -1;
+    if ((pid = fork()) == 0) {
+        int null = open("/dev/null", O_WRONLY);
+
+        if (chdir(dir) == 0 && dup2(null, 1) == 1)
+            (void)execl("/bin/sh", "sh", "-c", make, (char *)NULL);
+        _exit(127);
+    }
+    return pid > 0 && waitpid(pid, &status, 0) == pid ? status : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return io_remove_tree(dir);
+}
+
+static struct buf file(const char *name)
+{
+    char path[128];
+    struct buf b;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+    buf_init(&b, 1u << 20);
+    assert_int_equal(io_read_file(AT_FDCWD, path, &b), 0);
+    return b;
+}
+
+static uint32_t get(const struct buf *b, size_t at)
+{
+    assert_true(at + 4 <= b->len);
+    return (uint32_t)b->data[at] | (uint32_t)b->data[at + 1] << 8 |
+           (uint32_t)b->data[at + 2] << 16 | (uint32_t)b->data[at + 3] << 24;
+}
+
+static void put(struct buf *b, size_t at, uint32_t v)
+{
+    assert_true(at + 4 <= b->len);
+    for (unsigned i = 0; i < 4; i++)
+        b->data[at + i] = (uint8_t)(v >> (8 * i));
+}
+
+/* The entry of the directory that says where the signature is (PE32+). */
+static size_t entry(const struct buf *b)
+{
+    return get(b, 0x3c) + 24 + 112 + 8 * 4;
+}
+
+static struct compare_node *look(const struct buf *a, const struct buf *b)
+{
+    const struct compare_options known = {.years = {2022, 2024}};
+    struct compare_node *n = NULL;
+    struct look_budget budget;
+
+    look_budget_init(&budget, &known);
+    assert_int_equal(look_compare(&budget, buf_span(a), buf_span(b), "a", "b", &n), 0);
+    for (int side = 0; side < 2; side++) {
+        uint64_t sum = 0;
+
+        for (int c = 0; c < COMPARE_CLASSES; c++)
+            sum += n->bytes[side][c];
+        assert_int_equal(sum, n->size[side]);
+    }
+    return n;
+}
+
+static void expect(struct buf *a, struct buf *b, enum compare_class class, const char *text)
+{
+    struct compare_node *n = look(a, b);
+    bool told = false;
+
+    for (size_t i = 0; i < n->findings; i++)
+        told = told || (n->finding[i].class == class && strstr(n->finding[i].what, text) != NULL);
+    if (n->class != class || !told) {
+        for (size_t i = 0; i < n->findings; i++)
+            print_message("%s: %s\n", compare_class_word(n->finding[i].class), n->finding[i].what);
+        fail_msg("not %s, or no \"%s\"", compare_class_word(class), text);
+    }
+    look_node_free(n);
+}
+
+static void signed_against_unsigned_lists_each_range(void **state)
+{
+    struct buf a = file("plain"), b = file("signed1");
+    struct compare_node *n = look(&a, &b);
+
+    (void)state;
+    assert_int_equal(n->class, COMPARE_SIGNATURE);
+    assert_int_equal(n->findings, 3);
+    assert_int_equal(n->finding[0].at[1], get(&b, 0x3c) + 24 + 64); /* the checksum */
+    assert_int_equal(n->finding[0].n[1], 4);
+    assert_int_equal(n->finding[1].at[1], entry(&b));
+    assert_int_equal(n->finding[1].n[1], 8);
+    assert_int_equal(n->finding[2].at[1], get(&b, entry(&b)));
+    assert_int_equal(n->finding[2].n[1], get(&b, entry(&b) + 4));
+    assert_int_equal(n->finding[2].n[0], 0);
+    assert_int_equal(n->bytes[0][COMPARE_SIGNATURE], 12);
+    assert_int_equal(n->bytes[1][COMPARE_SIGNATURE], 12 + get(&b, entry(&b) + 4));
+    look_node_free(n);
+    buf_free(&a);
+    buf_free(&b);
+}
+
+static void another_signature_is_one_too(void **state)
+{
+    struct buf a = file("signed1"), b = file("signed2"), c = file("odd"), d = file("oddsigned");
+
+    (void)state;
+    expect(&a, &b, COMPARE_SIGNATURE, "another signature");
+    expect(&c, &d, COMPARE_SIGNATURE, "zeros that align the signature");
+    expect(&d, &c, COMPARE_SIGNATURE, "only A is signed");
+    buf_free(&a);
+    buf_free(&b);
+    buf_free(&c);
+    buf_free(&d);
+}
+
+/* n bytes more in the certificate table, which its entry and its head may account for. */
+static void grown(uint32_t n, uint8_t what, bool in_entry, bool in_head)
+{
+    struct buf a = file("plain"), b = file("signed1");
+    const size_t e = entry(&b), t = get(&b, e);
+
+    for (uint32_t i = 0; i < n; i++)
+        assert_int_equal(buf_putc(&b, what), 0);
+    if (in_entry)
+        put(&b, e + 4, get(&b, e + 4) + n);
+    if (in_head)
+        put(&b, t, get(&b, t) + n);
+    put(&b, get(&b, 0x3c) + 24 + 64, 0); /* no checksum: as good as a right one */
+    expect(&a, &b, COMPARE_UNEXPLAINED, "");
+    buf_free(&a);
+    buf_free(&b);
+}
+
+static void bytes_in_the_table_that_no_signature_needs_are_found(void **state)
+{
+    (void)state;
+    grown(8, 'A', true, true);
+    grown(8, 0, true, true);
+    grown(8, 'A', true, false);
+    grown(8, 0, true, false);
+    grown(8, 'A', false, false);
+    grown(1, 0, false, false);
+    grown(65536, 'A', true, true);
+}
+
+static void a_changed_byte_beside_a_signature_is_found(void **state)
+{
+    struct buf a = file("plain"), b = file("signed1");
+    const size_t sections = get(&b, 0x3c) + 24 + 240, text = get(&b, sections + 20);
+
+    (void)state;
+    b.data[text + 2] ^= 1;
+    expect(&a, &b, COMPARE_UNEXPLAINED, ".text: its bytes differ");
+    expect(&a, &b, COMPARE_UNEXPLAINED, "CheckSum"); /* and that is wrong now */
+    buf_free(&a);
+    buf_free(&b);
+}
+
+static void a_year_in_a_text_is_explained_by_what_is_known(void **state)
+{
+    struct buf a = file("plain"), b = file("plain");
+    uint8_t *p = memmem(b.data, b.len, "Copyright 2022", 14);
+
+    (void)state;
+    assert_non_null(p);
+    p[13] = '4';
+    expect(&a, &b, COMPARE_EXPLAINED, "build year");
+    p[13] = '5';
+    expect(&a, &b, COMPARE_UNEXPLAINED, ".rdata: its bytes differ");
+    buf_free(&a);
+    buf_free(&b);
+}
+
+/* Whether a byte of signed1 may differ without being unexplained. */
+static bool may(const struct buf *b, size_t at, enum compare_class c)
+{
+    const size_t pe = get(b, 0x3c), t = get(b, entry(b));
+    const uint8_t *pdb = memmem(b->data, b->len, "RSDS", 4);
+
+    if (at >= pe + 8 && at < pe + 12)
+        return c == COMPARE_METADATA; /* TimeDateStamp */
+    if (pdb != NULL && at >= (size_t)(pdb - b->data) + 4 && at < (size_t)(pdb - b->data) + 24)
+        return c == COMPARE_DERIVED; /* GUID and age */
+    if (at >= t + 8)
+        return c == COMPARE_SIGNATURE;
+    return c == COMPARE_METADATA && at > pe + 24 + 240 && get(b, at & ~(size_t)3) < 0x100;
+}
+
+static void each_byte_edited_alone_is_what_it_is(void **state)
+{
+    struct buf a = file("signed1"), b = file("signed1");
+    unsigned bad = 0, times = 0;
+
+    (void)state;
+    for (size_t i = 0; i < a.len; i++) {
+        struct compare_node *n;
+
+        b.data[i] ^= 0x21;
+        n = look(&a, &b);
+        if (n->class == COMPARE_METADATA)
+            times++;
+        if (n->class != COMPARE_UNEXPLAINED && !may(&a, i, n->class)) {
+            print_message("byte 0x%zx: %s\n", i, compare_class_word(n->class));
+            bad++;
+        }
+        look_node_free(n);
+        b.data[i] ^= 0x21;
+    }
+    assert_int_equal(bad, 0);
+    assert_int_equal(times, 12); /* of the header, the debug directory, the exports */
+    buf_free(&a);
+    buf_free(&b);
+}
+
+static void tables_that_lie_end_in_a_clear_answer(void **state)
+{
+    struct buf a = file("plain"), b = file("plain");
+    const size_t pe = get(&b, 0x3c);
+
+    (void)state;
+    put(&b, pe + 20, 0xffff);
+    expect(&a, &b, COMPARE_UNEXPLAINED, "table of sections lies outside of it");
+    buf_free(&b);
+    b = file("plain");
+    put(&b, pe + 24 + 240 + 16, 0x7fffffff); /* the size of a section */
+    expect(&a, &b, COMPARE_UNEXPLAINED, "SizeOfRawData");
+    buf_free(&b);
+    b = file("plain");
+    put(&b, entry(&b), 0x400); /* a certificate table over the code */
+    put(&b, entry(&b) + 4, (uint32_t)b.len - 0x400);
+    expect(&a, &b, COMPARE_UNEXPLAINED, "data directory 4");
+    buf_free(&a);
+    buf_free(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(signed_against_unsigned_lists_each_range),
+        cmocka_unit_test(another_signature_is_one_too),
+        cmocka_unit_test(bytes_in_the_table_that_no_signature_needs_are_found),
+        cmocka_unit_test(a_changed_byte_beside_a_signature_is_found),
+        cmocka_unit_test(a_year_in_a_text_is_explained_by_what_is_known),
+        cmocka_unit_test(each_byte_edited_alone_is_what_it_is),
+        cmocka_unit_test(tables_that_lie_end_in_a_clear_answer),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
