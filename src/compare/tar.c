@@ -17,8 +17,12 @@ struct waiting {
     uint64_t hash, cost;
 };
 
+struct slot {
+    struct waiting *first, *last;
+};
+
 struct table { /* entries of one side that wait, by name */
-    struct waiting **slot;
+    struct slot *slot;
     size_t slots, n;
 };
 
@@ -57,12 +61,14 @@ static uint64_t hash_of(const char *name)
 
 static void append(struct table *t, struct waiting *w)
 {
-    struct waiting **at = &t->slot[w->hash & (t->slots - 1)];
+    struct slot *at = &t->slot[w->hash & (t->slots - 1)];
 
-    while (*at != NULL)
-        at = &(*at)->next;
     w->next = NULL;
-    *at = w;
+    if (at->first == NULL)
+        at->first = w;
+    else
+        at->last->next = w;
+    at->last = w;
 }
 
 static int grow(struct table *t)
@@ -74,7 +80,7 @@ static int grow(struct table *t)
     if ((more.slot = calloc(more.slots, sizeof(*more.slot))) == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < t->slots; i++)
-        for (struct waiting *w = t->slot[i], *next; w != NULL; w = next) {
+        for (struct waiting *w = t->slot[i].first, *next; w != NULL; w = next) {
             next = w->next;
             append(&more, w);
         }
@@ -85,7 +91,7 @@ static int grow(struct table *t)
 
 static uint64_t cost_of(const struct tar_entry *e)
 {
-    return sizeof(struct waiting) + strlen(e->name) + strlen(e->link) + 2 * sizeof(void *);
+    return sizeof(struct waiting) + strlen(e->name) + strlen(e->link) + 2 * sizeof(struct slot);
 }
 
 /* Takes e.  1: there is no room for it, and e is still the caller's. */
@@ -114,17 +120,23 @@ static int wait_for(struct walk *w, int side, struct tar_entry *e)
 static struct waiting *fetch(struct table *t, const char *name)
 {
     uint64_t hash = t->n == 0 ? 0 : hash_of(name);
-    struct waiting **at = t->n == 0 ? NULL : &t->slot[hash & (t->slots - 1)], *w;
+    struct slot *at = t->n == 0 ? NULL : &t->slot[hash & (t->slots - 1)];
+    struct waiting *before = NULL, *w = at == NULL ? NULL : at->first;
 
-    for (; at != NULL && *at != NULL; at = &(*at)->next) {
-        w = *at;
-        if (w->hash == hash && strcmp(w->e.name, name) == 0) {
-            *at = w->next;
-            t->n--;
-            return w;
-        }
+    while (w != NULL && (w->hash != hash || strcmp(w->e.name, name) != 0)) {
+        before = w;
+        w = w->next;
     }
-    return NULL;
+    if (w == NULL)
+        return NULL;
+    if (before == NULL)
+        at->first = w->next;
+    else
+        before->next = w->next;
+    if (at->last == w)
+        at->last = before;
+    t->n--;
+    return w;
 }
 
 static void drop(struct walk *w, struct waiting *one)
@@ -206,7 +218,7 @@ static int collect(struct table *t, struct waiting ***out)
     if ((*out = calloc(t->n + 1, sizeof(struct waiting *))) == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < t->slots; i++)
-        for (struct waiting *one = t->slot[i]; one != NULL; one = one->next)
+        for (struct waiting *one = t->slot[i].first; one != NULL; one = one->next)
             (*out)[n++] = one;
     return 0;
 }
@@ -268,7 +280,7 @@ static void forget(struct walk *w)
         struct table *t = &w->wait[side];
 
         for (size_t i = 0; i < t->slots; i++)
-            for (struct waiting *one = t->slot[i], *next; one != NULL; one = next) {
+            for (struct waiting *one = t->slot[i].first, *next; one != NULL; one = next) {
                 next = one->next;
                 drop(w, one);
             }

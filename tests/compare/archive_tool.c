@@ -99,7 +99,7 @@ static void expect(const struct compare_options *o, const char *a, const char *b
     const char *text;
     struct buf out;
 
-    buf_init(&out, 4 << 20);
+    buf_init(&out, 64 << 20);
     assert_int_equal(compare_text(r, false, &out), 0);
     if (r->root->class != class)
         fail_msg("%s %s: %s instead of %s:\n%s", a, b, compare_class_word(r->root->class),

@@ -221,6 +221,21 @@ static void bombs_end_in_an_answer(void **state)
     archive_expect_with(&little, "4.gz", "5.gz", COMPARE_UNEXPLAINED, "expands to too much", NULL);
 }
 
+/* A member that is longer than what may be held is compared by its hash. */
+static void members_beyond_what_is_held_are_hashed(void **state)
+{
+    const struct compare_options small = {.memory = 100000};
+
+    (void)state;
+    archive_sh("mkdir t u; seq 60000 >t/big; seq 100 >t/less; cp t/* u; echo x >>u/less; "
+               "for d in t u; do tar --sort=name --mtime=@1 -cC $d . | gzip -n >$d.gz; done; "
+               "echo y >>u/big; tar --sort=name --mtime=@1 -cC u . | gzip -n >v.gz");
+    archive_expect_with(&small, "t.gz", "u.gz", COMPARE_UNEXPLAINED, "./less (text): unexplained",
+                        NULL);
+    archive_expect_with(&small, "t.gz", "v.gz", COMPARE_UNEXPLAINED, "./big (bytes): unexplained",
+                        "its SHA-256 is another", "too large to be held", NULL);
+}
+
 /* Deeper in one another than is followed. */
 static void depth_ends_in_an_answer(void **state)
 {
@@ -249,6 +264,7 @@ int main(void)
         T(frames_that_are_stepped_over_hide_nothing),
         T(an_archive_inside_is_followed),
         T(bombs_end_in_an_answer),
+        T(members_beyond_what_is_held_are_hashed),
         T(depth_ends_in_an_answer),
     };
 

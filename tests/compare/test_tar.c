@@ -181,6 +181,27 @@ static void what_cannot_be_followed_is_unexplained(void **state)
     archive_expect("a-gnu.tar", "c.tar", COMPARE_UNEXPLAINED, "not looked into to its end", NULL);
 }
 
+/* All of one name, on one side; all out of step with the other side. */
+static void many_members_end_in_an_answer(void **state)
+{
+    const struct compare_options small = {.memory = 1 << 20};
+
+    (void)state;
+    archive_sh("cat >many.py <<'E'\n"
+               "import tarfile\n"
+               "def put(f, names):\n"
+               "    with tarfile.open(f, 'w', format=tarfile.USTAR_FORMAT) as t:\n"
+               "        for n in names: t.addfile(tarfile.TarInfo(n))\n"
+               "put('same.tar', ['x'] * 20000); put('one.tar', ['x'])\n"
+               "put('up.tar', ['f%%d' %% i for i in range(20000)])\n"
+               "put('down.tar', ['f%%d' %% i for i in range(19999, -1, -1)])\n"
+               "E\npython3 many.py");
+    archive_expect("one.tar", "same.tar", COMPARE_UNEXPLAINED, "it is only in B", NULL);
+    archive_expect("up.tar", "down.tar", COMPARE_SAME_CONTENT, "in another order", NULL);
+    archive_expect_with(&small, "up.tar", "down.tar", COMPARE_UNEXPLAINED, "too much to be held",
+                        NULL);
+}
+
 static void limits_end_in_an_answer(void **state)
 {
     const struct compare_options few = {.members = 3};
@@ -206,6 +227,7 @@ int main(void)
         T(members_of_one_name_are_not_mixed),
         T(what_is_hidden_is_found),
         T(what_cannot_be_followed_is_unexplained),
+        T(many_members_end_in_an_answer),
         T(limits_end_in_an_answer),
     };
 

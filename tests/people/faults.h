@@ -60,7 +60,7 @@ char *__wrap_strdup(const char *s)
 
 /* Runs call (0 or a negative errno) with its first, second, … allocation failing.  Each such run
  * must give -ENOMEM; the first in which nothing failed ends it.  Returns how many failed. */
-static int faults_each(int (*call)(void *ctx), void *ctx)
+static inline int faults_each(int (*call)(void *ctx), void *ctx)
 {
     for (int k = 0; k < 100000; k++) {
         int rc;
