@@ -7,6 +7,8 @@
 
 #include "compare/elf_priv.h"
 
+#define PADDED_MAX 4096u /* sections whose padding is looked at */
+
 static bool is(struct span side, const char *name)
 {
     (void)name;
@@ -396,6 +398,8 @@ static int paddings(struct elf_pair *p)
         if (p->f[0].segment[i].type == PT_LOAD && p->f[0].segment[i].align > page)
             page = p->f[0].segment[i].align;
     page = page > 65536 ? 65536 : page;
+    if (p->f[0].sections > PADDED_MAX || p->f[1].sections > PADDED_MAX)
+        return 0; /* what lies before each is looked for among all */
     for (size_t i = 0; i < p->f[0].sections && rc == 0; i++) {
         const struct elf_section *s = &p->f[0].section[i];
         const struct elf_section *t = s->peer < 0 ? NULL : &p->f[1].section[s->peer];

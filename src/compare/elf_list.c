@@ -185,7 +185,8 @@ struct table {
     struct elf_pair *p;
     const struct elf_section *s[2];
     size_t each;
-    uint64_t head; /* bytes before the first */
+    uint64_t head;                       /* bytes before the first */
+    const struct elf_section *frames[2]; /* .eh_frame of its table */
 };
 
 static struct look_range entry_at(void *arg, int side, size_t i)
@@ -541,7 +542,7 @@ static uint64_t table_word(const struct table *t, int side, size_t i, unsigned k
 static bool right_entry(const struct table *t, int side, size_t i)
 {
     const struct elf_file *f = &t->p->f[side];
-    const struct elf_section *frames = elf_named(f, ".eh_frame");
+    const struct elf_section *frames = t->frames[side];
     struct elf_record r;
     uint64_t at;
 
@@ -576,6 +577,7 @@ int elf_frame_table(struct elf_pair *p, struct elf_section *s)
     for (int side = 0; side < 2; side++) {
         const struct elf_section *x = t.s[side], *frames = elf_named(&p->f[side], ".eh_frame");
 
+        t.frames[side] = frames;
         if (x->size < 12 || memcmp(p->f[side].all.p + x->off, usual, 4) != 0)
             return elf_data(p, s);
         to[side] = elf_get(&p->f[side], x->off + 4, 4);

@@ -17,13 +17,27 @@ struct look_range elf_range(const struct elf_section *s)
     return elf_content(s) ? (struct look_range){s->off, s->size} : (struct look_range){0, 0};
 }
 
+/* The last that begins at or before addr. */
+static const struct elf_section *at_or_before(const struct elf_file *f, uint64_t addr)
+{
+    size_t low = 0, high = f->loads;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (f->section[f->loaded[mid]].addr <= addr)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low == 0 ? NULL : &f->section[f->loaded[low - 1]];
+}
+
 const struct elf_section *elf_at(const struct elf_file *f, uint64_t addr)
 {
-    for (size_t i = 0; i < f->sections; i++)
-        if ((f->section[i].flags & SHF_ALLOC) != 0 && (f->section[i].flags & SHF_TLS) == 0 &&
-            addr - f->section[i].addr < f->section[i].size)
-            return &f->section[i];
-    return NULL;
+    const struct elf_section *s = at_or_before(f, addr);
+
+    return s != NULL && addr - s->addr < s->size ? s : NULL;
 }
 
 bool elf_same_section(const struct elf_pair *p, uint64_t a, uint64_t b)
@@ -63,33 +77,18 @@ bool elf_offset_leads(const struct elf_pair *p, const struct elf_section *s, uin
     return a - k->a == b - k->b;
 }
 
-/* The end of a section, where nothing begins. */
-static bool leads_to_end(const struct elf_pair *p, uint64_t a, uint64_t b, bool *inside)
-{
-    for (size_t i = 0; i < p->f[0].sections; i++) {
-        const struct elf_section *s = &p->f[0].section[i];
-        const struct elf_section *t = s->peer < 0 ? NULL : &p->f[1].section[s->peer];
-
-        if ((s->flags & SHF_ALLOC) == 0 || (s->flags & SHF_TLS) != 0 || a - s->addr != s->size)
-            continue;
-        *inside = true;
-        if (t != NULL && b - t->addr == t->size)
-            return true;
-    }
-    return false;
-}
-
 bool elf_leads(const struct elf_pair *p, uint64_t a, uint64_t b)
 {
-    const struct elf_section *s = elf_at(&p->f[0], a);
-    bool inside = false;
+    const struct elf_section *s = at_or_before(&p->f[0], a);
+    const struct elf_section *t = s == NULL || s->peer < 0 ? NULL : &p->f[1].section[s->peer];
 
-    if (s != NULL)
-        return s->peer >= 0 && elf_at(&p->f[1], b) == &p->f[1].section[s->peer] &&
-               elf_offset_leads(p, s, a - s->addr, b - p->f[1].section[s->peer].addr);
-    if (leads_to_end(p, a, b, &inside))
-        return true;
-    return !inside && a == b && elf_at(&p->f[1], b) == NULL;
+    if (s == NULL || a - s->addr > s->size) /* outside of all */
+        return a == b && elf_at(&p->f[1], b) == NULL;
+    if (t == NULL)
+        return false;
+    if (a - s->addr == s->size) /* the end of one, where none begins */
+        return b - t->addr == t->size;
+    return elf_at(&p->f[1], b) == t && elf_offset_leads(p, s, a - s->addr, b - t->addr);
 }
 
 /* --- addresses that code takes --- */

@@ -57,6 +57,7 @@ static bool same_place(const struct elf_pair *p, const struct elf_symbol *a, uin
 }
 
 struct symbols {
+    const struct elf_section *versions[2];
     struct elf_pair *p;
     const struct elf_section *s, *t;
     size_t each;
@@ -77,14 +78,20 @@ static bool same_name(const struct symbols *x, const struct elf_symbol *a,
                               b->at < names_of(&x->p->f[1], x->t).n);
 }
 
-/* The version of a dynamic symbol: an index in a table that lies beside; 0: there is none. */
-static uint64_t version(const struct elf_file *f, const struct elf_section *s, size_t i)
+/* The versions of dynamic symbols: indices in a table that lies beside. */
+static const struct elf_section *versions_of(const struct elf_file *f, const struct elf_section *s)
 {
     for (size_t k = 0; s->type == SHT_DYNSYM && k < f->sections; k++)
-        if (f->section[k].type == SHT_GNU_versym && elf_content(&f->section[k]) &&
-            i < f->section[k].size / 2)
-            return elf_get(f, f->section[k].off + 2 * i, 2);
-    return 0;
+        if (f->section[k].type == SHT_GNU_versym && elf_content(&f->section[k]))
+            return &f->section[k];
+    return NULL;
+}
+
+static uint64_t version(const struct symbols *x, int side, size_t i)
+{
+    const struct elf_section *s = x->versions[side];
+
+    return s != NULL && i < s->size / 2 ? elf_get(&x->p->f[side], s->off + 2 * i, 2) : 0;
 }
 
 static bool same_symbol(const struct symbols *x, const struct elf_symbol *a,
@@ -116,8 +123,7 @@ static int tell_run(struct symbols *x)
 static int two(struct symbols *x, const struct one *a, const struct one *b)
 {
     const struct look_range ra = entry(x->s, x->each, a->i), rb = entry(x->t, x->each, b->i);
-    const bool same = same_symbol(x, &a->y, &b->y) &&
-                      version(&x->p->f[0], x->s, a->i) == version(&x->p->f[1], x->t, b->i);
+    const bool same = same_symbol(x, &a->y, &b->y) && version(x, 0, a->i) == version(x, 1, b->i);
     char name[ELF_NAME];
     int rc = 0;
 
@@ -206,6 +212,8 @@ int elf_symbols_compare(struct elf_pair *p, struct elf_section *s)
     struct one *a, *b;
     int rc;
 
+    x.versions[0] = versions_of(&p->f[0], s);
+    x.versions[1] = versions_of(&p->f[1], x.t);
     x.names_differ = !span_eq(names_of(&p->f[0], s), names_of(&p->f[1], x.t));
     a = sorted(&p->f[0], s, &n);
     b = sorted(&p->f[1], x.t, &m);

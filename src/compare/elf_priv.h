@@ -52,6 +52,8 @@ struct elf_file {
     size_t sections;
     struct elf_segment *segment;
     size_t segments;
+    size_t *loaded; /* sections that have addresses, by them */
+    size_t loads;
 };
 
 struct elf_func {

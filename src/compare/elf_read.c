@@ -5,6 +5,8 @@
 
 #include "compare/elf_priv.h"
 
+#define SEGMENTS_MAX 1024u
+
 uint64_t elf_get(const struct elf_file *f, uint64_t at, unsigned n)
 {
     uint64_t v = 0;
@@ -125,6 +127,10 @@ static int read_segments(struct elf_file *f, uint64_t many, const char **why)
 {
     if (many == 0)
         return 0;
+    if (many > SEGMENTS_MAX) {
+        *why = "it has too many segments";
+        return -EBADMSG;
+    }
     if (f->phentsize != (f->wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)) ||
         !table_fits(f, f->phoff, many, f->phentsize)) {
         *why = "its table of segments lies outside of it";
@@ -207,6 +213,42 @@ static int mark_shared(struct elf_file *f)
     return 0;
 }
 
+struct loaded {
+    uint64_t addr;
+    size_t i;
+};
+
+static int by_addr(const void *x, const void *y)
+{
+    const struct loaded *a = x, *b = y;
+
+    return a->addr != b->addr ? (a->addr < b->addr ? -1 : 1) : a->i < b->i ? -1 : a->i > b->i;
+}
+
+static int index_loaded(struct elf_file *f)
+{
+    struct loaded *v = calloc(f->sections + 1, sizeof(*v));
+    size_t n = 0;
+
+    f->loaded = calloc(f->sections + 1, sizeof(*f->loaded));
+    for (size_t i = 0; v != NULL && i < f->sections; i++) {
+        const struct elf_section *s = &f->section[i];
+
+        if ((s->flags & SHF_ALLOC) != 0 && (s->flags & SHF_TLS) == 0 && s->size > 0)
+            v[n++] = (struct loaded){s->addr, i};
+    }
+    if (v == NULL || f->loaded == NULL) {
+        free(v);
+        return -ENOMEM;
+    }
+    qsort(v, n, sizeof(*v), by_addr);
+    for (size_t i = 0; i < n; i++)
+        f->loaded[i] = v[i].i;
+    f->loads = n;
+    free(v);
+    return 0;
+}
+
 int elf_read(struct elf_file *f, struct span all, const char **why)
 {
     const uint64_t at = 0;
@@ -234,7 +276,8 @@ int elf_read(struct elf_file *f, struct span all, const char **why)
     if ((rc = read_segments(f, FIELD(Ehdr, e_phnum), why)) != 0 ||
         (rc = read_sections(f, FIELD(Ehdr, e_shnum), why)) != 0)
         return rc;
-    return mark_shared(f);
+    rc = mark_shared(f);
+    return rc != 0 ? rc : index_loaded(f);
 }
 
 void elf_done(struct elf_file *f)
@@ -243,6 +286,9 @@ void elf_done(struct elf_file *f)
         free(f->section[i].map);
     free(f->section);
     free(f->segment);
+    free(f->loaded);
+    f->loaded = NULL;
+    f->loads = 0;
     f->section = NULL;
     f->segment = NULL;
     f->sections = f->segments = 0;
