@@ -118,6 +118,10 @@ static int expand(struct two *t, struct inflating f[2])
     }
     t->followed = true;
     t->summed = right(a, &f[0]) && right(b, &f[1]);
+    if (!t->summed && (rc = look_find(t->l, COMPARE_UNEXPLAINED,
+                                      "the CRC or size of \"%s\" is not that of its content in %s",
+                                      a->name, right(a, &f[0]) ? "B" : "A")) != 0)
+        return rc;
     return look_packed(t->l, sub(a->data, 0, f[0].at), sub(b->data, 0, f[1].at), class);
 }
 

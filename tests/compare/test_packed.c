@@ -184,6 +184,9 @@ static void frames_that_are_stepped_over_hide_nothing(void **state)
         archive_sh("printf '\\120\\052\\115\\030\\004\\000\\000\\000evil' >>%s", names[1]);
         archive_expect(names[0], names[1], COMPARE_UNEXPLAINED, "a frame that is stepped over",
                        NULL);
+        archive_sh("head -c -1 %s >short && mv short %s", names[1], names[1]);
+        archive_expect(names[0], names[1], COMPARE_UNEXPLAINED,
+                       "B is damaged: it ends inside of a frame", NULL);
     }
 }
 

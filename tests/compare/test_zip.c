@@ -130,6 +130,18 @@ static void what_is_hidden_is_found(void **state)
                    "the header of \"a/one\", which is not as the directory has it", NULL);
 }
 
+/* Another content under the old sum: the fields are equal, and wrong. */
+static void sums_that_are_wrong_are_found(void **state)
+{
+    (void)state;
+    py("put('a', {'x': b'good'}, how=0); b = d('a'); i = b.index(b'good'); b[i:i + 4] = b'evil'\n"
+       "w('b', b); put('c', {'x': b'evil'}, how=0)");
+    archive_expect("a", "b", COMPARE_UNEXPLAINED,
+                   "the CRC or size of \"x\" is not that of its content in B", NULL);
+    archive_expect("c", "a", COMPARE_UNEXPLAINED,
+                   "derived-only: the CRC of \"x\", right on both sides", NULL);
+}
+
 static void two_of_a_name_are_two(void **state)
 {
     (void)state;
@@ -193,6 +205,7 @@ int main(void)
         T(a_line_in_a_member_is_found),
         T(fields_are_told),
         T(what_is_hidden_is_found),
+        T(sums_that_are_wrong_are_found),
         T(two_of_a_name_are_two),
         T(bombs_end_in_an_answer),
         T(what_cannot_be_followed_is_unexplained),
