@@ -181,6 +181,16 @@ static void what_cannot_be_followed_is_unexplained(void **state)
     archive_expect("a-gnu.tar", "c.tar", COMPARE_UNEXPLAINED, "not looked into to its end", NULL);
 }
 
+/* Findings are limited, and what is worst is told all the same. */
+static void the_worst_is_told_among_many(void **state)
+{
+    (void)state;
+    archive_sh("for i in $(seq 200); do : >t/m$i; done; cp -a t/m* u; ln -s m1 t/z; ln -s m2 u/z; "
+               "./make gnu t a.tar; ./make gnu u b.tar --mtime=@7");
+    archive_expect("a.tar", "b.tar", COMPARE_UNEXPLAINED, "the mtime of \"./f1\"",
+                   "unexplained: the link \"./z\" leads to \"m1\" and to \"m2\"", NULL);
+}
+
 /* All of one name, on one side; all out of step with the other side. */
 static void many_members_end_in_an_answer(void **state)
 {
@@ -227,6 +237,7 @@ int main(void)
         T(members_of_one_name_are_not_mixed),
         T(what_is_hidden_is_found),
         T(what_cannot_be_followed_is_unexplained),
+        T(the_worst_is_told_among_many),
         T(many_members_end_in_an_answer),
         T(limits_end_in_an_answer),
     };
