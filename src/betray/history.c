@@ -145,7 +145,8 @@ static int genesis(struct writer *w, int site, struct err *e)
         (rc = history_statement_leaf(&w->h, site, START, e)) != 0 ||
         (rc = epoch(w, site, START, LK_EPOCH_OPENED, 1, e)) != 0)
         return rc;
-    if ((rc = history_rules_leaves(&w->h, site, 0, START, e)) != 0)
+    if ((rc = history_rules_leaves(&w->h, site, 0, START, e)) != 0 ||
+        (site == 0 && (rc = history_builds_leaves(&w->h, 0, START, e)) != 0))
         return rc;
     return publish(w, site, START + 30);
 }
@@ -158,7 +159,8 @@ static int documents_two(struct writer *w, struct err *e)
         if ((rc = history_register_leaves(&w->h, site, 1, START + HOUR, e)) == 0 &&
             (rc = publish(w, site, START + HOUR + 30)) == 0 &&
             (rc = history_policy_leaf(&w->h, site, 1, START + 2 * HOUR, e)) == 0 &&
-            (rc = history_rules_leaves(&w->h, site, 1, START + 2 * HOUR, e)) == 0)
+            (rc = history_rules_leaves(&w->h, site, 1, START + 2 * HOUR, e)) == 0 &&
+            (site != 0 || (rc = history_builds_leaves(&w->h, 1, START + 2 * HOUR, e)) == 0))
             rc = publish(w, site, START + 2 * HOUR + 30);
     return rc;
 }

@@ -1,9 +1,9 @@
 /* The cast of a generated history, its documents, its trust file and its keys.
  *
  * Persons: 0 registrar and statements, 1 registrar and mover, 2 the policies' author, 3 and 4
- * approve policies and releases of the rules (4 is a mover too), 5 could and has two keys, 6 could
- * until their key was revoked (register 2), 7 could until they retired (register 2), 8 is the
- * operator and the rules' author, 9 came with register 2. */
+ * approve policies and releases of the rules and supervise builds (4 is a mover too), 5 could and
+ * has two keys, 6 could until their key was revoked (register 2), 7 could until they retired
+ * (register 2), 8 is the operator and the rules' author, 9 came with register 2. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,10 +28,11 @@ static const struct {
     unsigned person;
     const char *role;
 } duties[] = {
-    {0, "registrar"}, {0, "statement"}, {1, "registrar"}, {1, "mover"},   {2, "policy"},
-    {3, "policy"},    {4, "policy"},    {4, "mover"},     {5, "policy"},  {6, "policy"},
-    {7, "policy"},    {8, "operator"},  {9, "operator"},  {3, "release"}, {4, "release"},
-    {5, "release"},   {6, "release"},   {7, "release"},   {8, "author"},  {8, "release"},
+    {0, "registrar"},  {0, "statement"},  {1, "registrar"},  {1, "mover"},      {2, "policy"},
+    {3, "policy"},     {4, "policy"},     {4, "mover"},      {5, "policy"},     {6, "policy"},
+    {7, "policy"},     {8, "operator"},   {9, "operator"},   {3, "release"},    {4, "release"},
+    {5, "release"},    {6, "release"},    {7, "release"},    {8, "author"},     {8, "release"},
+    {3, "supervisor"}, {4, "supervisor"}, {5, "supervisor"}, {6, "supervisor"}, {7, "supervisor"},
 };
 
 /* ------------------------------------------------------------------ the register */
@@ -90,6 +91,7 @@ static int register_yaml(const struct history *h, bool second, const struct dige
                     "  change: {role: author, persons: 1}\n"
                     "  release: {role: release, persons: 2}\n"
                     "  override: {role: release, persons: 2}\n"
+                    "  product: {role: supervisor, persons: 2}\n"
                     "organizations:\n  - {id: \"%s\", kind: vendor}\n"
                     "  - {id: \"%s\", kind: partner}\npersons:\n",
                     second ? 2 : 1, hex, org[0], org[1]);
@@ -295,7 +297,7 @@ int history_begin(struct history *h, unsigned seed, struct err *e)
         (rc = make_register(h, 1, e)) != 0 || (rc = make_policy(h, 0)) != 0 ||
         (rc = make_policy(h, 1)) != 0 || (rc = make_rest(h)) != 0)
         return rc;
-    return history_rules_begin(h);
+    return (rc = history_rules_begin(h)) != 0 ? rc : history_builds_begin(h);
 }
 
 void history_end(struct history *h)
@@ -308,6 +310,7 @@ void history_end(struct history *h)
     buf_free(&h->statement_env);
     buf_free(&h->move_env);
     history_rules_end(h);
+    history_builds_end(h);
     for (int i = 0; i < HISTORY_SITES; i++) {
         tale_free(&h->tale[i]);
         ed25519_free(h->log_key[i]);
@@ -423,6 +426,7 @@ int history_move_document(struct history *h, int site, struct digest *doc, struc
 static int trust_yaml(const struct history *h, struct buf *b)
 {
     char vkey[CORE_VKEY_TEXT_MAX + 1], key[HISTORY_ROOTS][TEXT_BASE64_LEN(32) + 1];
+    char builder[HISTORY_BUILDS][TEXT_BASE64_LEN(32) + 1];
     struct ed25519_pub pub;
     int rc = buf_puts(b, "format: trust/v1\nexpires: 2100-01-01T00:00Z\ntolerance: 180s\n"
                          "policy: |\n");
@@ -441,6 +445,12 @@ static int trust_yaml(const struct history *h, struct buf *b)
         ed25519_public(h->root[i], &pub);
         text_base64(key[i], pub.b, sizeof(pub.b));
     }
+    for (int i = 0; i < HISTORY_BUILDS; i++) {
+        ed25519_public(h->builder_key[i], &pub);
+        text_base64(builder[i], pub.b, sizeof(pub.b));
+    }
+    if (rc == 0)
+        rc = buf_printf(b, "builders: [\"%s\", \"%s\"]\n", builder[0], builder[1]);
     if (rc == 0)
         rc = buf_printf(b, "roots: {threshold: 2, keys: [\"%s\", \"%s\"]}\noutsiders: [w1]\n",
                         key[0], key[1]);

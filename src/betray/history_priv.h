@@ -2,6 +2,7 @@
 #ifndef BETRAY_HISTORY_PRIV_H
 #define BETRAY_HISTORY_PRIV_H
 
+#include "assembler/product.h"
 #include "betray/served.h"
 #include "betray/tale.h"
 #include "crypto/ed25519.h"
@@ -11,6 +12,8 @@
 #define HISTORY_PERSONS 10
 #define HISTORY_KEYS (HISTORY_PERSONS + 1) /* person 5 has two */
 #define HISTORY_ROOTS 2
+#define HISTORY_BUILDS 2
+#define HISTORY_PRODUCT "agent"
 
 struct history {
     unsigned seed;
@@ -32,6 +35,12 @@ struct history {
     } release[2];
     struct ed25519_key *served_key[SERVED_KEYS + 1]; /* the last: timestamp's, from root 2 on */
     struct buf override_env;
+    struct history_build {
+        struct product product; /* without its artifacts */
+        struct digest doc, output;
+        struct buf env, rebuilt, recipe, toolchain, provenance, sbom;
+    } build[HISTORY_BUILDS];
+    struct ed25519_key *builder_key[HISTORY_BUILDS]; /* outsiders: not among keys/ */
 };
 
 /* Wraps yaml in an envelope of document k; signers are numbers of keys and end with -1. */
@@ -57,6 +66,11 @@ MUST_CHECK int history_rules_begin(struct history *h);
 void history_rules_end(struct history *h);
 /* Release k (0 or 1): what leads to it, itself, and that engines loaded it. */
 MUST_CHECK int history_rules_leaves(struct history *h, int site, int k, unix_time t, struct err *e);
+/* Builds (history_builds.c): two releases of a product, each built again by one builder. */
+MUST_CHECK int history_builds_begin(struct history *h);
+void history_builds_end(struct history *h);
+/* Product k (0 or 1), with the files it names, and its rebuild: at zrh1. */
+MUST_CHECK int history_builds_leaves(struct history *h, int k, unix_time t, struct err *e);
 /* trust.yaml and keys/. */
 MUST_CHECK int history_write_keys(const struct history *h, const char *dir, struct err *e);
 

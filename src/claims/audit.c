@@ -359,6 +359,9 @@ static void free_site(struct site *s)
     free(s->renewed.v);
     free(s->trips.v);
     free(s->attested.v);
+    free(s->built.v);
+    free(s->rebuilds.v);
+    free(s->placed.v);
     free(s->proposals.v);
     free(s->rules.v);
     free(s->loaded.v);

@@ -22,6 +22,9 @@ const struct claim *const claims_table[CLAIMS] = {
     [CLAIM_FOUR_EYES] = &claims_rules_four_eyes,
     [CLAIM_UNBROKEN] = &claims_rules_unbroken,
     [CLAIM_NEUTRAL] = &claims_detect_neutral,
+    [CLAIM_PROVENANCE] = &claims_build_provenance,
+    [CLAIM_REBUILT] = &claims_build_reproduced,
+    [CLAIM_PLACE] = &claims_build_placement,
 };
 
 int claims_grow(void **v, size_t *cap, size_t n, size_t size)

@@ -8,6 +8,7 @@
 #define CLAIMS_CLAIMS_PRIV_H
 
 #include "claims/audit.h"
+#include "compare/compare.h"
 #include "crypto/ed25519.h"
 #include "events/country.h"
 #include "events/leaf.h"
@@ -139,6 +140,23 @@ struct attested { /* replay.attested whose document is what its leaf says */
     unsigned attester; /* of the trust file; TRUST_ATTESTERS: not named there */
     bool same;
 };
+struct built { /* product.published */
+    struct digest doc, output;
+    char name[33];
+    uint64_t serial;
+    uint32_t leaf;
+};
+struct rebuild { /* rebuild.attested whose document is what its leaf says */
+    struct digest product;
+    uint32_t leaf;
+    unsigned builder; /* of the trust file; TRUST_BUILDERS: not named there */
+    enum compare_class verdict;
+};
+struct placed_release { /* release.published, and the zone the policy names for rules then */
+    struct digest doc;
+    char zone[9]; /* "": none */
+    uint32_t leaf;
+};
 struct trip { /* breaker.tripped */
     struct digest release;
     bool over; /* detect_neutral.c: an override set it going again */
@@ -236,7 +254,10 @@ struct site {
     /* rules_four_eyes.c; detect_neutral.c counts overrides in them */
     VEC(struct proposal) proposals;
     VEC(struct rules_rel) rules;
-    uint64_t allowed; /* detect_neutral.c: entries allowed since the newest release */
+    uint64_t allowed;             /* detect_neutral.c: entries allowed since the newest release */
+    VEC(struct built) built;      /* build_provenance.c */
+    VEC(struct rebuild) rebuilds; /* build_reproduced.c */
+    VEC(struct placed_release) placed; /* build_placement.c */
     /* rules_unbroken.c */
     VEC(struct loaded) loaded;
     struct {
@@ -276,6 +297,9 @@ enum claim_id {
     CLAIM_FOUR_EYES,
     CLAIM_UNBROKEN,
     CLAIM_NEUTRAL,
+    CLAIM_PROVENANCE,
+    CLAIM_REBUILT,
+    CLAIM_PLACE,
     CLAIMS
 };
 
@@ -308,6 +332,9 @@ struct audit {
     VEC(struct later) orders;      /* vault_erasure.c */
     VEC(struct id128) scratch;
     size_t attesters, strangers; /* detect_reproduced.c: who count, attestations by others */
+    /* build_reproduced.c: who count, at least how many a product, rebuilds of theirs that are not
+     * identical, rebuilds by others */
+    size_t builders, least_builders, differing, outside_builders;
     /* counts by country, made by counts_build before the claims' `end` */
     struct counts *counts;
 };
@@ -328,7 +355,7 @@ extern const struct claim claims_ledger_append_only, claims_ledger_time, claims_
     claims_policy_uniform, claims_residency_placement, claims_intake_consent, claims_intake_lookups,
     claims_residency_relocation, claims_vault_erasure, claims_detect_explained,
     claims_detect_renewed, claims_detect_reproduced, claims_rules_four_eyes, claims_rules_unbroken,
-    claims_detect_neutral;
+    claims_detect_neutral, claims_build_provenance, claims_build_reproduced, claims_build_placement;
 /* detect_renewed.c: people decided that this release goes on although its breaker tripped. */
 void claims_trip_over(struct site *s, const struct digest *release);
 #define READS(kind) (1ULL << LK_##kind)

@@ -126,27 +126,35 @@ static int read_outsiders(struct trust *t, const struct yaml_node *root, struct 
     return rc;
 }
 
-/* The list may be missing. */
-static int read_attesters(struct trust *t, const struct yaml_node *root, struct err *e)
+/* A list of keys, which may be missing. */
+static int read_keys(const struct yaml_node *root, const char *name, struct ed25519_pub *out,
+                     size_t most, size_t *n, struct err *e)
 {
     const struct yaml_node *list, *item;
     const char *key;
     int rc;
 
-    if ((rc = yaml_may(root, "attesters", &list, e)) != 0 || list == NULL ||
-        (rc = document_list(root, "attesters", 1, TRUST_ATTESTERS, &list, e)) != 0)
+    if ((rc = yaml_may(root, name, &list, e)) != 0 || list == NULL ||
+        (rc = document_list(root, name, 1, most, &list, e)) != 0)
         return rc;
     for (size_t i = 0; i < yaml_count(list); i++) {
         if ((rc = yaml_item(list, i, &item, e)) != 0 || (rc = yaml_text(item, &key, e)) != 0)
             return rc;
-        if (text_unbase64_exact(span_str(key), t->attester[i].b, sizeof(t->attester[i].b)) != 0)
+        if (text_unbase64_exact(span_str(key), out[i].b, sizeof(out[i].b)) != 0)
             return yaml_err(e, item, "a key is the base64 of 32 bytes: 44 characters");
         for (size_t j = 0; j < i; j++)
-            if (memcmp(t->attester[j].b, t->attester[i].b, sizeof(t->attester[i].b)) == 0)
+            if (memcmp(out[j].b, out[i].b, sizeof(out[i].b)) == 0)
                 return yaml_err(e, item, "this key stands twice");
-        t->attesters++;
+        (*n)++;
     }
     return 0;
+}
+
+static int read_attesters(struct trust *t, const struct yaml_node *root, struct err *e)
+{
+    int rc = read_keys(root, "attesters", t->attester, TRUST_ATTESTERS, &t->attesters, e);
+
+    return rc != 0 ? rc : read_keys(root, "builders", t->builder, TRUST_BUILDERS, &t->builders, e);
 }
 
 static int read_updates_root(struct trust *t, const struct yaml_node *root, struct err *e)

@@ -10,6 +10,7 @@
 #define TRUST_SITES 64
 #define TRUST_ROOTS 64
 #define TRUST_ATTESTERS 64
+#define TRUST_BUILDERS 64
 
 struct trust_site {
     char site[17], zone[9];
@@ -33,6 +34,9 @@ struct trust {
     /* who make verdicts again, and whose word counts; none unless the file says so */
     struct ed25519_pub attester[TRUST_ATTESTERS];
     size_t attesters;
+    /* who build products again, likewise */
+    struct ed25519_pub builder[TRUST_BUILDERS];
+    size_t builders;
     /* SHA-256 of the first root metadata of the update repository, if the file says it */
     struct digest updates_root;
     bool has_updates_root;

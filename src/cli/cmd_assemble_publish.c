@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "cli/admin.h"
 #include "cli/cli.h"
+#include "cli/cmd_assemble_priv.h"
 #include "cli/document.h"
 #include "crypto/sha256.h"
 #include "site/bundle.h"
@@ -34,7 +35,7 @@ static bool parts_named(const char *const part[BUNDLE_PARTS])
 
 /* --- the document --- */
 
-static int hash_file(const char *path, struct digest *out, uint64_t *size, struct err *e)
+int cmd_assemble_hash(const char *path, struct digest *out, uint64_t *size, struct err *e)
 {
     struct sha256 *h = sha256_new();
     uint8_t chunk[65536];
@@ -77,7 +78,7 @@ static int add_artifacts(struct product *p, char **file, int n, struct err *e)
             return err_set(e, -EINVAL, "\"%s\" is longer than %d characters", name,
                            PRODUCT_FILE_MAX);
         memcpy(a->name, name, strlen(name) + 1);
-        rc = hash_file(file[i], &a->sha256, &a->size, e);
+        rc = cmd_assemble_hash(file[i], &a->sha256, &a->size, e);
         p->artifacts++;
     }
     qsort(p->artifact, p->artifacts, sizeof(*p->artifact), by_file_name);
@@ -141,7 +142,7 @@ static int write_product(struct product *p, const char *const part[BUNDLE_PARTS]
     int rc = follow(p, after, e);
 
     for (size_t i = BUNDLE_RECIPE; i < BUNDLE_PARTS && rc == 0; i++)
-        rc = hash_file(part[i], of[i], &size, e);
+        rc = cmd_assemble_hash(part[i], of[i], &size, e);
     buf_init(&yaml, DSSE_MAX_PAYLOAD);
     if (rc == 0 && (rc = product_write(p, &yaml)) != 0)
         (void)err_sys(e, rc, "writing the product");

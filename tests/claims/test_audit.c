@@ -56,7 +56,7 @@ static void expect(const struct audit *a, const char *claim, enum audit_verdict 
 }
 
 /* By arithmetic from the timeline of history.c.  A site's register leaves: serial 1 says 9 persons,
- * 10 keys and 19 duties, serial 2 a person, a key, a duty, a revocation and two ends. */
+ * 10 keys and 24 duties, serial 2 a person, a key, a duty, a revocation and three ends. */
 static void a_true_history_is_proved_with_the_right_numbers(void **state)
 {
     unsigned subs = 6 * spec.submissions + 1, copies = subs + spec.submissions;
@@ -65,7 +65,7 @@ static void a_true_history_is_proved_with_the_right_numbers(void **state)
         enum audit_basis basis;
         uint64_t n;
     } rows[] = {
-        {"people.register", AUDIT_MATH, 2 * ((1 + 9 + 10 + 19) + (1 + 6))},
+        {"people.register", AUDIT_MATH, 2 * ((1 + 9 + 10 + 24) + (1 + 7))},
         {"policy.uniform", AUDIT_MATH, 2 * 2},
         {"residency.placement", AUDIT_STATED, subs},
         {"intake.consent", AUDIT_COUNTERSIGNED, subs},
@@ -76,6 +76,9 @@ static void a_true_history_is_proved_with_the_right_numbers(void **state)
         {"rules.four-eyes", AUDIT_MATH, 2 * 2},
         {"rules.unbroken", AUDIT_COUNTERSIGNED, 2 * 2},
         {"detect.neutral", AUDIT_COUNTERSIGNED, 2 * 1},
+        {"build.provenance", AUDIT_MATH, 2},
+        {"build.reproduced", AUDIT_COUNTERSIGNED, 2},
+        {"build.placement", AUDIT_STATED, 2 + 2 * 2},
     };
     struct audit *a = scene_audit(scene, NULL);
     uint64_t leaves = audit_ledger(a, 0).size + audit_ledger(a, 1).size;
@@ -83,9 +86,10 @@ static void a_true_history_is_proved_with_the_right_numbers(void **state)
      * released, served and loaded, the second has an override before; accepted, placed, scanned;
      * move opened, received, closed, the removed ones, slots, inventory; four leaves a withdrawal
      * and slots at two sites; inventories of six countries and the site, twice the latter; one
-     * engine more, a verdict renewed and the summary; two epoch leaves */
-    uint64_t count = 2 * (46 + 4 + 1 + 5 + 6) + subs + 2 * copies + (3 + spec.submissions + 2) +
-                     (4 * 6 * spec.withdrawn + 2) + 2 * (6 + 1 + 1) + 2 * 3 + 2 * 2;
+     * engine more, a verdict renewed and the summary; two epoch leaves; two products, each built
+     * again, at one site */
+    uint64_t count = 2 * (52 + 4 + 1 + 5 + 6) + subs + 2 * copies + (3 + spec.submissions + 2) +
+                     (4 * 6 * spec.withdrawn + 2) + 2 * (6 + 1 + 1) + 2 * 3 + 2 * 2 + 2 * 2;
 
     (void)state;
     assert_int_equal(leaves, count);

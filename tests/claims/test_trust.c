@@ -84,6 +84,25 @@ static void attesters_may_be_named(void **state)
     trust_free(t);
 }
 
+static void builders_may_be_named(void **state)
+{
+    struct err e = ERR_INIT;
+    struct trust *t;
+
+    (void)state;
+    if (parse(HEAD, "w1", SITES ROOTS OUTSIDE "builders:\n  - " OTHER "\n  - " ROOT "\n", &t, &e) !=
+        0)
+        fail_msg("%s", err_text(&e));
+    assert_int_equal(t->attesters, 0);
+    assert_int_equal(t->builders, 2);
+    assert_int_equal(t->builder[0].b[0], 4);
+    assert_int_equal(t->builder[1].b[0], 0);
+    trust_free(t);
+    assert_int_equal(
+        parse(HEAD, "w1", SITES ROOTS OUTSIDE "builders: [" ROOT ", " ROOT "]\n", &t, &e), -EINVAL);
+    assert_non_null(strstr(err_text(&e), "this key stands twice"));
+}
+
 static void a_quorum_without_outsiders_is_noticed(void **state)
 {
     struct trust *t;
@@ -146,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_file_is_read),
         cmocka_unit_test(attesters_may_be_named),
+        cmocka_unit_test(builders_may_be_named),
         cmocka_unit_test(a_quorum_without_outsiders_is_noticed),
         cmocka_unit_test(what_is_wrong_is_told_with_its_place),
     };

@@ -276,6 +276,55 @@ static void a_rebuild_is_about_a_product_of_this_ledger(void **state)
     attest(1, "about no product of this ledger", b);
 }
 
+/* By the command: what it compared, the word, and the very document that was published above. */
+static void what_was_compared_is_signed(void **state)
+{
+    static const char attest_it[] =
+        "%s assemble attest one.dsse --published was --rebuilt is --key builder.pem --out new.dsse";
+
+    (void)state;
+    assert_int_equal(ed25519_store(builder, at("builder.pem"), NULL), 0);
+    line(0, "", "mkdir was is && cp one.bin was && cp one.bin is");
+    line(0, "new.dsse: identical, signed", attest_it, glarus);
+    line(3, "published already", "%s assemble publish new.dsse --config %s", glarus,
+         r->site[RIG_ZRH].file);
+    line(0, "", "rm new.dsse; printf more >>is/one.bin");
+    line(1, "new.dsse: unexplained, signed", attest_it, glarus);
+    line(0, "", "test -s new.dsse && rm new.dsse && cp is/one.bin was");
+    line(1, "is not the file that the product names", attest_it, glarus);
+    line(0, "", "cp one.bin was && rm is/one.bin");
+    line(3, "reading \"is/one.bin\"", attest_it, glarus);
+    line(0, "", "test ! -e new.dsse");
+}
+
+static void auditors_count_the_builders_they_trust(void **state)
+{
+    const struct audit_result *is;
+    struct audit *a;
+
+    (void)state;
+    rig_settle(r, RIG_ZRH);
+    a = rig_audit(r);
+    rig_proved(a, "build.provenance", 2, 0);
+    rig_proved(a, "build.placement", 2, 0);
+    assert_int_equal(audit_find(a, "build.reproduced")->verdict, AUDIT_EMPTY);
+    audit_free(a);
+    ed25519_public(builder, &r->trust->builder[0]);
+    r->trust->builders = 1;
+    a = rig_audit(r);
+    is = audit_find(a, "build.reproduced"); /* one is, and the other came out otherwise */
+    if (is->verdict != AUDIT_UNKNOWN || is->n != 1 ||
+        strstr(is->sentence, "got it derived-only, which is not reproduced") == NULL)
+        fail_msg("%s %llu: %s", audit_verdict_word(is->verdict), (unsigned long long)is->n,
+                 is->sentence);
+    audit_free(a);
+    attest(0, "published", about("two", COMPARE_IDENTICAL));
+    rig_settle(r, RIG_ZRH);
+    a = rig_audit(r);
+    rig_proved(a, "build.reproduced", 2, 0);
+    audit_free(a);
+}
+
 static void it_is_known_again_when_the_catalog_is_made_anew(void **state)
 {
     const char *data = r->site[RIG_ZRH].data;
@@ -305,6 +354,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_product_is_published_once_and_whole),
         cmocka_unit_test(what_is_another_than_it_says_is_refused),
         cmocka_unit_test(a_rebuild_is_about_a_product_of_this_ledger),
+        cmocka_unit_test(what_was_compared_is_signed),
+        cmocka_unit_test(auditors_count_the_builders_they_trust),
         cmocka_unit_test(it_is_known_again_when_the_catalog_is_made_anew),
     };
 
