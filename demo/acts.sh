@@ -476,6 +476,7 @@ act_4() {
     say "And would these rules really say so of this file? On any machine, without a site:"
     does 0 verdict replay "$(scan_receipt sample-1)" --file "$VAR/users/CH/mine/sample-1" \
         --rules "$VAR/endpoint/current" --trust "$VAR/trust.yaml" --programs "$BUILD/engines"
+    publish_product
     printf 'sample of this run: %s 2\n' "$mark" >"$VAR/users/CH/mine/sample-2"
     submitted CH "$VAR/users/CH/mine/sample-2"
     held "the same text in another file is malicious now" test "$VERDICT" = malicious

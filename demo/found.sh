@@ -70,6 +70,7 @@ approvals:
   change:    {role: author, persons: 1}
   release:   {role: release, persons: 2}
   override:  {role: release, persons: 2}
+  product:   {role: supervisor, persons: 2}
 organizations:
   - {id: "$VENDOR", kind: vendor}
   - {id: "$PARTNER", kind: partner}
@@ -78,11 +79,11 @@ YAML
     person 0 "$VENDOR" '' '' registrar statement
     person 1 "$VENDOR" '' '' registrar mover author release
     person 2 "$VENDOR" '' '' policy
-    person 3 "$VENDOR" '' '' policy release
-    person 4 "$PARTNER" '' '' policy mover release
-    person 5 "$VENDOR" '' '' policy release
-    person 6 "$VENDOR" ", revoked: $yesterday" '' policy release
-    person 7 "$VENDOR" '' ", until: $yesterday" policy release
+    person 3 "$VENDOR" '' '' policy release supervisor
+    person 4 "$PARTNER" '' '' policy mover release supervisor
+    person 5 "$VENDOR" '' '' policy release supervisor
+    person 6 "$VENDOR" ", revoked: $yesterday" '' policy release supervisor
+    person 7 "$VENDOR" '' ", until: $yesterday" policy release supervisor
 }
 
 statement_yaml() {

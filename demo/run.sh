@@ -26,13 +26,14 @@ STEP=${DEMO_STEP:-40}
 SAMPLES=/usr/share/clamav-testfiles
 COUNTRIES='CH DE CA RU KZ ZA' # by the timeline: two at zrh1, one that moves, three that stay at mow1
 SITES='zrh1 mow1'
-MADE='audit.json betray.json corpus documents endpoint keys log mow1 mow1.yaml people pids receipts rules trust.yaml updates users
+MADE='audit.json betray.json build corpus documents endpoint keys log mow1 mow1.yaml people pids receipts rules trust.yaml updates users
 vendor-keys witness.vkey zrh1 zrh1.yaml'
 RUN=''
 
 . "$TOP/demo/lib.sh"
 . "$TOP/demo/found.sh"
 . "$TOP/demo/updates.sh"
+. "$TOP/demo/builds.sh"
 . "$TOP/demo/acts.sh"
 
 # Only what a demonstration made is taken away; what else lies in VAR stays.
