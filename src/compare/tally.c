@@ -28,22 +28,29 @@ static enum compare_class own_class(const struct compare_node *n)
     return n->children == 0 ? n->class : worst;
 }
 
-static void add(struct tally *t, const struct compare_node *n, bool in_file)
+/* Where they lie deepest: of what has parts, only what it tells itself, for the rest is in these.
+ */
+static void add_bytes(struct tally *t, const struct compare_node *n)
 {
-    bool folder = strcmp(n->format, "folder") == 0;
+    for (int side = 0; side < 2; side++) {
+        for (int c = COMPARE_SAME_CONTENT; c < COMPARE_CLASSES && n->children == 0; c++)
+            t->bytes[side][c] += n->bytes[side][c];
+        for (size_t i = 0; i < n->findings && n->children > 0; i++)
+            t->bytes[side][n->finding[i].class] += n->finding[i].n[side];
+    }
+}
 
+static void add(struct tally *t, const struct compare_node *n)
+{
     t->nodes++;
     t->equal += n->equal_children;
-    if (!in_file && !folder)
-        for (int c = 0; c < COMPARE_CLASSES; c++)
-            for (int side = 0; side < 2; side++)
-                t->bytes[side][c] += n->bytes[side][c];
+    add_bytes(t, n);
     if (n->children == 0 || n->findings > 0) { /* else its children say it all */
         t->parts++;
         t->differ[own_class(n)]++;
     }
     for (size_t i = 0; i < n->children; i++)
-        add(t, n->child[i], in_file || !folder);
+        add(t, n->child[i]);
 }
 
 void tally_of(struct tally *t, const struct compare_report *r)
@@ -52,7 +59,7 @@ void tally_of(struct tally *t, const struct compare_report *r)
     if (r->root->class == COMPARE_IDENTICAL)
         t->equal = r->root->equal_children;
     else
-        add(t, r->root, false);
+        add(t, r->root);
 }
 
 int tally_line(const struct tally *t, struct buf *out)

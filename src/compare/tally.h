@@ -8,7 +8,7 @@ struct tally {
     uint64_t parts;                     /* files and members that differ */
     uint64_t differ[COMPARE_CLASSES];   /* these, by class */
     uint64_t equal;                     /* counted only */
-    uint64_t bytes[2][COMPARE_CLASSES]; /* of files */
+    uint64_t bytes[2][COMPARE_CLASSES]; /* that differ, where they lie deepest */
     uint64_t nodes;                     /* of all sorts */
 };
 void tally_of(struct tally *t, const struct compare_report *r);
