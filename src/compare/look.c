@@ -328,11 +328,17 @@ int look_packed(struct look *l, struct look_range a, struct look_range b, enum c
 
 /* --- the account --- */
 
+struct edge { /* where a claim begins or ends */
+    uint64_t at;
+    enum compare_class class;
+    int step;
+};
+
 static int by_place(const void *x, const void *y)
 {
-    const struct look_claim *a = x, *b = y;
+    const struct edge *a = x, *b = y;
 
-    return a->r.at < b->r.at ? -1 : a->r.at > b->r.at ? 1 : 0;
+    return a->at < b->at ? -1 : a->at > b->at ? 1 : 0;
 }
 
 struct gaps {
@@ -340,31 +346,60 @@ struct gaps {
     size_t n;
 };
 
+static struct edge *edges_of(const struct look *l, int side)
+{
+    size_t n = l->claims[side].n;
+    struct edge *v = calloc(2 * n + 1, sizeof(*v));
+
+    for (size_t i = 0; v != NULL && i < n; i++) {
+        const struct look_claim *c = &l->claims[side].v[i];
+
+        v[2 * i] = (struct edge){c->r.at, c->class, 1};
+        v[2 * i + 1] = (struct edge){c->r.at + c->r.n, c->class, -1};
+    }
+    if (v != NULL && n > 0)
+        qsort(v, 2 * n, sizeof(*v), by_place);
+    return v;
+}
+
+/* Bytes from..to, on which so many claims of each class lie: the worst counts, none is a gap. */
+static void stretch(struct look *l, int side, const size_t on[COMPARE_CLASSES], struct look_range r,
+                    struct gaps *g)
+{
+    int c = COMPARE_CLASSES - 1;
+
+    if (r.n == 0)
+        return;
+    while (c >= 0 && on[c] == 0)
+        c--;
+    if (c < 0)
+        g->v[g->n++] = r;
+    else
+        l->node->bytes[side][c] += r.n;
+}
+
 /* Counts each byte once, by the worst claim on it; what no claim covers is a gap. */
 static int settle_side(struct look *l, int side, struct gaps *g)
 {
-    size_t n = l->claims[side].n;
-    struct look_claim *v = l->claims[side].v;
-    uint64_t done = 0, size = l->node->size[side];
+    size_t n = 2 * l->claims[side].n, on[COMPARE_CLASSES] = {0};
+    struct edge *v = edges_of(l, side);
+    uint64_t done = 0;
 
-    if ((g->v = calloc(n + 1, sizeof(*g->v))) == NULL)
+    g->v = calloc(n + 1, sizeof(*g->v));
+    if (v == NULL || g->v == NULL) {
+        free(v);
         return -ENOMEM;
-    if (n > 0)
-        qsort(v, n, sizeof(*v), by_place);
-    for (size_t i = 0; i < n; i++) {
-        uint64_t end = v[i].r.at + v[i].r.n;
-
-        if (v[i].r.at > done)
-            g->v[g->n++] = (struct look_range){done, v[i].r.at - done};
-        if (end > done) {
-            uint64_t from = v[i].r.at > done ? v[i].r.at : done;
-
-            l->node->bytes[side][v[i].class] += end - from;
-            done = end;
-        }
     }
-    if (done < size)
-        g->v[g->n++] = (struct look_range){done, size - done};
+    for (size_t i = 0; i < n; i++) {
+        stretch(l, side, on, (struct look_range){done, v[i].at - done}, g);
+        done = v[i].at;
+        if (v[i].step > 0)
+            on[v[i].class]++;
+        else
+            on[v[i].class]--;
+    }
+    stretch(l, side, on, (struct look_range){done, l->node->size[side] - done}, g);
+    free(v);
     return 0;
 }
 
