@@ -39,7 +39,7 @@ void archive_sh(const char *fmt, ...)
     char command[4096];
     va_list ap;
     pid_t pid;
-    int status;
+    int status = -1;
 
     va_start(ap, fmt);
     assert_in_range(vsnprintf(command, sizeof(command), fmt, ap), 0, sizeof(command) - 1);

@@ -459,8 +459,8 @@ static void every_claim_is_proved_over_what_was_done(void **state)
     buf_free(&b);
     rig_proved(a, "ledger.append-only", leaves, 0);
     rig_proved(a, "ledger.time", leaves, 0);
-    /* a register, and of each person: enrolled, one key, four roles; at both sites */
-    rig_proved(a, "people.register", 2 * (1 + RIG_PERSONS * (1 + 1 + 6)), 0);
+    /* a register, and of each person: enrolled, one key, seven roles; at both sites */
+    rig_proved(a, "people.register", 2 * (1 + RIG_PERSONS * (1 + 1 + 7)), 0);
     rig_proved(a, "policy.uniform", 2, 0);
     rig_proved(a, "residency.placement", accepted, 0);
     rig_proved(a, "intake.consent", accepted, 0);
