@@ -18,7 +18,7 @@
 static char dir[64];
 
 #define PRELUDE                                                                                    \
-    "set -e; CC=${CC:-cc}; "                                                                       \
+    "set -e; CC=gcc; "                                                                             \
     "off() { readelf -SW $1 | sed 's/\\[ */[/' | awk -v n=$2 '$2 == n { print \"0x\" $5 }'; }; "   \
     "size() { readelf -SW $1 | sed 's/\\[ */[/' | awk -v n=$2 '$2 == n { print \"0x\" $6 }'; }; "  \
     "sym() { nm $1 | awk -v n=$2 '$3 == n { print \"0x\" $1 }'; }; "                               \

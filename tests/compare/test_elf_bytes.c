@@ -27,7 +27,7 @@ static const char make[] =
     "    return 2022; }\n"
     "int _start(int x) { return f(x) + (int)n[x][1]; }\n"
     "E\n"
-    "CC=${CC:-cc}; F='-O2 -nostdlib -Wl,-z,noseparate-code,-z,norelro,--build-id=sha1'\n"
+    "CC=gcc; F='-O2 -nostdlib -Wl,-z,noseparate-code,-z,norelro,--build-id=sha1'\n"
     "$CC -fPIE -pie $F p.c -o pie; $CC -fPIE -pie -s $F p.c -o stripped\n"
     "$CC -no-pie -fno-pie $F p.c -o fixed; $CC -O2 -c p.c -o object; echo d > d.debug\n"
     "objcopy --add-gnu-debuglink=d.debug stripped linked";
