@@ -170,6 +170,13 @@ static bool names_differ(const struct elf_pair *p)
            !span_eq(elf_bytes(a, &a->section[a->names]), elf_bytes(b, &b->section[b->names]));
 }
 
+/* Linkers put a section where its own alignment allows; one that was shifted over zeros of its
+ * neighbor does not lie there.  Alignments above a page are memory's alone. */
+static bool aligned(const struct elf_section *s)
+{
+    return s->align <= 1 || s->align > 4096 || s->off % s->align == 0;
+}
+
 /* The content is compared wherever it lies; that it lies where it is loaded from was checked. */
 static bool section_follows(const struct elf_pair *p, const struct elf_section *a,
                             const struct elf_section *b, const char *name)
@@ -179,7 +186,8 @@ static bool section_follows(const struct elf_pair *p, const struct elf_section *
     if (strcmp(name, "sh_name") == 0)
         return names_differ(p);
     if (strcmp(name, "sh_offset") == 0)
-        return elf_content(a) && elf_content(b) ? true : p->shifted; /* an empty one follows */
+        return elf_content(a) && elf_content(b) ? aligned(a) && aligned(b)
+                                                : p->shifted; /* an empty one follows */
     if (strcmp(name, "sh_size") == 0)
         return elf_content(a) && elf_content(b);
     if (strcmp(name, "sh_addr") == 0)
