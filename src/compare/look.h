@@ -1,7 +1,7 @@
 /* look.h - what a format does: it walks both sides of a pair in step and claims their bytes.
  *
  * A format's function gets a struct look, whose two sides are in memory (mapped files, or unpacked
- * members).  It claims every byte of both sides exactly once:
+ * members).  It claims every byte of both sides:
  *
  *   look_pair      a field, a section, padding: equal bytes are identical whatever was said of
  *                  them; else they differ, with the class and the sentence that were given
@@ -10,11 +10,11 @@
  *   look_unpacked  content that lies there packed: the same, over what it expands to
  *   look_find      what has no bytes of its own: an order, a missing member
  *
- * What nobody claimed, and what two claims overlap in, is unexplained when the function returns: so
- * bytes behind the end of an archive, in padding or between sections are found without looking for
- * them.  A function never says that something is fine; it can only say what kind of difference
- * something would be.  A function that cannot go on (malformed, a limit) returns: the rest is then
- * unclaimed, and so unexplained where it differs.
+ * What nobody claimed is unexplained when the function returns, where it differs: so bytes behind
+ * the end of an archive, in padding or between sections are found without looking for them.  Where
+ * claims overlap the worse one counts.  A function never says that something is fine; it can only
+ * say what kind of difference something would be.  A function that cannot go on (malformed, a
+ * limit) returns: the rest is then unclaimed, and so unexplained where it differs.
  *
  * Hostile input: offsets and lengths given here may be anything; a claim outside of its side is cut
  * and the node is marked.  Formats check their own arithmetic. */
