@@ -7,21 +7,9 @@
 #include "base/text.h"
 #include "crypto/sha256.h"
 
-static int read_key(const struct yaml_node *root, struct ed25519_pub *out, struct err *e)
-{
-    const struct yaml_node *n;
-    const char *s;
-    int rc;
-
-    if ((rc = yaml_need(root, "key", &n, e)) != 0 || (rc = yaml_text(n, &s, e)) != 0)
-        return rc;
-    if (text_unbase64_exact(span_str(s), out->b, sizeof(out->b)) != 0)
-        return yaml_err(e, n, "a key is the base64 of 32 bytes: 44 characters");
-    return 0;
-}
-
 static int read_rebuilt(const struct yaml_node *root, struct rebuilt *r, struct err *e)
 {
+    const struct yaml_node *key;
     const char *words[COMPARE_CLASSES];
     size_t verdict = 0;
     int rc;
@@ -34,7 +22,7 @@ static int read_rebuilt(const struct yaml_node *root, struct rebuilt *r, struct 
         (rc = product_digest(root, "product", &r->product, e)) != 0 ||
         (rc = document_word_of(root, "verdict", words, COMPARE_CLASSES, &verdict, e)) != 0 ||
         (rc = product_digest(root, "output", &r->output, e)) != 0 ||
-        (rc = read_key(root, &r->key, e)) != 0)
+        (rc = yaml_need(root, "key", &key, e)) != 0 || (rc = document_key(key, &r->key, e)) != 0)
         return rc;
     r->verdict = (enum compare_class)verdict;
     return yaml_map_done(root, e);
@@ -73,17 +61,12 @@ int rebuilt_open(struct rebuilt *out, const char *name, struct span envelope, st
 {
     struct rebuilt r;
     struct dsse *env = NULL;
-    int rc = dsse_parse(&env, envelope, e);
+    int rc = dsse_own_open(&env, name, envelope, REBUILT_TYPE, e);
 
     if (rc != 0)
         return rc;
-    if (strcmp(dsse_type(env), REBUILT_TYPE) != 0)
-        rc = err_set(e, -EBADMSG, "\"%s\" is an envelope of type %s, not %s", name, dsse_type(env),
-                     REBUILT_TYPE);
-    else if ((rc = rebuilt_parse(&r, name, dsse_payload(env), e)) == 0 &&
-             (dsse_count(env) != 1 || (rc = dsse_check(env, 0, &r.key)) == -EBADMSG))
-        rc =
-            err_set(e, -EBADMSG, "\"%s\" is not signed by the key it names, and by it alone", name);
+    if ((rc = rebuilt_parse(&r, name, dsse_payload(env), e)) == 0)
+        rc = dsse_own_check(env, name, &r.key, e);
     dsse_free(env);
     if (rc == 0)
         *out = r;
@@ -92,16 +75,13 @@ int rebuilt_open(struct rebuilt *out, const char *name, struct span envelope, st
 
 int rebuilt_sign(struct rebuilt *r, const struct ed25519_key *k, struct buf *out, struct err *e)
 {
-    struct dsse *env = NULL;
     struct buf yaml;
     int rc;
 
     buf_init(&yaml, 4096);
     ed25519_public(k, &r->key);
-    if ((rc = rebuilt_write(r, &yaml)) == 0 &&
-        (rc = dsse_new(&env, REBUILT_TYPE, buf_span(&yaml))) == 0 && (rc = dsse_sign(env, k)) == 0)
-        rc = dsse_write(env, out);
-    dsse_free(env);
+    if ((rc = rebuilt_write(r, &yaml)) == 0)
+        rc = dsse_own_sign(REBUILT_TYPE, buf_span(&yaml), k, out);
     buf_free(&yaml);
     return rc == 0 ? 0 : err_sys(e, rc, "signing the rebuild");
 }

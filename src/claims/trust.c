@@ -82,7 +82,6 @@ static int read_roots(struct trust *t, const struct yaml_node *root, struct err 
 {
     const struct yaml_node *map, *list, *item;
     uint64_t threshold;
-    const char *key;
     int rc;
 
     if ((rc = yaml_need(root, "roots", &map, e)) != 0 ||
@@ -91,10 +90,9 @@ static int read_roots(struct trust *t, const struct yaml_node *root, struct err 
         (rc = yaml_map_done(map, e)) != 0)
         return rc;
     for (size_t i = 0; i < yaml_count(list); i++) {
-        if ((rc = yaml_item(list, i, &item, e)) != 0 || (rc = yaml_text(item, &key, e)) != 0)
+        if ((rc = yaml_item(list, i, &item, e)) != 0 ||
+            (rc = document_key(item, &t->root[i], e)) != 0)
             return rc;
-        if (text_unbase64_exact(span_str(key), t->root[i].b, sizeof(t->root[i].b)) != 0)
-            return yaml_err(e, item, "a key is the base64 of 32 bytes: 44 characters");
         for (size_t j = 0; j < i; j++)
             if (memcmp(t->root[j].b, t->root[i].b, sizeof(t->root[i].b)) == 0)
                 return yaml_err(e, item, "this key stands twice");
@@ -131,17 +129,14 @@ static int read_keys(const struct yaml_node *root, const char *name, struct ed25
                      size_t most, size_t *n, struct err *e)
 {
     const struct yaml_node *list, *item;
-    const char *key;
     int rc;
 
     if ((rc = yaml_may(root, name, &list, e)) != 0 || list == NULL ||
         (rc = document_list(root, name, 1, most, &list, e)) != 0)
         return rc;
     for (size_t i = 0; i < yaml_count(list); i++) {
-        if ((rc = yaml_item(list, i, &item, e)) != 0 || (rc = yaml_text(item, &key, e)) != 0)
+        if ((rc = yaml_item(list, i, &item, e)) != 0 || (rc = document_key(item, &out[i], e)) != 0)
             return rc;
-        if (text_unbase64_exact(span_str(key), out[i].b, sizeof(out[i].b)) != 0)
-            return yaml_err(e, item, "a key is the base64 of 32 bytes: 44 characters");
         for (size_t j = 0; j < i; j++)
             if (memcmp(out[j].b, out[i].b, sizeof(out[i].b)) == 0)
                 return yaml_err(e, item, "this key stands twice");

@@ -171,3 +171,14 @@ int document_word_of(const struct yaml_node *map, const char *key, const char *c
 
     return rc != 0 ? rc : yaml_word(n, names, count, out, e);
 }
+
+int document_key(const struct yaml_node *text, struct ed25519_pub *out, struct err *e)
+{
+    const char *s;
+    int rc = yaml_text(text, &s, e);
+
+    if (rc == 0 && text_unbase64_exact(span_str(s), out->b, sizeof(out->b)) != 0)
+        rc = yaml_err(e, text,
+                      "a key is the base64 of 32 bytes: 44 characters, of an Ed25519 public key");
+    return rc;
+}

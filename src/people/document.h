@@ -4,6 +4,7 @@
 #define PEOPLE_DOCUMENT_H
 
 #include "base/yaml.h"
+#include "crypto/ed25519.h"
 
 enum document {
     DOCUMENT_REGISTER,
@@ -56,6 +57,8 @@ MUST_CHECK int document_time(const struct yaml_node *map, const char *key, unix_
                              struct err *e);
 MUST_CHECK int document_may_time(const struct yaml_node *map, const char *key, unix_time otherwise,
                                  unix_time *out, struct err *e);
+/* A raw Ed25519 public key, as people write it: base64. */
+MUST_CHECK int document_key(const struct yaml_node *text, struct ed25519_pub *out, struct err *e);
 MUST_CHECK int document_word_of(const struct yaml_node *map, const char *key,
                                 const char *const *names, size_t count, size_t *out, struct err *e);
 

@@ -391,3 +391,39 @@ int dsse_verify(const struct dsse *d, dsse_lookup *look, void *ctx,
     buf_free(&pae);
     return rc;
 }
+
+int dsse_own_open(struct dsse **out, const char *name, struct span envelope, const char *type,
+                  struct err *e)
+{
+    int rc = dsse_parse(out, envelope, e);
+
+    if (rc != 0 || strcmp(dsse_type(*out), type) == 0)
+        return rc;
+    rc = err_set(e, -EBADMSG, "\"%s\" is an envelope of type %s, not %s", name, dsse_type(*out),
+                 type);
+    dsse_free(*out);
+    *out = NULL;
+    return rc;
+}
+
+int dsse_own_check(const struct dsse *d, const char *name, const struct ed25519_pub *k,
+                   struct err *e)
+{
+    int rc = dsse_count(d) == 1 ? dsse_check(d, 0, k) : -EBADMSG;
+
+    if (rc == -EBADMSG)
+        (void)err_set(e, rc, "\"%s\" is not signed by the key it names, and by it alone", name);
+    return rc;
+}
+
+int dsse_own_sign(const char *type, struct span payload, const struct ed25519_key *k,
+                  struct buf *out)
+{
+    struct dsse *env = NULL;
+    int rc;
+
+    if ((rc = dsse_new(&env, type, payload)) == 0 && (rc = dsse_sign(env, k)) == 0)
+        rc = dsse_write(env, out);
+    dsse_free(env);
+    return rc;
+}

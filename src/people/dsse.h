@@ -64,6 +64,17 @@ typedef bool dsse_lookup(void *ctx, const char *keyid, struct ed25519_pub *out);
 MUST_CHECK int dsse_verify(const struct dsse *d, dsse_lookup *look, void *ctx,
                            size_t good[DSSE_MAX_SIGNATURES], size_t *n);
 
+/* Statements that one key makes for itself (a rebuild, a replay): an envelope of one type with one
+ * signature.  open: of that type, not verified; the key stands in the payload.  -EBADMSG. */
+MUST_CHECK int dsse_own_open(struct dsse **out, const char *name, struct span envelope,
+                             const char *type, struct err *e);
+/* -EBADMSG unless it is signed by k and by nobody else. */
+MUST_CHECK int dsse_own_check(const struct dsse *d, const char *name, const struct ed25519_pub *k,
+                              struct err *e);
+/* Appends the envelope of that payload, signed by k. */
+MUST_CHECK int dsse_own_sign(const char *type, struct span payload, const struct ed25519_key *k,
+                             struct buf *out);
+
 /* The digest under which an envelope file is published. */
 void dsse_digest(struct span bytes, struct digest *out);
 

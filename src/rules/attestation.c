@@ -29,21 +29,9 @@ static int read_label(const struct yaml_node *root, const char *key, const char 
     return 0;
 }
 
-static int read_key(const struct yaml_node *root, struct ed25519_pub *out, struct err *e)
-{
-    const struct yaml_node *n;
-    const char *s;
-    int rc;
-
-    if ((rc = yaml_need(root, "key", &n, e)) != 0 || (rc = yaml_text(n, &s, e)) != 0)
-        return rc;
-    if (text_unbase64_exact(span_str(s), out->b, sizeof(out->b)) != 0)
-        return yaml_err(e, n, "a key is the base64 of 32 bytes: 44 characters");
-    return 0;
-}
-
 static int read_attestation(const struct yaml_node *root, struct attestation *a, struct err *e)
 {
+    const struct yaml_node *key;
     size_t names = 0, same = 0;
     int rc;
 
@@ -59,7 +47,7 @@ static int read_attestation(const struct yaml_node *root, struct attestation *a,
                          sizeof(a->engines) - 1, a->engines, e)) != 0 ||
         (rc = document_word_of(root, "names", compared, ARRAY_LEN(compared), &names, e)) != 0 ||
         (rc = document_word_of(root, "same", answers, ARRAY_LEN(answers), &same, e)) != 0 ||
-        (rc = read_key(root, &a->key, e)) != 0)
+        (rc = yaml_need(root, "key", &key, e)) != 0 || (rc = document_key(key, &a->key, e)) != 0)
         return rc;
     a->names = names == 1;
     a->same = same == 1;
@@ -100,17 +88,12 @@ int attestation_open(struct attestation *out, const char *name, struct span enve
 {
     struct attestation a;
     struct dsse *env = NULL;
-    int rc = dsse_parse(&env, envelope, e);
+    int rc = dsse_own_open(&env, name, envelope, ATTESTATION_TYPE, e);
 
     if (rc != 0)
         return rc;
-    if (strcmp(dsse_type(env), ATTESTATION_TYPE) != 0)
-        rc = err_set(e, -EBADMSG, "\"%s\" is an envelope of type %s, not %s", name, dsse_type(env),
-                     ATTESTATION_TYPE);
-    else if ((rc = attestation_parse(&a, name, dsse_payload(env), e)) == 0 &&
-             (dsse_count(env) != 1 || (rc = dsse_check(env, 0, &a.key)) == -EBADMSG))
-        rc =
-            err_set(e, -EBADMSG, "\"%s\" is not signed by the key it names, and by it alone", name);
+    if ((rc = attestation_parse(&a, name, dsse_payload(env), e)) == 0)
+        rc = dsse_own_check(env, name, &a.key, e);
     dsse_free(env);
     if (rc == 0)
         *out = a;
@@ -120,17 +103,13 @@ int attestation_open(struct attestation *out, const char *name, struct span enve
 int attestation_sign(struct attestation *a, const struct ed25519_key *k, struct buf *out,
                      struct err *e)
 {
-    struct dsse *env = NULL;
     struct buf yaml;
     int rc;
 
     buf_init(&yaml, 4096);
     ed25519_public(k, &a->key);
-    if ((rc = attestation_write(a, &yaml)) == 0 &&
-        (rc = dsse_new(&env, ATTESTATION_TYPE, buf_span(&yaml))) == 0 &&
-        (rc = dsse_sign(env, k)) == 0)
-        rc = dsse_write(env, out);
-    dsse_free(env);
+    if ((rc = attestation_write(a, &yaml)) == 0)
+        rc = dsse_own_sign(ATTESTATION_TYPE, buf_span(&yaml), k, out);
     buf_free(&yaml);
     return rc == 0 ? 0 : err_sys(e, rc, "signing the attestation");
 }

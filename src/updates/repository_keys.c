@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "base/yaml.h"
+#include "people/document.h"
 
 #define LIFETIME_MIN 60u
 #define LIFETIME_MAX (20u * 366u * 86400u)
@@ -27,14 +27,10 @@ static int parse_key(struct repository_keys *out, unsigned role, const struct ya
 {
     size_t n = out->role[role].n;
     struct ed25519_pub *k = &out->role[role].key[n];
-    const char *text;
-    int rc = yaml_text(item, &text, e);
+    int rc = document_key(item, k, e);
 
     if (rc != 0)
         return rc;
-    if (text_unbase64_exact(span_str(text), k->b, sizeof(k->b)) != 0)
-        return yaml_err(e, item,
-                        "a key is the base64 of a raw 32-byte Ed25519 public key: 44 characters");
     for (size_t i = 0; i < n; i++)
         if (memcmp(out->role[role].key[i].b, k->b, sizeof(k->b)) == 0)
             return yaml_err(e, item, "the same key twice in one role");
