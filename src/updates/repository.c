@@ -213,13 +213,11 @@ int repository_target_name(char out[192], const char *path, const struct digest 
     return n > 0 && n < 192 ? 0 : err_set(e, -E2BIG, "target \"%.80s\": too long a name", path);
 }
 
-int repository_serial(struct repository *r, const struct tuf_metadata *rules, uint64_t *serial,
-                      struct err *e)
+int repository_serial(const struct tuf_metadata *rules, uint64_t *serial, struct err *e)
 {
     const json_t *all, *one, *custom;
     json_int_t n = 0;
 
-    (void)r;
     *serial = 0;
     if (rules == NULL)
         return 0;

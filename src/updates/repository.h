@@ -60,8 +60,7 @@ struct repository_published {
     int64_t version[4]; /* of the top-level roles, by enum tuf_type */
     int64_t rules;      /* version of that role; 0: there is none yet */
     uint64_t serial;    /* of the newest release; 0: none */
-    bool changed;       /* there is something else to fetch than before */
-    char log[64];       /* "log/7.repository" if changed */
+    char log[64]; /* "log/7.repository" if there is something else to fetch than before; else "" */
     /* When root, targets, rules, products expire, if less than a third of their life is left; else
      * 0.  In the order of enum repository_role. */
     unix_time soon[6];

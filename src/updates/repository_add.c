@@ -273,7 +273,7 @@ static int proof_of(struct adding *w, const struct release *rel, struct buf *pro
 
     if ((rc = release_proof_make(proof, w->a->ledger, &tree, e)) != 0 ||
         (rc = release_proof_check(&w->leaf, buf_span(proof), w->a->policy, e)) != 0 ||
-        (rc = repository_serial(w->r, w->r->role[REPOSITORY_RULES], &newest, e)) != 0)
+        (rc = repository_serial(w->r->role[REPOSITORY_RULES], &newest, e)) != 0)
         return rc;
     if (w->leaf.serial < newest)
         return err_set(e, -EINVAL,

@@ -32,8 +32,7 @@ unix_time repository_expiry(const struct repository *r, unsigned role);
 MUST_CHECK int repository_target_name(char out[192], const char *path, const struct digest *hash,
                                       struct err *e);
 /* The serial in rules/current.json as published in rules; 0: there is none. */
-MUST_CHECK int repository_serial(struct repository *r, const struct tuf_metadata *rules,
-                                 uint64_t *serial, struct err *e);
+MUST_CHECK int repository_serial(const struct tuf_metadata *rules, uint64_t *serial, struct err *e);
 
 /* Makes clamav/ what the archive of that release holds; *n files. */
 MUST_CHECK int repository_mirror(struct repository *r, const struct tuf_metadata *rules,

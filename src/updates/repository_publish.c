@@ -366,12 +366,11 @@ static int tell(struct publishing *p, struct repository_published *out, struct e
     for (unsigned i = 0; i < TUF_TYPES; i++)
         out->version[i] = p->now[i]->version;
     out->rules = rules == NULL ? 0 : rules->version;
-    out->changed = p->taken[TUF_SNAPSHOT];
     for (unsigned i = 0; i < REPOSITORY_ROLES; i++)
         if (p->now[i] != NULL && i != TUF_SNAPSHOT && i != TUF_TIMESTAMP &&
             p->now[i]->expires - clock_now() < (unix_time)p->r->keys.role[i].lifetime / 3)
             out->soon[i] = p->now[i]->expires;
-    if ((rc = repository_serial(p->r, rules, &out->serial, e)) == 0 && out->serial > 0)
+    if ((rc = repository_serial(rules, &out->serial, e)) == 0 && out->serial > 0)
         rc = repository_mirror(p->r, rules, out->serial, &out->mirror, e);
     return rc;
 }

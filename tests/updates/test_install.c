@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "calls.h"
 #include "base/text.h"
 #include "claims/trust.h"
 #include "crypto/ed25519.h"
@@ -35,43 +35,15 @@ static struct signkey *online;
 
 /* --- calls that fail, or kill --- */
 
-static int calls_left = -1; /* until one fails; -1: none does */
-static bool dies, dies_after;
-
-static bool now(void)
-{
-    if (calls_left < 0)
-        return false;
-    return calls_left-- == 0;
-}
-
-#define WRAP(type, name, params, args)                                                             \
-    type __real_##name params;                                                                     \
-    type __wrap_##name params;                                                                     \
-    type __wrap_##name params                                                                      \
-    {                                                                                              \
-        bool mine = now();                                                                         \
-        type rc;                                                                                   \
-                                                                                                   \
-        if (mine && !dies) {                                                                       \
-            errno = ENOSPC;                                                                        \
-            return -1;                                                                             \
-        }                                                                                          \
-        if (mine && !dies_after)                                                                   \
-            (void)raise(SIGKILL);                                                                  \
-        rc = __real_##name args;                                                                   \
-        if (mine)                                                                                  \
-            (void)raise(SIGKILL);                                                                  \
-        return rc;                                                                                 \
-    }
-WRAP(int, fsync, (int fd), (fd))
-WRAP(int, syncfs, (int fd), (fd))
-WRAP(ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
-WRAP(int, mkdirat, (int a, const char *b, mode_t m), (a, b, m))
-WRAP(int, symlinkat, (const char *a, int b, const char *c), (a, b, c))
-WRAP(int, renameat, (int a, const char *b, int c, const char *d), (a, b, c, d))
-WRAP(int, renameat2, (int a, const char *b, int c, const char *d, unsigned f), (a, b, c, d, f))
-WRAP(int, unlinkat, (int fd, const char *p, int f), (fd, p, f))
+WRAP(ENOSPC, int, fsync, (int fd), (fd))
+WRAP(ENOSPC, int, syncfs, (int fd), (fd))
+WRAP(ENOSPC, ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
+WRAP(ENOSPC, int, mkdirat, (int a, const char *b, mode_t m), (a, b, m))
+WRAP(ENOSPC, int, symlinkat, (const char *a, int b, const char *c), (a, b, c))
+WRAP(ENOSPC, int, renameat, (int a, const char *b, int c, const char *d), (a, b, c, d))
+WRAP(ENOSPC, int, renameat2, (int a, const char *b, int c, const char *d, unsigned f),
+     (a, b, c, d, f))
+WRAP(ENOSPC, int, unlinkat, (int fd, const char *p, int f), (fd, p, f))
 
 /* --- a repository with two releases, of which the client has one --- */
 

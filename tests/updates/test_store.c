@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "calls.h"
 
 #define PATH "dir/x y"
 #define FILE_NAME "dir%2Fx%20y"
@@ -22,41 +22,11 @@
 
 /* --- calls that fail, or kill ----------------------------------------------------------------- */
 
-static int calls_left = -1; /* until one fails; -1: none does */
-static bool dies;           /* instead of failing: before the call, or after it */
-static bool dies_after;
-
-static bool now(void)
-{
-    if (calls_left < 0)
-        return false;
-    return calls_left-- == 0;
-}
-
-#define WRAP(type, name, params, args)                                                             \
-    type __real_##name params;                                                                     \
-    type __wrap_##name params;                                                                     \
-    type __wrap_##name params                                                                      \
-    {                                                                                              \
-        bool mine = now();                                                                         \
-        type rc;                                                                                   \
-                                                                                                   \
-        if (mine && !dies) {                                                                       \
-            errno = EIO;                                                                           \
-            return -1;                                                                             \
-        }                                                                                          \
-        if (mine && !dies_after)                                                                   \
-            (void)raise(SIGKILL);                                                                  \
-        rc = __real_##name args;                                                                   \
-        if (mine)                                                                                  \
-            (void)raise(SIGKILL);                                                                  \
-        return rc;                                                                                 \
-    }
-WRAP(int, fsync, (int fd), (fd))
-WRAP(ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
-WRAP(int, renameat, (int a, const char *b, int c, const char *d), (a, b, c, d))
-WRAP(int, renameat2, (int a, const char *b, int c, const char *d, unsigned f), (a, b, c, d, f))
-WRAP(int, unlinkat, (int fd, const char *p, int f), (fd, p, f))
+WRAP(EIO, int, fsync, (int fd), (fd))
+WRAP(EIO, ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
+WRAP(EIO, int, renameat, (int a, const char *b, int c, const char *d), (a, b, c, d))
+WRAP(EIO, int, renameat2, (int a, const char *b, int c, const char *d, unsigned f), (a, b, c, d, f))
+WRAP(EIO, int, unlinkat, (int fd, const char *p, int f), (fd, p, f))
 
 /* --- a world of one repository and two folders -------------------------------------------------
  */
