@@ -155,7 +155,7 @@ diff -r old/releases/1 new/current >/dev/null && same "old and new" same other
 # --- a trust file that names the first root: nothing else is needed, and no other root is taken ---
 (cat trust.yaml && echo "updates_root: \"$(sha256sum root1.json | cut -c1-64)\"") >pinned.yaml
 expect 0 "whole, compressed" "$glarus" update "$url" --dir pinned --trust pinned.yaml
-sed 's/^updates_root: "./updates_root: "0/; t' pinned.yaml | sed 's/^updates_root: "00/updates_root: "01/' >wrong.yaml
+sed '/^updates_root:/s/"[^"]*"/"'"$(printf '0%.0s' $(seq 64))"'"/' pinned.yaml >wrong.yaml
 expect 1 "another than the one the trust file names" "$glarus" update "$url" --dir wrong --trust wrong.yaml
 expect 1 "another than the one the trust file names" \
     "$glarus" update "$url" --dir wrong --trust wrong.yaml --root root1.json
