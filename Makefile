@@ -25,7 +25,7 @@ run:
 
 test:
 	@$(PACKAGES) packaging/debian-run.txt packaging/debian-test.txt
-	@tests/js/install.sh build || echo "(the test js-updates needs it)" >&2
+	@tests/js/install.sh build || echo "(the tests js-updates and js-built need it)" >&2
 	@tests/run.sh
 
 bench:
