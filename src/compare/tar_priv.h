@@ -1,5 +1,5 @@
 /* tar_priv.h - tar: ustar (POSIX.1-1988), pax (POSIX.1-2001) and GNU's long names.  tar_entry.c
- * reads, tar_fields.c compares two entries, tar.c walks both archives in step. */
+ * reads, tar_fields.c compares two entries, tar.c walks both archives in step (instep.h). */
 #ifndef COMPARE_TAR_PRIV_H
 #define COMPARE_TAR_PRIV_H
 
@@ -19,7 +19,7 @@ struct tar_entry {
     size_t extras;
     struct look_held head, content, padding;
     char *name, *link; /* as an unpacker would take them */
-    uint64_t content_n, index;
+    uint64_t content_n;
 };
 
 /* Whether a block is a header: its checksum is right and it says tar, or says nothing as in 1979.
