@@ -5,13 +5,14 @@
 extern const struct look_format elf_format, json_format, pe_format;
 extern const struct look_format tar_format, ar_format, deb_format, md5sums_format;
 extern const struct look_format gzip_format, xz_format, bzip2_format, zstd_format, lz4_format;
+extern const struct look_format cpio_format;
 extern const struct look_format zip_format;
 extern const struct look_format packed_format; /* two of different compressors */
 
 const struct look_format *const formats_table[] = {
-    &elf_format,     &pe_format,     &tar_format, &deb_format,   &ar_format,
-    &zip_format,     &gzip_format,   &xz_format,  &bzip2_format, &zstd_format,
-    &lz4_format,     &packed_format, /* behind those of one compressor */
-    &md5sums_format,                 /* */
-    &json_format,    &plain_format,  NULL};
-const struct look_format *const formats_streamed[] = {&tar_format, NULL};
+    &elf_format,     &pe_format,    &tar_format, &cpio_format,  &deb_format,  &ar_format,
+    &zip_format,     &gzip_format,  &xz_format,  &bzip2_format, &zstd_format, &lz4_format,
+    &packed_format,  /* behind those of one compressor */
+    &md5sums_format, /* */
+    &json_format,    &plain_format, NULL};
+const struct look_format *const formats_streamed[] = {&tar_format, &cpio_format, NULL};
