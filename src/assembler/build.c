@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "assembler/dsc.h"
 #include "assembler/files.h"
 #include "assembler/root.h"
 #include "base/io.h"
@@ -78,8 +79,6 @@ static int sweep(const char *work, struct err *e)
     return rc;
 }
 
-static int listed(const char *dsc, const struct build_spec *s, const char *to, struct err *e);
-
 static int differs(const struct recipe_source *s, const struct digest *d, struct err *e)
 {
     char hex[65];
@@ -102,6 +101,44 @@ static int git_source(const struct recipe_source *s, const char *from, const cha
     int rc = files_run(argv, NULL, e);
 
     return rc == 0 ? 0 : err_prefix(e, "the repository \"%s\"", s->where);
+}
+
+/* Files that a .dsc lists. */
+struct listing {
+    const struct build_spec *s;
+    const char *to;
+};
+
+static int listed_file(void *arg, const struct dsc_file *f, struct err *e)
+{
+    const struct listing *w = arg;
+    char from[4096], at[4096];
+    struct digest is;
+    int rc;
+
+    files_path(from, sizeof(from), "%s/%s", w->s->sources, f->name);
+    files_path(at, sizeof(at), "%s/%s", w->to, f->name);
+    if ((rc = files_copy(from, at, &is, e)) != 0)
+        return rc;
+    return digest_eq(&f->sha256, &is)
+               ? 0
+               : err_set(e, -EBADMSG, "\"%s\" is not the file that the .dsc lists", from);
+}
+
+/* The files that a .dsc lists, too. */
+static int listed(const char *dsc, const struct build_spec *s, const char *to, struct err *e)
+{
+    struct listing w = {s, to};
+    struct buf text;
+    int rc;
+
+    buf_init(&text, DSC_MAX);
+    if ((rc = io_read_file(AT_FDCWD, dsc, &text)) != 0)
+        (void)err_sys(e, rc, "\"%s\"", dsc);
+    else
+        rc = dsc_each(buf_span(&text), listed_file, &w, e);
+    buf_free(&text);
+    return rc;
 }
 
 /* Copies one source into the folder that becomes /sources, checked on the way. */
@@ -129,50 +166,6 @@ static int one_source(const struct build_spec *b, size_t i, const char *folder, 
     if (!digest_eq(&d, &s->sha256))
         return differs(s, &d, e);
     return s->kind == SOURCE_DEBIAN ? listed(to, b, folder, e) : 0;
-}
-
-/* One line of Checksums-Sha256: " HEX SIZE NAME". */
-static int listed_file(char *line, const struct build_spec *s, const char *to, struct err *e)
-{
-    char *save = NULL, *hex = strtok_r(line, " ", &save), *size = strtok_r(NULL, " ", &save);
-    char *name = strtok_r(NULL, " \r", &save), from[4096], at[4096];
-    struct digest want, is;
-    int rc;
-
-    if (name == NULL || size == NULL || name[0] == '.' || strchr(name, '/') != NULL ||
-        text_undigest(span_str(hex), &want) != 0)
-        return err_set(e, -EBADMSG, "a line of Checksums-Sha256 in the .dsc is malformed");
-    files_path(from, sizeof(from), "%s/%s", s->sources, name);
-    files_path(at, sizeof(at), "%s/%s", to, name);
-    if ((rc = files_copy(from, at, &is, e)) != 0)
-        return rc;
-    return digest_eq(&want, &is)
-               ? 0
-               : err_set(e, -EBADMSG, "\"%s\" is not the file that the .dsc lists", from);
-}
-
-/* The files that a .dsc lists, too. */
-static int listed(const char *dsc, const struct build_spec *s, const char *to, struct err *e)
-{
-    bool inside = false, any = false;
-    char *line, *save = NULL;
-    struct buf text;
-    int rc;
-
-    buf_init(&text, (size_t)1 << 20);
-    if ((rc = io_read_file(AT_FDCWD, dsc, &text)) != 0 || buf_str(&text) == NULL)
-        rc = err_sys(e, rc != 0 ? rc : -ENOMEM, "\"%s\"", dsc);
-    for (line = rc != 0 ? NULL : strtok_r((char *)text.data, "\n", &save); rc == 0 && line != NULL;
-         line = strtok_r(NULL, "\n", &save)) {
-        if (line[0] != ' ')
-            inside = strncmp(line, "Checksums-Sha256:", 17) == 0;
-        else if (inside && (rc = listed_file(line, s, to, e)) == 0)
-            any = true;
-    }
-    if (rc == 0 && !any)
-        rc = err_set(e, -EBADMSG, "the .dsc lists no files with SHA-256");
-    buf_free(&text);
-    return rc;
 }
 
 static int sources(const struct build_spec *s, const char *folder, struct err *e)

@@ -36,21 +36,36 @@ static int read_text(const struct yaml_node *map, const char *key, const char *o
     return 0;
 }
 
+/* A path's part that is empty or begins with a point or dash: where it does; NULL: there is none.
+ */
+static const char *bad_part(const char *path)
+{
+    for (const char *p = path;; p++) {
+        if (strchr(".-/", *p) != NULL) /* the end, too */
+            return p;
+        if ((p = strchr(p, '/')) == NULL)
+            return NULL;
+    }
+}
+
 static int read_artifact(const struct yaml_node *item, struct product *p, struct err *e)
 {
     struct product_artifact *a = &p->artifact[p->artifacts];
     const struct yaml_node *name;
+    const char *wrong;
     int rc;
 
-    if ((rc = read_text(item, "name", LETTERS CAPITALS DIGITS "._+~:%-", PRODUCT_FILE_MAX, a->name,
+    if ((rc = read_text(item, "name", LETTERS CAPITALS DIGITS "._+~:%-/", PRODUCT_FILE_MAX, a->name,
                         e)) != 0 ||
         (rc = yaml_need(item, "name", &name, e)) != 0 ||
         (rc = product_digest(item, "sha256", &a->sha256, e)) != 0 ||
         (rc = yaml_need_u64(item, "size", 0, SIZE_MOST - 1, &a->size, e)) != 0 ||
         (rc = yaml_map_done(item, e)) != 0)
         return rc;
-    if (a->name[0] == '.' || a->name[0] == '-')
-        return yaml_err(e, name, "a file's name does not begin with \"%c\" here", a->name[0]);
+    if ((wrong = bad_part(a->name)) != NULL)
+        return *wrong == '\0' || *wrong == '/'
+                   ? yaml_err(e, name, "a folder's or file's name is missing")
+                   : yaml_err(e, name, "a file's name does not begin with \"%c\" here", *wrong);
     if (p->artifacts > 0 && strcmp(a[-1].name, a->name) >= 0)
         return yaml_err(e, name, "artifacts stand by name, ascending, each once");
     p->artifacts++;

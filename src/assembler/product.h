@@ -14,10 +14,10 @@
 #define PRODUCT_MAX_ARTIFACTS 1000
 #define PRODUCT_NAME_MAX 32 /* a label: the policy's product:NAME */
 #define PRODUCT_VERSION_MAX 64
-#define PRODUCT_FILE_MAX 128
+#define PRODUCT_FILE_MAX 200
 
 struct product_artifact {
-    char name[PRODUCT_FILE_MAX + 1]; /* a file's name, without a folder */
+    char name[PRODUCT_FILE_MAX + 1]; /* a file's path in the folder of what was built */
     struct digest sha256;
     uint64_t size;
 };
@@ -42,7 +42,8 @@ void product_done(struct product *p);
 MUST_CHECK int product_write(const struct product *p, struct buf *out);
 
 /* SHA-256 over a line "SHA256  NAME\n" for each artifact, in their order: what "sha256sum * |
- * sha256sum" prints in a folder that holds them and nothing else (LC_ALL=C). */
+ * sha256sum" prints in a folder that holds them and nothing else (LC_ALL=C; where there are folders
+ * in it, for the paths of all files, sorted). */
 MUST_CHECK int product_output(const struct product *p, struct digest *out); /* -ENOMEM */
 
 /* A digest, a key that map must have: shared with rebuilt.c. */

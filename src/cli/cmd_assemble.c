@@ -13,16 +13,25 @@
 
 #define TEXT_MAX ((size_t)4 << 20)
 
-static const struct option options[] = {
-    {"lock", required_argument, NULL, 'l'},    {"packages", required_argument, NULL, 'p'},
-    {"out", required_argument, NULL, 'o'},     {"sources", required_argument, NULL, 's'},
-    {"work", required_argument, NULL, 'w'},    {"published", required_argument, NULL, 'P'},
-    {"debian", required_argument, NULL, 'd'},  {"tree", required_argument, NULL, 'T'},
-    {"tar", required_argument, NULL, 't'},     {"name", required_argument, NULL, 'n'},
-    {"version", required_argument, NULL, 'v'}, {"key", required_argument, NULL, 'k'},
-    {"builder", required_argument, NULL, 'b'}, {"year", required_argument, NULL, 'y'},
-    {"once", no_argument, NULL, '1'},          {"quiet", no_argument, NULL, 'q'},
-    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+static const struct option options[] = {{"lock", required_argument, NULL, 'l'},
+                                        {"packages", required_argument, NULL, 'p'},
+                                        {"out", required_argument, NULL, 'o'},
+                                        {"sources", required_argument, NULL, 's'},
+                                        {"work", required_argument, NULL, 'w'},
+                                        {"debian", required_argument, NULL, 'd'},
+                                        {"tree", required_argument, NULL, 'T'},
+                                        {"tar", required_argument, NULL, 't'},
+                                        {"name", required_argument, NULL, 'n'},
+                                        {"version", required_argument, NULL, 'v'},
+                                        {"key", required_argument, NULL, 'k'},
+                                        {"builder", required_argument, NULL, 'b'},
+                                        {"site", required_argument, NULL, 'S'},
+                                        {"zone", required_argument, NULL, 'z'},
+                                        {"after", required_argument, NULL, 'a'},
+                                        {"once", no_argument, NULL, '1'},
+                                        {"quiet", no_argument, NULL, 'q'},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {NULL, 0, NULL, 0}};
 
 int cmd_assemble_options(const struct command *c, int argc, char **argv, const char *known,
                          struct assemble_ask *a)
@@ -36,7 +45,6 @@ int cmd_assemble_options(const struct command *c, int argc, char **argv, const c
                           : o == 'o' ? &a->out
                           : o == 's' ? &a->sources
                           : o == 'w' ? &a->work
-                          : o == 'P' ? &a->published
                           : o == 'd' ? &a->debian
                           : o == 'T' ? &a->tree
                           : o == 't' ? &a->tar
@@ -44,7 +52,9 @@ int cmd_assemble_options(const struct command *c, int argc, char **argv, const c
                           : o == 'v' ? &a->version
                           : o == 'k' ? &a->key
                           : o == 'b' ? &a->builder
-                          : o == 'y' ? &a->year
+                          : o == 'S' ? &a->site
+                          : o == 'z' ? &a->zone
+                          : o == 'a' ? &a->after
                                      : NULL;
         if (strchr(known, o) == NULL)
             return cli_usage(c, "that option is for another \"assemble\"");
@@ -65,7 +75,7 @@ int cmd_assemble_read(const char *path, struct buf *text, struct err *e)
     return rc == 0 ? 0 : err_sys(e, rc, "reading \"%s\"", path);
 }
 
-int cmd_assemble_recipe(struct recipe **out, const char *path, struct err *e)
+int cmd_assemble_recipe(struct recipe **out, const char *path, struct buf *own, struct err *e)
 {
     struct dsse *env = NULL;
     struct span payload;
@@ -82,6 +92,8 @@ int cmd_assemble_recipe(struct recipe **out, const char *path, struct err *e)
     payload = env != NULL && rc == 0 ? dsse_payload(env) : buf_span(&text);
     if (rc == 0)
         rc = recipe_parse(out, path, payload, e);
+    if (rc == 0 && own != NULL)
+        rc = buf_put(own, payload.p, payload.n);
     for (size_t i = 0; rc == 0 && env != NULL && i < dsse_count(env); i++)
         (void)printf("recipe: carries a signature of key %.16s... (not checked against anybody)\n",
                      dsse_keyid(env, i));
@@ -90,7 +102,7 @@ int cmd_assemble_recipe(struct recipe **out, const char *path, struct err *e)
     return rc;
 }
 
-int cmd_assemble_lock(struct lock *out, const char *path, struct err *e)
+int cmd_assemble_lock(struct lock *out, const char *path, struct buf *own, struct err *e)
 {
     struct buf text;
     int rc = cmd_assemble_read(path, &text, e);
@@ -98,6 +110,8 @@ int cmd_assemble_lock(struct lock *out, const char *path, struct err *e)
     memset(out, 0, sizeof(*out));
     if (rc == 0)
         rc = lock_parse(out, path, buf_span(&text), e);
+    if (rc == 0 && own != NULL)
+        rc = buf_put(own, text.data, text.len);
     buf_free(&text);
     return rc;
 }
@@ -191,7 +205,7 @@ static int sign_command(const struct command *c, int argc, char **argv)
     if (optind + 1 != argc || a.key == NULL)
         return cli_usage(c, "name one recipe and --key");
     a.recipe = argv[optind];
-    if ((rc = cmd_assemble_recipe(&r, a.recipe, &e)) == 0 &&
+    if ((rc = cmd_assemble_recipe(&r, a.recipe, NULL, &e)) == 0 &&
         (rc = cmd_assemble_read(a.recipe, &text, &e)) == 0) {
         (void)snprintf(made, sizeof(made), "%s%s", a.recipe, text.data[0] == '{' ? "" : ".dsse");
         rc = add_to_envelope(&a, buf_span(&text), a.out != NULL ? a.out : made, &e);
@@ -217,7 +231,7 @@ static int lock_command(const struct command *c, int argc, char **argv)
     if (optind + 1 != argc || a.out == NULL || a.packages == NULL)
         return cli_usage(c, "name one recipe, --out and --packages");
     buf_init(&text, TEXT_MAX);
-    if ((rc = cmd_assemble_recipe(&r, argv[optind], &e)) == 0 &&
+    if ((rc = cmd_assemble_recipe(&r, argv[optind], NULL, &e)) == 0 &&
         (rc = resolve_toolchain(&l, r, a.packages, &e)) == 0 && (rc = lock_write(&l, &text)) == 0 &&
         (rc = cmd_assemble_store(a.out, &text, &e)) == 0)
         (void)printf("%s: %zu packages, kept in %s\n", a.out, l.n, a.packages);

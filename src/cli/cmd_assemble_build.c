@@ -1,5 +1,4 @@
-/* cmd_assemble_build.c - a recipe built, and built again to be compared with what was published. */
-#include <dirent.h>
+/* cmd_assemble_build.c - a recipe is built, and what the build says of itself is written. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -65,9 +64,9 @@ static int put_outputs(const struct outputs *o)
     return 0;
 }
 
-/* The report of compare to the terminal and OUT/NAME; its class. */
-static int report(const char *a, const char *b, const char *out, const char *name,
-                  const struct compare_options *known, enum compare_class *class, struct err *e)
+int cmd_assemble_build_report(const char *a, const char *b, const char *out, const char *name,
+                              const struct compare_options *known, enum compare_class *class,
+                              struct err *e)
 {
     struct compare_report *r = NULL;
     struct buf text;
@@ -91,8 +90,7 @@ static int report(const char *a, const char *b, const char *out, const char *nam
     return rc;
 }
 
-/* Tells how one build ended; true: it is whole. */
-static bool told(const char *which, const struct cell_result *r)
+bool cmd_assemble_build_told(const char *which, const struct cell_result *r)
 {
     if (r->end == CELL_DONE)
         return true;
@@ -131,6 +129,61 @@ static int put(const struct assemble_ask *a, const char *name, const struct prov
     return rc;
 }
 
+static int fill(struct product *p, const struct assemble_ask *a, const struct recipe *r,
+                const struct outputs *made, struct err *e)
+{
+    if (snprintf(p->name, sizeof(p->name), "%s", a->name != NULL ? a->name : r->name) >=
+            (int)sizeof(p->name) ||
+        snprintf(p->version, sizeof(p->version), "%s", r->version) >= (int)sizeof(p->version) ||
+        snprintf(p->site, sizeof(p->site), "%s", a->site) >= (int)sizeof(p->site) ||
+        snprintf(p->zone, sizeof(p->zone), "%s", a->zone) >= (int)sizeof(p->zone))
+        return err_set(e, -EINVAL, "the product's name, version, site or zone is too long");
+    if (r->sources[0].kind == SOURCE_GIT)
+        return err_set(e, -EINVAL,
+                       "a product names its source by SHA-256, and the commit of \"%s\" has none: "
+                       "name an archive of it in the recipe",
+                       r->sources[0].where);
+    p->source = r->sources[0].sha256;
+    if (made->n == 0 || made->n > PRODUCT_MAX_ARTIFACTS)
+        return err_set(e, -EINVAL, "a product has 1 to %d files, the build made %zu",
+                       PRODUCT_MAX_ARTIFACTS, made->n);
+    if ((p->artifact = calloc(made->n, sizeof(*p->artifact))) == NULL)
+        return err_sys(e, -ENOMEM, "the product");
+    for (; p->artifacts < made->n; p->artifacts++) {
+        struct product_artifact *one = &p->artifact[p->artifacts];
+        const struct output *o = &made->v[p->artifacts];
+
+        one->sha256 = o->sha256;
+        one->size = o->size;
+        if (snprintf(one->name, sizeof(one->name), "%s", o->path) >= (int)sizeof(one->name))
+            return err_set(e, -EINVAL, "\"%s\" is longer than %d characters", o->path,
+                           PRODUCT_FILE_MAX);
+    }
+    return 0;
+}
+
+/* The product as this build has it, for supervisors: what it names lies beside it. */
+static int describe(const struct assemble_ask *a, const struct recipe *r,
+                    const struct build_result *res, struct err *e)
+{
+    static const char *const name[BUNDLE_PARTS] = {"product.yaml", "recipe.yaml", "lock.yaml",
+                                                   "provenance.dsse", "sbom.spdx.json"};
+    char path[BUNDLE_PARTS][4096];
+    const char *part[BUNDLE_PARTS];
+    struct product p;
+    int rc;
+
+    memset(&p, 0, sizeof(p));
+    for (size_t i = 0; i < BUNDLE_PARTS; i++) {
+        (void)snprintf(path[i], sizeof(path[i]), "%s/%s", a->out, name[i]);
+        part[i] = path[i];
+    }
+    if ((rc = fill(&p, a, r, &res->outputs, e)) == 0)
+        rc = cmd_assemble_product_write(&p, part, a->after, part[BUNDLE_ENVELOPE], e);
+    product_done(&p);
+    return rc;
+}
+
 /* What the build says of itself, once it is whole. */
 static int statements(const struct assemble_ask *a, const struct recipe *r, const struct lock *l,
                       const struct build_result *res, struct err *e)
@@ -148,11 +201,27 @@ static int statements(const struct assemble_ask *a, const struct recipe *r, cons
     if ((rc = put(a, "provenance", &p, provenance_statement, a->key != NULL, e)) != 0 ||
         (rc = put(a, "sbom.spdx", &p, provenance_spdx, false, e)) != 0)
         return rc;
-    return put(a, "sbom.cdx", &p, provenance_cyclonedx, false, e);
+    rc = put(a, "sbom.cdx", &p, provenance_cyclonedx, false, e);
+    return rc != 0 || a->site == NULL ? rc : describe(a, r, res, e);
 }
 
-static int run(const struct command *c, const struct assemble_ask *a, struct build_result *res,
-               struct err *e)
+/* A product's recipe and lock go with it. */
+static int keep(const struct assemble_ask *a, const struct buf *recipe, const struct buf *lock,
+                struct err *e)
+{
+    char path[4096];
+    int rc;
+
+    if (a->site == NULL)
+        return 0;
+    (void)snprintf(path, sizeof(path), "%s/recipe.yaml", a->out);
+    if ((rc = cmd_assemble_store(path, recipe, e)) != 0)
+        return rc;
+    (void)snprintf(path, sizeof(path), "%s/lock.yaml", a->out);
+    return cmd_assemble_store(path, lock, e);
+}
+
+int cmd_assemble_build(const struct assemble_ask *a, struct build_result *res, struct err *e)
 {
     struct show show = {.log = !a->quiet};
     char folder[4096];
@@ -164,133 +233,83 @@ static int run(const struct command *c, const struct assemble_ask *a, struct bui
                            .say = say,
                            .stage = stage,
                            .arg = &show};
+    struct buf recipe, lock;
     struct recipe *r = NULL;
     struct lock l = {.n = 0};
     int rc;
 
     buf_init(&show.line, 65536);
+    buf_init(&recipe, DSSE_MAX_BYTES);
+    buf_init(&lock, DSSE_MAX_BYTES);
     (void)snprintf(folder, sizeof(folder), "%s", a->recipe);
     s.sources = a->sources != NULL ? a->sources : dirname(folder);
-    if ((rc = cmd_assemble_recipe(&r, a->recipe, e)) == 0 &&
-        (rc = cmd_assemble_lock(&l, a->lock, e)) == 0 && (rc = interrupts(&s.cancel, e)) == 0) {
+    if ((rc = cmd_assemble_recipe(&r, a->recipe, &recipe, e)) == 0 &&
+        (rc = cmd_assemble_lock(&l, a->lock, &lock, e)) == 0 &&
+        (rc = interrupts(&s.cancel, e)) == 0) {
         s.recipe = r;
         s.lock = &l;
         (void)fflush(stdout);
-        if ((rc = build_run(res, &s, e)) == 0 && res->made)
+        if ((rc = build_run(res, &s, e)) == 0 && res->made &&
+            (rc = keep(a, &recipe, &lock, e)) == 0)
             rc = statements(a, r, &l, res, e);
     }
     io_close(&s.cancel);
     buf_free(&show.line);
+    buf_free(&recipe);
+    buf_free(&lock);
     lock_done(&l);
     recipe_free(r);
     return rc;
 }
 
-static int build_command(const struct command *c, int argc, char **argv)
+int cmd_assemble_build_again(const struct command *c, const struct assemble_ask *a,
+                             const struct build_result *res)
 {
-    struct build_result res = {.made = false, .first.folder = -1, .second.folder = -1};
     enum compare_class class = COMPARE_UNEXPLAINED;
     char one[4096], two[4096];
     struct err e = ERR_INIT;
+
+    if (res->equal) {
+        (void)puts("equal: built again with everything varied, to the byte");
+        return EXIT_HELD;
+    }
+    if (!cmd_assemble_build_told("second build", &res->second))
+        return EXIT_FALSE;
+    (void)puts("NOT equal when built again with everything varied:");
+    (void)fflush(stdout);
+    (void)snprintf(one, sizeof(one), "%s/outputs", a->out);
+    (void)snprintf(two, sizeof(two), "%s/varied", a->out);
+    if (cmd_assemble_build_report(one, two, a->out, "varied.json", NULL, &class, &e) != 0)
+        return cli_fail(c, &e);
+    return EXIT_FALSE;
+}
+
+static int build_command(const struct command *c, int argc, char **argv)
+{
+    struct build_result res = {.made = false, .first.folder = -1, .second.folder = -1};
+    struct err e = ERR_INIT;
     struct assemble_ask a;
     int rc, code;
 
-    if ((rc = cmd_assemble_options(c, argc, argv, "l:p:o:s:w:k:b:1qh", &a)) != 0)
+    if ((rc = cmd_assemble_options(c, argc, argv, "l:p:o:s:w:k:b:S:z:a:n:1qh", &a)) != 0)
         return rc;
     if (optind + 1 != argc || a.lock == NULL || a.packages == NULL || a.out == NULL)
         return cli_usage(c, "name one recipe, --lock, --packages and --out");
+    if ((a.site == NULL) != (a.zone == NULL) || (a.site != NULL && a.key == NULL) ||
+        (a.site == NULL && (a.after != NULL || a.name != NULL)))
+        return cli_usage(c, "a product takes --site, --zone and --key (--name, --after)");
     a.recipe = argv[optind];
-    if ((rc = run(c, &a, &res, &e)) != 0) {
+    if ((rc = cmd_assemble_build(&a, &res, &e)) != 0) {
         build_done(&res);
         return cli_fail(c, &e);
     }
-    code = told("build", &res.first) ? EXIT_HELD : EXIT_FALSE;
+    code = cmd_assemble_build_told("build", &res.first) ? EXIT_HELD : EXIT_FALSE;
     if (code == EXIT_HELD)
         (void)put_outputs(&res.outputs);
-    if (code == EXIT_HELD && !a.once) {
-        code = res.equal ? EXIT_HELD : EXIT_FALSE;
-        if (res.equal)
-            (void)puts("equal: built again with everything varied, to the byte");
-        else if (told("second build", &res.second)) {
-            (void)puts("NOT equal when built again with everything varied:");
-            (void)fflush(stdout);
-            (void)snprintf(one, sizeof(one), "%s/outputs", a.out);
-            (void)snprintf(two, sizeof(two), "%s/varied", a.out);
-            if (report(one, two, a.out, "varied.json", NULL, &class, &e) != 0)
-                code = cli_fail(c, &e);
-        }
-    }
+    if (code == EXIT_HELD && !a.once)
+        code = cmd_assemble_build_again(c, &a, &res);
     build_done(&res);
     return code;
-}
-
-/* What is compared with what was published: a folder with all outputs, a file with its namesake. */
-static int counterpart(const struct assemble_ask *a, const struct outputs *o, char out[4096],
-                       struct err *e)
-{
-    const char *name = strrchr(a->published, '/'), *base;
-    DIR *folder = opendir(a->published);
-
-    name = name != NULL ? name + 1 : a->published;
-    if (folder != NULL) {
-        (void)closedir(folder);
-        (void)snprintf(out, 4096, "%s/outputs", a->out);
-        return 0;
-    }
-    for (size_t i = 0; i < o->n; i++) {
-        base = strrchr(o->v[i].path, '/');
-        if (strcmp(base != NULL ? base + 1 : o->v[i].path, name) != 0)
-            continue;
-        (void)snprintf(out, 4096, "%s/outputs/%s", a->out, o->v[i].path);
-        return 0;
-    }
-    return err_set(e, -EINVAL, "the build made no \"%s\" to compare with", name);
-}
-
-/* The year of the published build, if it is known, and of ours. */
-static int years(const char *published, const struct build_result *res, uint64_t out[2],
-                 struct err *e)
-{
-    char now[CLOCK_SECOND_LEN + 1];
-
-    clock_second(now, res->began);
-    if (published == NULL)
-        return 0;
-    if (text_u64(span_str(published), 9999, &out[0]) != 0 || out[0] < 1970)
-        return err_set(e, -EINVAL, "--year must be a year, as 2022");
-    return text_u64(span_of(now, 4), 9999, &out[1]);
-}
-
-static int rebuild_command(const struct command *c, int argc, char **argv)
-{
-    struct build_result res = {.made = false, .first.folder = -1, .second.folder = -1};
-    enum compare_class class = COMPARE_UNEXPLAINED;
-    struct compare_options known = {.depth = 0};
-    struct err e = ERR_INIT;
-    char ours[4096];
-    struct assemble_ask a;
-    int rc, code;
-
-    if ((rc = cmd_assemble_options(c, argc, argv, "l:p:o:s:w:P:k:b:y:qh", &a)) != 0)
-        return rc;
-    if (optind + 1 != argc || a.lock == NULL || a.packages == NULL || a.out == NULL ||
-        a.published == NULL)
-        return cli_usage(c, "name one recipe, --lock, --packages, --out and --published");
-    a.recipe = argv[optind];
-    a.once = true;
-    if (access(a.published, R_OK) != 0)
-        rc = err_sys(&e, -errno, "what was published, \"%s\"", a.published);
-    else
-        rc = run(c, &a, &res, &e);
-    code = rc == 0 && told("rebuild", &res.first) ? EXIT_HELD : EXIT_FALSE;
-    if (code == EXIT_HELD && (rc = years(a.year, &res, known.years, &e)) == 0 &&
-        (rc = counterpart(&a, &res.outputs, ours, &e)) == 0 &&
-        (rc = report(a.published, ours, a.out, "compare.json", &known, &class, &e)) == 0) {
-        (void)printf("%s\n", compare_class_word(class));
-        code = class == COMPARE_IDENTICAL ? EXIT_HELD : EXIT_FALSE;
-    }
-    build_done(&res);
-    return rc != 0 ? cli_fail(c, &e) : code;
 }
 
 const struct command cli_assemble_build[] = {
@@ -303,27 +322,14 @@ const struct command cli_assemble_build[] = {
      "  -w, --work FOLDER         where roots are kept [/var/tmp/assemble-UID]\n"
      "  -k, --key KEY             signs the provenance (a file, or a token's pkcs11: URI)\n"
      "  -b, --builder URI         who builds, as the provenance has it\n"
+     "  -S, --site SITE, -z, --zone ZONE   where this is: product.yaml, for supervisors to sign,\n"
+     "                            is written too, and the recipe and lock beside it; takes --key\n"
+     "  -a, --after ENVELOPE      the product before of that name, as published [none: the first]\n"
+     "  -n, --name NAME           of the product [the recipe's]\n"
      "  -1, --once                not a second time with everything varied\n"
      "  -q, --quiet               the log goes to its file only\n\n"
      "Exit 0: built, and equal when built again; 1: not, or stopped, and why; 3: it could not be\n"
      "tried.\n\n"
      "Example: glarus assemble build src/sed.yaml --lock sed.lock --packages kept --out made\n",
      build_command},
-    {"assemble rebuild", "build what somebody published, and compare",
-     "RECIPE --lock LOCK --packages FOLDER --published PATH --out FOLDER",
-     "  -l, --lock LOCK           which packages\n"
-     "  -p, --packages FOLDER     where they are\n"
-     "  -s, --sources FOLDER      where the sources are [beside the recipe]\n"
-     "  -P, --published PATH      a file that the build makes too, or a folder of all of them\n"
-     "  -o, --out FOLDER          made: outputs/, log.txt, provenance, bills of material, "
-     "compare.json\n"
-     "  -w, --work FOLDER         where roots are kept [/var/tmp/assemble-UID]\n"
-     "  -y, --year YEAR           when the published one was built, if you know: what differs in\n"
-     "                            exactly that is explained\n"
-     "  -k, --key KEY, -b, --builder URI   as of assemble build\n"
-     "  -q, --quiet               the log goes to its file only\n\n"
-     "The last line is the one word of glarus compare.  Exit 0 only if it is \"identical\".\n\n"
-     "Example: glarus assemble rebuild src/sed.yaml --lock sed.lock --packages kept \\\n"
-     "           --published sed_4.9-1_amd64.deb --out again\n",
-     rebuild_command},
     {NULL, NULL, NULL, NULL, NULL}};

@@ -4,12 +4,26 @@
 
 #include "cli/cli.h"
 
-static const struct command *const tables[] = {
-    cli_site,           cli_client,   cli_receipt,        cli_policy,
-    cli_people,         cli_rules,    cli_repository,     cli_update,
-    cli_verdict,        cli_relocate, cli_audit,          cli_ledger,
-    cli_compare,        cli_assemble, cli_assemble_build, cli_assemble_publish,
-    cli_assemble_attest};
+static const struct command *const tables[] = {cli_site,
+                                               cli_client,
+                                               cli_receipt,
+                                               cli_policy,
+                                               cli_people,
+                                               cli_rules,
+                                               cli_repository,
+                                               cli_update,
+                                               cli_verdict,
+                                               cli_relocate,
+                                               cli_audit,
+                                               cli_ledger,
+                                               cli_compare,
+                                               cli_assemble,
+                                               cli_assemble_build,
+                                               cli_assemble_product,
+                                               cli_assemble_publish,
+                                               cli_assemble_bundle,
+                                               cli_assemble_rebuild,
+                                               cli_assemble_attest};
 
 static void overview(FILE *f)
 {

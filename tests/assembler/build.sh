@@ -124,6 +124,7 @@ rebuild() {
 }
 mkdir published
 cp good.out/outputs/greet-1.0/greet published/greet
+cp published/greet published/greet2
 rebuild published/greet again1
 [ "$(tail -n 1 out.txt)" = identical ] || fail "a rebuild that is equal: $(tail -n 1 out.txt)"
 expect 0 identical "a rebuild that is equal"
@@ -135,6 +136,98 @@ rebuild good.out/outputs again3
 expect 0 identical "a folder of all outputs"
 rebuild published/nowhere again4
 expect 3 nowhere "what was published is not there"
+
+# A product is what a build wrote beside its outputs; its bundle is all that somebody else needs.
+run() {
+    code=0
+    "$glarus" assemble "$@" >out.txt 2>&1 || code=$?
+}
+openssl genpkey -algorithm ed25519 -out anna.pem 2>/dev/null
+chmod 600 anna.pem
+run build good.yaml.dsse --lock good.lock --packages "$cache" --work "$work" --out made --site zrh1 --zone CH
+expect 2 "takes --site, --zone and --key" "a product without a key"
+run build good.yaml.dsse --lock good.lock --packages "$cache" --work "$work" --out made --site zrh1 --zone CH \
+    --key key.pem --quiet
+expect 0 "made/product.yaml: read it" "a product beside its outputs"
+for part in "recipe recipe.yaml" "toolchain lock.yaml" "provenance provenance.dsse" "sbom sbom.spdx.json"; do
+    grep -q "^${part% *}: \"$(sha256sum <"made/${part#* }" | cut -c1-64)\"" made/product.yaml || fail "the product names another ${part% *}"
+done
+cmp good.yaml made/recipe.yaml || fail "the product's recipe is not the one that was built"
+grep -q "name: \"greet-1.0/greet\", sha256: \"$(sha256sum <published/greet2 | cut -c1-64)\"" made/product.yaml ||
+    fail "the product has another file"
+run sign made/product.yaml --key anna.pem
+expect 0 "1 signature" "signing a product"
+mkdir src
+cp greet-1.0.tar.gz src/
+bundle_of() { run bundle made/product.yaml.dsse --sources src --packages "$cache" --published "$1" --out "$2"; }
+bundle_of made/outputs greet.bundle
+expect 0 "without a proof" "a bundle"
+bundle_of made/outputs again.bundle
+cmp greet.bundle again.bundle || fail "the same files make another bundle"
+tar -tf greet.bundle >names
+mkdir all
+tar -xf greet.bundle -C all
+(cd all && LC_ALL=C tar --format=ustar --no-recursion --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=0644 -b1 \
+    -cf ../tar.bundle -T ../names)
+cmp greet.bundle tar.bundle || fail "GNU tar makes another bundle of the same files"
+
+# Somebody else: no sources, no packages, nothing but the bundle.
+from_bundle() { run rebuild --bundle "$1" --key key.pem --out "$2" --work "$work" --quiet; }
+from_bundle greet.bundle other1
+[ "$(tail -n 1 out.txt)" = identical ] || fail "a rebuild from a bundle: $(tail -n 1 out.txt)"
+expect 0 "NOT checked against anybody" "a rebuild from a bundle"
+grep -q "^equal: built again" out.txt || fail "it was not built again with everything varied"
+python3 - other1/rebuilt.dsse made/product.yaml.dsse made/outputs/greet-1.0/greet <<'EOF' || fail "what was signed"
+import base64, hashlib, json, sys
+sha = lambda b: hashlib.sha256(b).hexdigest()
+env = json.load(open(sys.argv[1]))
+text = base64.b64decode(env["payload"]).decode()
+output = sha((sha(open(sys.argv[3], "rb").read()) + "  greet-1.0/greet\n").encode())
+assert 'product: "%s"' % sha(open(sys.argv[2], "rb").read()) in text.replace("'", '"'), text
+assert "verdict: identical" in text and output in text, text
+assert len(env["signatures"]) == 1
+EOF
+nothing_left "a rebuild from a bundle"
+from_bundle greet.bundle other1
+expect 3 "File exists" "a folder that is there already"
+head -c 40000 greet.bundle >cut.bundle
+from_bundle cut.bundle other2
+expect 1 "cut off" "a bundle that was cut"
+[ ! -e other2 ] || fail "a bundle that is refused left something"
+run rebuild --bundle greet.bundle --key key.pem --out other3 --trust nowhere.yaml
+expect 3 nowhere.yaml "a trust file that is not there"
+[ ! -e other3 ] || fail "a trust file that is not there left a folder"
+
+# Published was something else than what the recipe builds: signed as what it is.
+mkdir -p bad/greet-1.0
+(printf x; cat made/outputs/greet-1.0/greet) >bad/greet-1.0/greet
+bundle_of bad none.bundle
+expect 1 "is not the file that the product's documents name" "a file that was not built"
+[ ! -e none.bundle ] || fail "a bundle that cannot be made is there"
+cp -r made lied
+was=$(sha256sum <made/outputs/greet-1.0/greet | cut -c1-64)
+is=$(sha256sum <bad/greet-1.0/greet | cut -c1-64)
+python3 - lied "$was" "$is" <<'EOF'
+import base64, hashlib, json, re, sys
+d, was, now = sys.argv[1:]
+env = json.load(open(d + "/provenance.dsse"))
+env["payload"] = base64.b64encode(base64.b64decode(env["payload"]).replace(was.encode(), now.encode())).decode()
+text = json.dumps(env).encode()
+open(d + "/provenance.dsse", "wb").write(text)
+y = open(d + "/product.yaml").read().replace(was, now)
+y = re.sub(r"provenance: .*", 'provenance: "%s"' % hashlib.sha256(text).hexdigest(), y)
+y = re.sub(r"size: (\d+)", lambda m: "size: %d" % (int(m[1]) + 1), y)
+open(d + "/product.yaml", "w").write(y)
+EOF
+run sign lied/product.yaml --key anna.pem
+expect 0 "1 signature" "signing what was not built"
+run bundle lied/product.yaml.dsse --sources src --packages "$cache" --published bad --out lied.bundle
+expect 0 "published" "a bundle of what was not built"
+from_bundle lied.bundle other4
+[ "$(tail -n 1 out.txt)" = unexplained ] || fail "what was not built: $(tail -n 1 out.txt)"
+expect 1 "^greet-1.0/greet: unexplained" "what was not built"
+[ -s other4/rebuilt.dsse ] || fail "dissent was not signed"
+[ -s other4/compare/1.json ] || fail "dissent is not explained"
 
 # Circumstances: what is varied, and what a build cannot see.
 build host --quiet <<EOF

@@ -70,6 +70,27 @@ static void the_output_is_what_sha256sum_says(void **state)
     product_done(&p);
 }
 
+/* mkdir d; printf a >d/a; printf b >b; find * -type f | sort | xargs sha256sum | sha256sum */
+static void the_output_of_folders_is_by_paths(void **state)
+{
+    static const char expect[] = "9529fa86ec71da07cb0ce461e0c47681a2354969552734bab63accf655dfc97c";
+    struct digest d;
+    struct product p;
+    char hex[65];
+
+    (void)state;
+    assert_int_equal(
+        product_parse(
+            &p, "p",
+            span_str(PARTS "artifacts:\n" B "  - {name: \"d/a\", sha256: \"" OF_A "\", size: 1}\n"),
+            NULL),
+        0);
+    assert_int_equal(product_output(&p, &d), 0);
+    text_digest(hex, &d);
+    assert_string_equal(hex, expect);
+    product_done(&p);
+}
+
 static void every_refusal_says_where(void **state)
 {
     static const struct {
@@ -84,8 +105,20 @@ static void every_refusal_says_where(void **state)
         {HEAD "name: hello\nversion: \"1\"\nsite: zrh1\nzone: ch\n", "p:7:7: \"zone\" is 1 to 8"},
         {NAMED "source: none\n", "p:8:9: "},
         {PARTS "artifacts: []\n", "p:13:12: "},
+        {PARTS "artifacts:\n  - {name: a b, sha256: \"" OF_A "\", size: 1}\n",
+         "p:14:12: \"name\" is 1 to 200 of"},
         {PARTS "artifacts:\n  - {name: ../a, sha256: \"" OF_A "\", size: 1}\n",
-         "p:14:12: \"name\" is 1 to 128 of"},
+         "p:14:12: a file's name does not begin with \".\""},
+        {PARTS "artifacts:\n  - {name: a/../b, sha256: \"" OF_A "\", size: 1}\n",
+         "p:14:12: a file's name does not begin with \".\""},
+        {PARTS "artifacts:\n  - {name: a/-b, sha256: \"" OF_A "\", size: 1}\n",
+         "p:14:12: a file's name does not begin with \"-\""},
+        {PARTS "artifacts:\n  - {name: /a, sha256: \"" OF_A "\", size: 1}\n",
+         "p:14:12: a folder's or file's name is missing"},
+        {PARTS "artifacts:\n  - {name: a//b, sha256: \"" OF_A "\", size: 1}\n",
+         "p:14:12: a folder's or file's name is missing"},
+        {PARTS "artifacts:\n  - {name: a/, sha256: \"" OF_A "\", size: 1}\n",
+         "p:14:12: a folder's or file's name is missing"},
         {PARTS "artifacts:\n  - {name: .a, sha256: \"" OF_A "\", size: 1}\n",
          "p:14:12: a file's name does not begin with \".\""},
         {PARTS "artifacts:\n  - {name: a, sha256: \"" OF_A "\", size: -1}\n", "p:14:"},
@@ -111,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_read_is_written_the_same),
         cmocka_unit_test(the_output_is_what_sha256sum_says),
+        cmocka_unit_test(the_output_of_folders_is_by_paths),
         cmocka_unit_test(every_refusal_says_where),
     };
 

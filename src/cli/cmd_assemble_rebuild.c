@@ -1,0 +1,357 @@
+/* cmd_assemble_rebuild.c - what somebody published is built again and compared: from a recipe and
+ * what lies about, or from a bundle, and then the word is signed. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "assembler/offline.h"
+#include "assembler/product_proof.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "claims/trust.h"
+#include "cli/cli.h"
+#include "cli/cmd_assemble_priv.h"
+#include "cli/document.h"
+#include "people/register.h"
+
+struct rebuild {
+    struct assemble_ask a;
+    const char *published, *year, *bundle, *trust, *people;
+};
+
+/* --- from a recipe --- */
+
+/* What is compared with what was published: a folder with all outputs, a file with its namesake. */
+static int counterpart(const struct rebuild *g, const struct outputs *o, char out[4096],
+                       struct err *e)
+{
+    const char *name = strrchr(g->published, '/'), *base;
+    DIR *folder = opendir(g->published);
+
+    name = name != NULL ? name + 1 : g->published;
+    if (folder != NULL) {
+        (void)closedir(folder);
+        (void)snprintf(out, 4096, "%s/outputs", g->a.out);
+        return 0;
+    }
+    for (size_t i = 0; i < o->n; i++) {
+        base = strrchr(o->v[i].path, '/');
+        if (strcmp(base != NULL ? base + 1 : o->v[i].path, name) != 0)
+            continue;
+        (void)snprintf(out, 4096, "%s/outputs/%s", g->a.out, o->v[i].path);
+        return 0;
+    }
+    return err_set(e, -EINVAL, "the build made no \"%s\" to compare with", name);
+}
+
+/* The year of the published build, if it is known, and of ours. */
+static int years(const char *published, const struct build_result *res, uint64_t out[2],
+                 struct err *e)
+{
+    char now[CLOCK_SECOND_LEN + 1];
+
+    clock_second(now, res->began);
+    if (published == NULL)
+        return 0;
+    if (text_u64(span_str(published), 9999, &out[0]) != 0 || out[0] < 1970)
+        return err_set(e, -EINVAL, "--year must be a year, as 2022");
+    return text_u64(span_of(now, 4), 9999, &out[1]);
+}
+
+static int from_recipe(const struct command *c, struct rebuild *g)
+{
+    struct build_result res = {.made = false, .first.folder = -1, .second.folder = -1};
+    enum compare_class class = COMPARE_UNEXPLAINED;
+    struct compare_options known = {.depth = 0};
+    struct err e = ERR_INIT;
+    char ours[4096];
+    int rc, code;
+
+    g->a.once = true;
+    if (access(g->published, R_OK) != 0)
+        rc = err_sys(&e, -errno, "what was published, \"%s\"", g->published);
+    else
+        rc = cmd_assemble_build(&g->a, &res, &e);
+    code = rc == 0 && cmd_assemble_build_told("rebuild", &res.first) ? EXIT_HELD : EXIT_FALSE;
+    if (code == EXIT_HELD && (rc = years(g->year, &res, known.years, &e)) == 0 &&
+        (rc = counterpart(g, &res.outputs, ours, &e)) == 0 &&
+        (rc = cmd_assemble_build_report(g->published, ours, g->a.out, "compare.json", &known,
+                                        &class, &e)) == 0) {
+        (void)printf("%s\n", compare_class_word(class));
+        code = class == COMPARE_IDENTICAL ? EXIT_HELD : EXIT_FALSE;
+    }
+    build_done(&res);
+    return rc != 0 ? cli_fail(c, &e) : code;
+}
+
+/* --- from a bundle: is it what supervisors signed, and does it stand in a ledger? --- */
+
+static int check_proof(const struct offline *b, const struct trust *t, struct product_leaf *leaf,
+                       struct err *e)
+{
+    char when[CLOCK_MINUTE_LEN + 1];
+    struct span proof = buf_span(&b->text[OFFLINE_PROOF]);
+    int rc;
+
+    if (t == NULL) {
+        (void)printf("  ledger: %s\n", proof.n > 0
+                                           ? "the proof in the bundle was NOT checked (--trust)"
+                                           : "the bundle has no proof that it stands in any");
+        return 0;
+    }
+    if (proof.n == 0)
+        return err_set(e, -EBADMSG,
+                       "the bundle has no proof that its product stands in a ledger; without "
+                       "--trust it can be built nevertheless");
+    if ((rc = product_proof_check(leaf, proof, &b->digest, t->policy, e)) != 0)
+        return rc;
+    if (!leaf->final)
+        return err_set(e, -EAGAIN,
+                       "the checkpoint of the product's proof is not cosigned by "
+                       "enough witnesses");
+    clock_minute(when, leaf->time);
+    (void)printf("  ledger: leaf %" PRIu64 " of %s's, %s, cosigned by the quorum\n", leaf->index,
+                 leaf->site, when);
+    return 0;
+}
+
+/* The register itself: its first edition is the roots' to sign. */
+static int check_register(const char *path, const struct trust *t, struct people **out,
+                          struct err *e)
+{
+    struct dsse *env = NULL;
+    struct digest digest;
+    struct buf text;
+    unsigned counted;
+    char hex[65];
+    int rc = document_read(path, DOCUMENT_REGISTER, &text, &env, &digest, e);
+
+    if (rc == 0)
+        rc = register_parse(out, path, buf_span(&text), e);
+    if (rc == 0 && t != NULL && register_serial(*out) == 1)
+        rc = env == NULL
+                 ? err_set(e, -EINVAL, "\"%s\" is not signed", path)
+                 : register_approved_by_roots(t->root, t->roots, t->threshold, env, &counted, e);
+    if (rc == 0 && (t == NULL || register_serial(*out) != 1)) {
+        text_digest(hex, &digest);
+        (void)printf("  register: edition %" PRIu64 " as given, SHA-256 %s; hold it against the "
+                     "ledger\n",
+                     register_serial(*out), hex);
+    }
+    dsse_free(env);
+    buf_free(&text);
+    return rc;
+}
+
+static int check_signatures(const struct offline *b, const struct rebuild *g, const struct trust *t,
+                            unix_time when, struct err *e)
+{
+    struct register_approval by;
+    struct people *people = NULL;
+    struct dsse *env = NULL;
+    int rc = dsse_parse(&env, buf_span(&b->text[OFFLINE_PRODUCT]), e);
+
+    if (rc == 0 && g->people == NULL)
+        (void)printf("  signatures: %zu, NOT checked against anybody (--register)\n",
+                     dsse_count(env));
+    else if (rc == 0 && (rc = check_register(g->people, t, &people, e)) == 0 &&
+             (rc = register_approved(people, DOCUMENT_PRODUCT, env, when, NULL, &by, e)) == 0)
+        (void)printf("  signatures: %u supervisors of the register, %u are needed\n", by.counted,
+                     by.needed);
+    register_free(people);
+    dsse_free(env);
+    return rc;
+}
+
+static int check(const struct offline *b, const struct rebuild *g, struct err *e)
+{
+    struct product_leaf leaf = {.final = false};
+    struct trust *t = NULL;
+    char hex[65];
+    int rc = g->trust == NULL ? 0 : trust_load(&t, g->trust, e);
+
+    if (rc == 0) {
+        text_digest(hex, &b->digest);
+        (void)printf("product: %s %s, %s\n", b->product.name, b->product.version, hex);
+        if (t != NULL && trust_expired(t, clock_now()))
+            (void)fprintf(stderr, "warning: \"%s\" has expired; get a new one out of band\n",
+                          g->trust);
+        if ((rc = check_proof(b, t, &leaf, e)) == 0)
+            rc = check_signatures(b, g, t, leaf.final ? leaf.time : clock_now(), e);
+    }
+    trust_free(t);
+    return rc;
+}
+
+/* OUT/bundle, read and checked; whatever fails, OUT is not there. */
+static int unpack(const struct rebuild *g, struct err *e)
+{
+    struct progress bar = {.total = 0};
+    const struct offline_watch watch = {cmd_assemble_bundle_step, &bar};
+    int fd = open(g->bundle, O_RDONLY | O_CLOEXEC);
+    struct offline b;
+    char to[4096];
+    int rc;
+
+    if (fd < 0)
+        return err_sys(e, -errno, "the bundle \"%s\"", g->bundle);
+    if (mkdir(g->a.out, 0755) != 0) {
+        rc = err_sys(e, -errno, "the folder of the results \"%s\"", g->a.out);
+        io_close(&fd);
+        return rc;
+    }
+    (void)snprintf(to, sizeof(to), "%s/bundle", g->a.out);
+    rc = offline_read(&b, fd, to, &watch, e);
+    progress_end(&bar);
+    if (rc == 0)
+        rc = check(&b, g, e);
+    offline_done(&b);
+    io_close(&fd);
+    if (rc != 0 && io_remove_tree(g->a.out) != 0)
+        (void)err_prefix(e, "(and \"%s\" could not be removed)", g->a.out);
+    return rc;
+}
+
+static int sign_word(const struct rebuild *g, const struct build_result *res,
+                     enum compare_class *class, struct err *e)
+{
+    char part[5][4096];
+    static const char *const name[] = {"bundle/product.dsse", "bundle/published", "build/outputs",
+                                       "rebuilt.dsse", "compare"};
+    struct compare_options known = {.depth = 0};
+    struct assemble_attest t = {.key = g->a.key, .made = &res->outputs, .known = &known};
+    int rc;
+
+    for (size_t i = 0; i < ARRAY_LEN(name); i++)
+        (void)snprintf(part[i], sizeof(part[i]), "%s/%s", g->a.out, name[i]);
+    t.envelope = part[0];
+    t.published = part[1];
+    t.rebuilt = part[2];
+    t.out = part[3];
+    t.reports = part[4];
+    if ((rc = years(g->year, res, known.years, e)) == 0 &&
+        (rc = cmd_assemble_attest(&t, class, e)) == 0)
+        (void)printf("%s: signed (\"glarus assemble publish\", or send it)\n", t.out);
+    return rc;
+}
+
+static int from_bundle(const struct command *c, struct rebuild *g)
+{
+    struct build_result res = {.made = false, .first.folder = -1, .second.folder = -1};
+    enum compare_class class = COMPARE_UNEXPLAINED;
+    char recipe[4096], lock[4096], sources[4096], packages[4096], build[4096];
+    struct assemble_ask a = g->a;
+    struct err e = ERR_INIT;
+    int rc, code = EXIT_FALSE;
+
+    if ((rc = unpack(g, &e)) != 0)
+        return cli_fail(c, &e);
+    (void)snprintf(recipe, sizeof(recipe), "%s/bundle/recipe.yaml", g->a.out);
+    (void)snprintf(lock, sizeof(lock), "%s/bundle/lock.yaml", g->a.out);
+    (void)snprintf(sources, sizeof(sources), "%s/bundle/sources", g->a.out);
+    (void)snprintf(packages, sizeof(packages), "%s/bundle/packages", g->a.out);
+    (void)snprintf(build, sizeof(build), "%s/build", g->a.out);
+    a.recipe = recipe;
+    a.lock = lock;
+    a.sources = sources;
+    a.packages = packages;
+    a.out = build;
+    if ((rc = cmd_assemble_build(&a, &res, &e)) == 0 &&
+        cmd_assemble_build_told("rebuild", &res.first)) {
+        if (!a.once)
+            (void)cmd_assemble_build_again(c, &a, &res);
+        if ((rc = sign_word(g, &res, &class, &e)) == 0) {
+            (void)printf("%s\n", compare_class_word(class));
+            code = class == COMPARE_IDENTICAL ? EXIT_HELD : EXIT_FALSE;
+        }
+    }
+    build_done(&res);
+    return rc != 0 ? cli_fail(c, &e) : code;
+}
+
+static const struct option options[] = {
+    {"lock", required_argument, NULL, 'l'},     {"packages", required_argument, NULL, 'p'},
+    {"sources", required_argument, NULL, 's'},  {"published", required_argument, NULL, 'P'},
+    {"bundle", required_argument, NULL, 'B'},   {"trust", required_argument, NULL, 't'},
+    {"register", required_argument, NULL, 'r'}, {"out", required_argument, NULL, 'o'},
+    {"work", required_argument, NULL, 'w'},     {"year", required_argument, NULL, 'y'},
+    {"key", required_argument, NULL, 'k'},      {"builder", required_argument, NULL, 'b'},
+    {"once", no_argument, NULL, '1'},           {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+
+static int rebuild_command(const struct command *c, int argc, char **argv)
+{
+    struct rebuild g = {.bundle = NULL};
+    int o;
+
+    while ((o = cli_getopt(c, argc, argv, "l:p:s:P:B:t:r:o:w:y:k:b:1qh", options)) != -1) {
+        if (o == '1')
+            g.a.once = true;
+        else if (o == 'q')
+            g.a.quiet = true;
+        else
+            *(o == 'l'   ? &g.a.lock
+              : o == 'p' ? &g.a.packages
+              : o == 's' ? &g.a.sources
+              : o == 'P' ? &g.published
+              : o == 'B' ? &g.bundle
+              : o == 't' ? &g.trust
+              : o == 'r' ? &g.people
+              : o == 'o' ? &g.a.out
+              : o == 'w' ? &g.a.work
+              : o == 'y' ? &g.year
+              : o == 'k' ? &g.a.key
+                         : &g.a.builder) = optarg;
+    }
+    if (g.bundle != NULL) {
+        if (optind != argc || g.a.key == NULL || g.a.out == NULL || g.a.lock != NULL ||
+            g.a.packages != NULL || g.a.sources != NULL || g.published != NULL)
+            return cli_usage(c, "with --bundle name --key and --out; all else is in the bundle");
+        return from_bundle(c, &g);
+    }
+    if (optind + 1 != argc || g.a.lock == NULL || g.a.packages == NULL || g.a.out == NULL ||
+        g.published == NULL || g.trust != NULL || g.people != NULL)
+        return cli_usage(c, "name --bundle, --key and --out; or one recipe, --lock, --packages, "
+                            "--published and --out");
+    g.a.recipe = argv[optind];
+    return from_recipe(c, &g);
+}
+
+const struct command cli_assemble_rebuild[] = {
+    {"assemble rebuild", "build what somebody published, compare, and sign the word",
+     "--bundle FILE --key KEY --out FOLDER [--trust FILE] [--register FILE]\n"
+     "   or: glarus assemble rebuild RECIPE --lock LOCK --packages FOLDER --published PATH --out "
+     "FOLDER",
+     "  -B, --bundle FILE         made by \"assemble bundle\": nothing else is needed, no network\n"
+     "  -k, --key KEY             the builder's, in a file or a token (pkcs11:): signs the word\n"
+     "  -t, --trust FILE          logs and witnesses: the product must stand in such a ledger\n"
+     "  -r, --register FILE       the register of people: enough supervisors must have signed\n"
+     "  -o, --out FOLDER          made: rebuilt.dsse (to be published), bundle/, build/, "
+     "compare/;\n"
+     "                            of a recipe: outputs/, log.txt, provenance, bills of material,\n"
+     "                            compare.json\n"
+     "  -l, --lock LOCK           which packages\n"
+     "  -p, --packages FOLDER     where they are\n"
+     "  -s, --sources FOLDER      where the sources are [beside the recipe]\n"
+     "  -P, --published PATH      a file that the build makes too, or a folder of all of them\n"
+     "  -w, --work FOLDER         where roots are kept [/var/tmp/assemble-UID]\n"
+     "  -y, --year YEAR           when the published one was built, if you know: what differs in\n"
+     "                            exactly that is explained\n"
+     "  -b, --builder URI         who builds, as the provenance has it\n"
+     "  -1, --once                not a second time with everything varied (a bundle's)\n"
+     "  -q, --quiet               the log goes to its file only\n\n"
+     "The last line is the one word of glarus compare.  Exit 0 only if it is \"identical\".  The "
+     "word\n"
+     "that is signed is the worst of all files, whichever it is; a build that fails signs "
+     "nothing.\n\n"
+     "Example: glarus assemble rebuild --bundle hello-1.0.bundle --key builder.pem --out again \\\n"
+     "    --trust trust.yaml\n",
+     rebuild_command},
+    {NULL, NULL, NULL, NULL, NULL}};
