@@ -11,7 +11,7 @@ _glarus() {
         statement) words="sign publish withdraw" ;;
         people) words="key id check diff sign publish" ;;
         rules) words="check test diff dispute explain propose release override sign publish" ;;
-        repository) words="plan sign add publish" ;;
+        repository) words="plan sign add add-product publish" ;;
         verdict) words="replay publish" ;;
         assemble) words="recipe sign-recipe lock build rebuild product sign publish bundle attest" ;;
         relocate) words="plan sign run" ;;

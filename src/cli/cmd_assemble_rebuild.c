@@ -1,5 +1,6 @@
 /* cmd_assemble_rebuild.c - what somebody published is built again and compared: from a recipe and
- * what lies about, or from a bundle, and then the word is signed. */
+ * what lies about, or from a bundle that is here or in an update repository, and then the word is
+ * signed. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,10 +21,13 @@
 #include "cli/cmd_assemble_priv.h"
 #include "cli/document.h"
 #include "people/register.h"
+#include "updates/install.h"
+#include "updates/tuf_updater.h"
 
 struct rebuild {
     struct assemble_ask a;
     const char *published, *year, *bundle, *trust, *people;
+    const char *from, *name, *version, *dir, *root; /* from an update repository */
 };
 
 /* --- from a recipe --- */
@@ -210,6 +214,10 @@ static int unpack(const struct rebuild *g, struct err *e)
     (void)snprintf(to, sizeof(to), "%s/bundle", g->a.out);
     rc = offline_read(&b, fd, to, &watch, e);
     progress_end(&bar);
+    if (rc == 0 && g->from != NULL &&
+        (strcmp(b.product.name, g->name) != 0 || strcmp(b.product.version, g->version) != 0))
+        rc = err_set(e, -EBADMSG, "the repository's bundle is of %s %s", b.product.name,
+                     b.product.version);
     if (rc == 0)
         rc = check(&b, g, e);
     offline_done(&b);
@@ -276,9 +284,62 @@ static int from_bundle(const struct command *c, struct rebuild *g)
     return rc != 0 ? cli_fail(c, &e) : code;
 }
 
+/* --- from an update repository --- */
+
+static int fetch_target(const struct rebuild *g, struct install *in, char file[4096], struct err *e)
+{
+    char path[256];
+
+    (void)snprintf(path, sizeof(path), "products/%s_%s.bundle", g->name, g->version);
+    (void)fprintf(stderr, "fetching %s\n", path);
+    return install_target(in, path, file, e);
+}
+
+/* The bundle becomes a file that TUF's metadata announce. */
+static int fetch(const struct rebuild *g, char file[4096], struct err *e)
+{
+    struct install in = {.url = g->from, .dir = g->dir};
+    struct tuf_fetch way = {0};
+    struct trust *t = NULL;
+    struct buf root;
+    int rc = 0;
+
+    buf_init(&root, TUF_MAX_ROOT);
+    tuf_fetch_dir(&way);
+    if (g->root != NULL && (rc = io_read_file(AT_FDCWD, g->root, &root)) != 0)
+        (void)err_sys(e, rc, "reading \"%s\"", g->root);
+    if (rc == 0 && g->trust != NULL)
+        rc = trust_load(&t, g->trust, e);
+    if (rc == 0 && strstr(g->from, "://") != NULL)
+        rc = tuf_fetch_http_new(&way, NULL, e);
+    if (rc == 0) {
+        in.fetch = &way;
+        in.root = buf_span(&root);
+        in.first_root = t != NULL && t->has_updates_root ? &t->updates_root : NULL;
+        rc = fetch_target(g, &in, file, e);
+    }
+    tuf_fetch_http_free(&way);
+    trust_free(t);
+    buf_free(&root);
+    return rc;
+}
+
+static int from_repository(const struct command *c, struct rebuild *g)
+{
+    struct err e = ERR_INIT;
+    char file[4096];
+
+    if (fetch(g, file, &e) != 0)
+        return cli_fail(c, &e);
+    g->bundle = file;
+    return from_bundle(c, g);
+}
+
 static const struct option options[] = {
     {"lock", required_argument, NULL, 'l'},     {"packages", required_argument, NULL, 'p'},
     {"sources", required_argument, NULL, 's'},  {"published", required_argument, NULL, 'P'},
+    {"from", required_argument, NULL, 'f'},     {"version", required_argument, NULL, 'v'},
+    {"dir", required_argument, NULL, 'd'},      {"root", required_argument, NULL, 'R'},
     {"bundle", required_argument, NULL, 'B'},   {"trust", required_argument, NULL, 't'},
     {"register", required_argument, NULL, 'r'}, {"out", required_argument, NULL, 'o'},
     {"work", required_argument, NULL, 'w'},     {"year", required_argument, NULL, 'y'},
@@ -286,50 +347,84 @@ static const struct option options[] = {
     {"once", no_argument, NULL, '1'},           {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
 
+static int read_options(const struct command *c, int argc, char **argv, struct rebuild *g)
+{
+    int o;
+
+    while ((o = cli_getopt(c, argc, argv, "l:p:s:P:B:f:v:d:R:t:r:o:w:y:k:b:1qh", options)) != -1) {
+        const char **to = o == 'l'   ? &g->a.lock
+                          : o == 'p' ? &g->a.packages
+                          : o == 's' ? &g->a.sources
+                          : o == 'P' ? &g->published
+                          : o == 'B' ? &g->bundle
+                          : o == 'f' ? &g->from
+                          : o == 'v' ? &g->version
+                          : o == 'd' ? &g->dir
+                          : o == 'R' ? &g->root
+                          : o == 't' ? &g->trust
+                          : o == 'r' ? &g->people
+                          : o == 'o' ? &g->a.out
+                          : o == 'w' ? &g->a.work
+                          : o == 'y' ? &g->year
+                          : o == 'k' ? &g->a.key
+                          : o == 'b' ? &g->a.builder
+                                     : NULL;
+        if (to != NULL)
+            *to = optarg;
+        g->a.once = g->a.once || o == '1';
+        g->a.quiet = g->a.quiet || o == 'q';
+    }
+    return argc - optind;
+}
+
+/* Letters and digits, and more of them: what a product may be called. */
+static bool is_product(const struct rebuild *g)
+{
+    return strlen(g->name) <= PRODUCT_NAME_MAX && strchr(g->name, '/') == NULL &&
+           strlen(g->version) <= PRODUCT_VERSION_MAX && strchr(g->version, '/') == NULL;
+}
+
 static int rebuild_command(const struct command *c, int argc, char **argv)
 {
     struct rebuild g = {.bundle = NULL};
-    int o;
+    int named = read_options(c, argc, argv, &g);
+    bool pieces =
+        g.a.lock != NULL || g.a.packages != NULL || g.a.sources != NULL || g.published != NULL;
+    bool repository = g.from != NULL || g.version != NULL || g.dir != NULL || g.root != NULL;
 
-    while ((o = cli_getopt(c, argc, argv, "l:p:s:P:B:t:r:o:w:y:k:b:1qh", options)) != -1) {
-        if (o == '1')
-            g.a.once = true;
-        else if (o == 'q')
-            g.a.quiet = true;
-        else
-            *(o == 'l'   ? &g.a.lock
-              : o == 'p' ? &g.a.packages
-              : o == 's' ? &g.a.sources
-              : o == 'P' ? &g.published
-              : o == 'B' ? &g.bundle
-              : o == 't' ? &g.trust
-              : o == 'r' ? &g.people
-              : o == 'o' ? &g.a.out
-              : o == 'w' ? &g.a.work
-              : o == 'y' ? &g.year
-              : o == 'k' ? &g.a.key
-                         : &g.a.builder) = optarg;
-    }
+    g.name = g.a.recipe = named == 1 ? argv[optind] : NULL;
     if (g.bundle != NULL) {
-        if (optind != argc || g.a.key == NULL || g.a.out == NULL || g.a.lock != NULL ||
-            g.a.packages != NULL || g.a.sources != NULL || g.published != NULL)
+        if (named != 0 || g.a.key == NULL || g.a.out == NULL || pieces || repository)
             return cli_usage(c, "with --bundle name --key and --out; all else is in the bundle");
         return from_bundle(c, &g);
     }
-    if (optind + 1 != argc || g.a.lock == NULL || g.a.packages == NULL || g.a.out == NULL ||
+    if (repository) {
+        if (g.name == NULL || g.version == NULL || g.from == NULL || g.dir == NULL ||
+            g.a.key == NULL || g.a.out == NULL || pieces || !is_product(&g))
+            return cli_usage(c, "name the product, --version, --from, --dir, --key and --out");
+        return from_repository(c, &g);
+    }
+    if (named != 1 || g.a.lock == NULL || g.a.packages == NULL || g.a.out == NULL ||
         g.published == NULL || g.trust != NULL || g.people != NULL)
-        return cli_usage(c, "name --bundle, --key and --out; or one recipe, --lock, --packages, "
-                            "--published and --out");
-    g.a.recipe = argv[optind];
+        return cli_usage(c, "name --bundle, --key and --out; or a product, --version and --from; "
+                            "or one recipe, --lock, --packages, --published and --out");
     return from_recipe(c, &g);
 }
 
 const struct command cli_assemble_rebuild[] = {
     {"assemble rebuild", "build what somebody published, compare, and sign the word",
      "--bundle FILE --key KEY --out FOLDER [--trust FILE] [--register FILE]\n"
+     "   or: glarus assemble rebuild NAME --version V --from REPOSITORY --dir FOLDER --key KEY "
+     "--out FOLDER\n"
      "   or: glarus assemble rebuild RECIPE --lock LOCK --packages FOLDER --published PATH --out "
      "FOLDER",
      "  -B, --bundle FILE         made by \"assemble bundle\": nothing else is needed, no network\n"
+     "  -f, --from REPOSITORY     the update repository that has NAME's bundle: a URL or folder\n"
+     "  -v, --version V           which one\n"
+     "  -d, --dir FOLDER          what is trusted of the repository, and what was fetched\n"
+     "  -R, --root FILE           the first time: its root metadata, got out of band (or the "
+     "trust\n"
+     "                            file names it: updates_root)\n"
      "  -k, --key KEY             the builder's, in a file or a token (pkcs11:): signs the word\n"
      "  -t, --trust FILE          logs and witnesses: the product must stand in such a ledger\n"
      "  -r, --register FILE       the register of people: enough supervisors must have signed\n"

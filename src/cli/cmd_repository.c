@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "claims/trust.h"
 #include "cli/cli.h"
+#include "cli/cmd_repository_priv.h"
 #include "updates/repository.h"
 #include "updates/tuf_metadata.h"
 
@@ -47,7 +48,9 @@ static int repository_plan_run(const struct command *c, int argc, char **argv)
         tell_waiting(argv[optind], "root", planned.root);
         tell_waiting(argv[optind], "targets", planned.targets);
         tell_waiting(argv[optind], "rules", planned.rules);
-        if (planned.root == 0 && planned.targets == 0 && planned.rules == 0)
+        tell_waiting(argv[optind], "products", planned.products);
+        if (planned.root == 0 && planned.targets == 0 && planned.rules == 0 &&
+            planned.products == 0)
             (void)printf("%s: keys.yaml is what is published; nothing to sign\n", argv[optind]);
     }
     repository_close(r);
@@ -128,17 +131,17 @@ static void tell_added(const struct add_run *x, const struct repository_added *g
                                 : "to be signed (\"glarus repository sign\")");
 }
 
-static int sign_rules(const struct add_run *x, struct err *e)
+int cmd_repository_sign(const char *dir, const char *role, const char *spec, struct err *e)
 {
     struct signkey *key = NULL;
     struct buf said;
     char *path;
     int rc;
 
-    if (asprintf(&path, "%s/pending/rules.json", x->dir) < 0)
+    if (asprintf(&path, "%s/pending/%s.json", dir, role) < 0)
         return err_sys(e, -ENOMEM, "signing");
     buf_init(&said, 1 << 20);
-    if ((rc = signkey_open(&key, x->key, e)) == 0)
+    if ((rc = signkey_open(&key, spec, e)) == 0)
         rc = repository_sign(path, key, &said, e);
     signkey_close(key);
     buf_free(&said);
@@ -157,7 +160,7 @@ static int add(struct add_run *x, struct err *e)
         x->a.policy = trust->policy;
         if ((rc = repository_open(&r, x->dir, e)) == 0 &&
             (rc = repository_add(r, &x->a, &got, e)) == 0 && x->key != NULL && !got.again)
-            rc = sign_rules(x, e);
+            rc = cmd_repository_sign(x->dir, "rules", x->key, e);
     }
     if (rc == 0)
         tell_added(x, &got);
@@ -273,7 +276,8 @@ static int repository_publish_run(const struct command *c, int argc, char **argv
 const struct command cli_repository[] = {
     {"repository plan", "write the root and targets metadata that keys.yaml asks for, to be signed",
      "REPOSITORY [--renew]",
-     "  -r, --renew   these, and the list of releases, with a new expiry, though nothing else "
+     "  -r, --renew   these, and the lists of releases and products, with a new expiry, though "
+     "nothing else "
      "changes\n\n"
      "REPOSITORY/keys.yaml says who signs what, how many of them, and for how long:\n\n"
      "  format: update-keys/v1\n"
@@ -281,12 +285,14 @@ const struct command cli_repository[] = {
      "  targets:   {threshold: 2, expires: 365d, keys: [<base64>, <base64>, <base64>]}\n"
      "  rules:     {threshold: 1, expires: 30d, keys: [<base64>]}\n"
      "  snapshot:  {threshold: 1, expires: 7d, keys: [<base64>]}\n"
-     "  timestamp: {threshold: 1, expires: 1d, keys: [<base64>]}\n\n"
+     "  timestamp: {threshold: 1, expires: 1d, keys: [<base64>]}\n"
+     "  products:  {threshold: 1, expires: 30d, keys: [<base64>]}   # if there are any\n\n"
      "Keys are those \"glarus people key\" prints.  A root that takes a key away is signed by\n"
      "enough of the old keys and enough of the new ones.\n\n"
      "Example: glarus repository plan /srv/updates\n",
      repository_plan_run},
-    {"repository sign", "sign root, targets or rules metadata that waits", "FILE --key KEY",
+    {"repository sign", "sign metadata that waits: root, targets, rules, products",
+     "FILE --key KEY",
      "  -k, --key KEY   your private key: a file (PEM) or a pkcs11: URI\n\n"
      "FILE can be carried to a machine without a network and back.  What it says is shown.\n\n"
      "Example: glarus repository sign /srv/updates/pending/root.json --key anna.pem\n",

@@ -367,11 +367,19 @@ static int begin(struct installing *w, struct err *e)
     if ((w->dir = tuf_store_folder(w->in->dir, e)) < 0)
         return w->dir;
     if ((rc = tuf_store_dir_open(&w->store, path[0], e)) != 0 ||
-        (rc = tuf_shelf_open(&w->shelf, path[1], e)) != 0 || (rc = install_look(w, e)) != 0)
-        return rc;
-    if ((rc = begin_root(w, e)) != 0)
+        (rc = tuf_shelf_open(&w->shelf, path[1], e)) != 0 || (rc = begin_root(w, e)) != 0)
         return rc;
     return tuf_updater_new(&w->updater, w->in->fetch, &w->store, w->metadata_url, e);
+}
+
+static void end(struct installing *w)
+{
+    tuf_updater_free(w->updater);
+    tuf_shelf_close(w->shelf);
+    tuf_store_dir_close(&w->store);
+    io_close(&w->dir);
+    free(w->metadata_url);
+    free(w->targets_url);
 }
 
 int install_update(const struct install *in, struct install_done *out, struct err *e)
@@ -380,13 +388,24 @@ int install_update(const struct install *in, struct install_done *out, struct er
     int rc;
 
     memset(out, 0, sizeof(*out));
-    if ((rc = begin(&w, e)) == 0)
+    if ((rc = begin(&w, e)) == 0 && (rc = install_look(&w, e)) == 0)
         rc = update(&w, e);
-    tuf_updater_free(w.updater);
-    tuf_shelf_close(w.shelf);
-    tuf_store_dir_close(&w.store);
-    io_close(&w.dir);
-    free(w.metadata_url);
-    free(w.targets_url);
+    end(&w);
+    return rc;
+}
+
+int install_target(const struct install *in, const char *path, char file[4096], struct err *e)
+{
+    struct installing w = {.in = in, .dir = -1};
+    char name[300];
+    bool fetched;
+    int rc;
+
+    if ((rc = begin(&w, e)) == 0 && (rc = tuf_updater_refresh(w.updater, e)) == 0 &&
+        (rc = fetch(&w, path, UINT64_MAX, &fetched, e)) == 0 &&
+        (rc = file_name(name, path, e)) == 0 &&
+        snprintf(file, 4096, "%s/%s", in->dir, name) >= 4096)
+        rc = err_set(e, -EINVAL, "the folder \"%.80s\"... has too long a name", in->dir);
+    end(&w);
     return rc;
 }

@@ -40,4 +40,10 @@ struct install_done {
  * the file system's. */
 MUST_CHECK int install_update(const struct install *in, struct install_done *out, struct err *e);
 
+/* One target, if it is what the repository's metadata announce: file becomes its path beneath
+ * DIR/download.  in->policy is not asked: what stands in which ledger is for the caller.  -ENOENT:
+ * the repository has no such target; else as above. */
+MUST_CHECK int install_target(const struct install *in, const char *path, char file[4096],
+                              struct err *e);
+
 #endif

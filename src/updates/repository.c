@@ -149,8 +149,8 @@ static int read_keys(struct repository *r, struct err *e)
 
 static int make_folders(struct repository *r, struct err *e)
 {
-    static const char *const folders[] = {"metadata", "targets", "targets/rules",
-                                          "clamav",   "pending", "log"};
+    static const char *const folders[] = {
+        "metadata", "targets", "targets/rules", "targets/products", "clamav", "pending", "log"};
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(folders); i++)

@@ -2,9 +2,11 @@
  *
  *   keys.yaml   who signs what (repository_keys.h); people write it
  *   metadata/   TUF 1.0 with consistent snapshots; timestamp.json is replaced last
- *   targets/    rules/HASH.N.tar, HASH.N.tar.zst, HASH.M-N.zst, HASH.N.proof, HASH.current.json
+ *   targets/    rules/HASH.N.tar, HASH.N.tar.zst, HASH.M-N.zst, HASH.N.proof, HASH.current.json,
+ *               products/HASH.NAME
  *   clamav/     the newest release's ClamAV databases under plain names, for freshclam
- *   pending/    metadata that waits for signatures: root.json, targets.json, rules.json
+ *   pending/    metadata that waits for signatures: root.json, targets.json, rules.json,
+ *               products.json
  *   log/        N.repository: the metadata as of snapshot N, to be published in the ledger
  *
  *   plan -> (sign)* -> add -> (sign)* -> publish
@@ -25,9 +27,9 @@ MUST_CHECK int repository_open(struct repository **out, const char *dir, struct 
 void repository_close(struct repository *r); /* NULL is fine */
 
 /* Puts into pending/ what keys.yaml wants otherwise than it is published: root.json, targets.json,
- * and rules.json if others sign it now; renew: all of them, with a new expiry. */
+ * and rules.json or products.json if others sign it now; renew: all of them, with a new expiry. */
 struct repository_plan {
-    int64_t root, targets, rules; /* the version that waits; 0: none */
+    int64_t root, targets, rules, products; /* the version that waits; 0: none */
 };
 MUST_CHECK int repository_plan(struct repository *r, bool renew, struct repository_plan *out,
                                struct err *e);
@@ -55,6 +57,19 @@ struct repository_added {
 /* Puts the release's files into targets/ and pending/rules.json, to be signed. */
 MUST_CHECK int repository_add(struct repository *r, const struct repository_add *a,
                               struct repository_added *out, struct err *e);
+
+/* A file that becomes the target "products/NAME".  What it is the caller has checked. */
+struct repository_file {
+    const char *name; /* letters, digits and ._+~:- */
+    const char *path; /* NULL: bytes */
+    struct span bytes;
+};
+/* Puts files into targets/ and pending/products.json, to be signed; what waits there already stays
+ * listed.  *again: all of them were there already, nothing was done.  -EEXIST: there is another
+ * file of a name; -EINVAL: keys.yaml has no role products, or it is not published yet. */
+MUST_CHECK int repository_add_products(struct repository *r, const struct repository_file *f,
+                                       size_t n, void (*step)(void *arg, uint64_t bytes), void *arg,
+                                       bool *again, struct err *e);
 
 struct repository_published {
     int64_t version[4]; /* of the top-level roles, by enum tuf_type */

@@ -80,9 +80,10 @@ static int plan_one(struct repository *r, unsigned role, compose *of, bool renew
 }
 
 /* The same list, to be signed anew. */
-static int plan_rules(struct repository *r, bool renew, int64_t *waits, struct err *e)
+static int plan_list(struct repository *r, unsigned role, bool renew, int64_t *waits, struct err *e)
 {
-    const struct tuf_metadata *m = r->role[REPOSITORY_RULES];
+    const struct tuf_metadata *m = r->role[role];
+    const char *name = repository_role_name(role);
     json_t *next;
     bool theirs = false;
     int rc;
@@ -90,13 +91,13 @@ static int plan_rules(struct repository *r, bool renew, int64_t *waits, struct e
     *waits = 0;
     if (m == NULL)
         return 0;
-    if ((rc = is_theirs(r, REPOSITORY_RULES, &theirs)) != 0)
-        return err_sys(e, rc, "rules");
+    if ((rc = is_theirs(r, role, &theirs)) != 0)
+        return err_sys(e, rc, "%s", name);
     if (theirs && !renew)
         return 0;
-    next = tuf_write_targets(m->version + 1, repository_expiry(r, REPOSITORY_RULES),
+    next = tuf_write_targets(m->version + 1, repository_expiry(r, role),
                              json_object_get(repository_signed(m), "targets"), NULL, 0);
-    rc = next == NULL ? err_sys(e, -ENOMEM, "rules") : repository_wait(r, "rules", next, e);
+    rc = next == NULL ? err_sys(e, -ENOMEM, "%s", name) : repository_wait(r, name, next, e);
     json_decref(next);
     if (rc == 0)
         *waits = m->version + 1;
@@ -108,9 +109,10 @@ int repository_plan(struct repository *r, bool renew, struct repository_plan *ou
     int rc;
 
     if ((rc = plan_one(r, TUF_ROOT, root_of, renew, &out->root, e)) != 0 ||
-        (rc = plan_one(r, TUF_TARGETS, targets_of, renew, &out->targets, e)) != 0)
+        (rc = plan_one(r, TUF_TARGETS, targets_of, renew, &out->targets, e)) != 0 ||
+        (rc = plan_list(r, REPOSITORY_RULES, renew, &out->rules, e)) != 0)
         return rc;
-    return plan_rules(r, renew, &out->rules, e);
+    return plan_list(r, REPOSITORY_PRODUCTS, renew, &out->products, e);
 }
 
 /* --- signing --- */
