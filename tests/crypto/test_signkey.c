@@ -147,7 +147,7 @@ static void what_a_token_signs_is_verified_without_it(void **state)
         "pkcs11:token=ours;object=anna;type=private?pin-source=file:DIR/pin",
         "pkcs11:token=ours;id=%01?pin-source=file://DIR/pin", /* DIR begins with a slash */
         "pkcs11:token=ours;object=%61nna?pin-source=DIR/%70in&module-path=" MODULE,
-        "pkcs11:object=anna?module-path=" MODULE "&pin-source=DIR/pin",
+        "pkcs11:token=ours;object=anna?module-path=" MODULE "&pin-source=DIR/pin",
     };
 
     (void)state;
@@ -221,8 +221,9 @@ static void a_wrong_pin_is_tried_once_and_the_right_one_taken_after_it(void **st
 
     (void)state;
     for (int i = 0; i < 3; i++)
-        assert_int_equal(open_by("pkcs11:object=anna?pin-source=DIR/wrong", &k, &e), -EACCES);
-    assert_int_equal(open_by("pkcs11:object=anna?pin-source=DIR/pin", &k, &e), 0);
+        assert_int_equal(open_by("pkcs11:token=ours;object=anna?pin-source=DIR/wrong", &k, &e),
+                         -EACCES);
+    assert_int_equal(open_by("pkcs11:token=ours;object=anna?pin-source=DIR/pin", &k, &e), 0);
     signkey_close(k);
 }
 
@@ -235,7 +236,7 @@ static void a_signature_that_does_not_verify_is_not_given_out(void **state)
     (void)state;
     memset(&sig, 7, sizeof(sig));
     before = sig;
-    assert_int_equal(open_by("pkcs11:object=anna?pin-source=DIR/pin", &k, &e), 0);
+    assert_int_equal(open_by("pkcs11:token=ours;object=anna?pin-source=DIR/pin", &k, &e), 0);
     bad_token = true;
     assert_int_equal(signkey_sign(k, "words", 5, &sig), -EIO);
     assert_memory_equal(&sig, &before, sizeof(sig));
@@ -252,7 +253,7 @@ static void a_uri_that_is_too_long_is_refused(void **state)
 
     (void)state;
     memset(spec, 'a', sizeof(spec) - 1);
-    memcpy(spec, "pkcs11:object=", 14);
+    memcpy(spec, "pkcs11:token=ours;object=", 25);
     assert_int_equal(signkey_open(&k, spec, &e), -EINVAL);
     assert_non_null(strstr(e.text, "more than"));
     memcpy(spec + 1000, "?pin-source=", 12);
