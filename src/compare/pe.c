@@ -373,7 +373,7 @@ static uint64_t end_of_sections(const struct pe *f)
 /* What follows the sections and is not signature; then the zeros and the table. */
 static int behind(struct both *p)
 {
-    struct look_range over[2], pad[2], sign[2];
+    struct look_range over[2], pad[2];
     int rc;
 
     for (int side = 0; side < 2; side++) {
@@ -382,7 +382,6 @@ static int behind(struct both *p)
 
         over[side] =
             (struct look_range){from, (f->signature.n > 0 ? f->signature.at : f->all.n) - from};
-        sign[side] = f->signature;
     }
     for (int side = 0; side < 2; side++) {
         const uint64_t other = over[1 - side].n, n = over[side].n;
@@ -399,11 +398,7 @@ static int behind(struct both *p)
         rc = ends(p, over[0], over[1], "behind the sections");
     if (rc == 0)
         rc = look_pair(p->l, pad[0], pad[1], COMPARE_SIGNATURE, "zeros that align the signature");
-    return rc != 0 ? rc
-                   : look_pair(p->l, sign[0], sign[1], COMPARE_SIGNATURE,
-                               sign[0].n == 0   ? "certificate table: only B is signed"
-                               : sign[1].n == 0 ? "certificate table: only A is signed"
-                                                : "certificate table: another signature");
+    return rc != 0 ? rc : pe_sign(p->l, p->f);
 }
 
 static int only(struct both *p, int side, unsigned i)

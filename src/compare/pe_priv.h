@@ -26,4 +26,7 @@ bool pe_checksum_right(const struct pe *f);                      /* or none */
  * lie behind everything else. */
 struct look_range pe_signature(const struct pe *f);
 
+/* Claims both certificate tables. */
+MUST_CHECK int pe_sign(struct look *l, const struct pe f[2]);
+
 #endif

@@ -30,7 +30,43 @@ static const char make[] =
     "-subj /CN=test$k -days 30 2>&1; osslsigncode sign -certs c$k.pem -key k$k.pem -in plain -out "
     "signed$k; done\n"
     "(cat plain; printf xyz) > odd; osslsigncode sign -certs c1.pem -key k1.pem -in odd -out "
-    "oddsigned\n";
+    "oddsigned\n"
+    /* ways to say more than a signature covers */
+    "S='osslsigncode sign -certs c1.pem -key k1.pem'\n"
+    "$S -addUnauthenticatedBlob -in plain -out blob; $S -nest -in signed1 -out nested\n"
+    "$S -ac c2.pem -in plain -out more; $S -h sha384 -in plain -out sha384\n"
+    "for k in 1 2; do echo $k | openssl cms -sign -binary -nodetach -signer c$k.pem -inkey k$k.pem "
+    "-outform DER -out t$k; done\n"
+    "cat > add.py <<'E'\n"
+    "import struct\n"
+    "def length(n): return bytes([n]) if n < 128 else b'\\x82' + struct.pack('>H', n)\n"
+    "def read(b, at):\n"
+    "    n = b[at + 1]; at += 2\n"
+    "    if n > 127:\n"
+    "        k = n & 127; n = int.from_bytes(b[at:at + k], 'big'); at += k\n"
+    "    return at, at + n\n"
+    "def last(b, depth, what):\n" /* what, as one more at the end of the element that ends last */
+    "    at, end = read(b, 0); parts = []\n"
+    "    while at < end: e = read(b, at)[1]; parts.append(b[at:e]); at = e\n"
+    "    if depth: parts[-1] = last(parts[-1], depth - 1, what)\n"
+    "    else: parts.append(what)\n"
+    "    body = b''.join(parts); return b[:1] + length(len(body)) + body\n"
+    "def tlv(t, b): return bytes([t]) + length(len(b)) + b\n"
+    "def attribute(oid, v): return tlv(0xa1, tlv(0x30, tlv(6, bytes.fromhex(oid)) + tlv(0x31, "
+    "v)))\n"
+    "def put(name, oid, v):\n"
+    "    b = open('signed1', 'rb').read(); pe = struct.unpack('<I', b[60:64])[0]; e = pe + 24 + "
+    "144\n"
+    "    t = struct.unpack('<I', b[e:e + 4])[0]; d = b[t + 8:]; d = d[:read(d, 0)[1]]\n"
+    "    d = last(d, 4, attribute(oid, v)); d += b'\\0' * (-len(d) % 8); n = len(d) + 8\n"
+    "    b = b[:e + 4] + struct.pack('<I', n) + b[e + 8:t] + struct.pack('<IHH', n, 0x200, 2) + d\n"
+    "    open(name, 'wb').write(b[:pe + 88] + bytes(4) + b[pe + 92:])\n"
+    "stamp = '2b060104018237030301'; T = [open('t%d' % k, 'rb').read() for k in (1, 2)]\n"
+    "evil = attribute('2a0304', tlv(4, b'evil'))\n"
+    "put('stamp1', stamp, T[0]); put('stamp2', stamp, T[1]); put('evil', '2a0304', b'\\4\\1e')\n"
+    "put('stampevil', stamp, last(T[0], 4, evil)); put('nostamp', stamp, b'\\4\\1e')\n"
+    "E\n"
+    "python3 -B add.py\n";
 
 static int setup(void **state)
 {
@@ -155,6 +191,44 @@ static void another_signature_is_one_too(void **state)
     buf_free(&b);
     buf_free(&c);
     buf_free(&d);
+}
+
+static void what_a_signature_does_not_cover_is_found(void **state)
+{
+    static const struct {
+        const char *name;
+        enum compare_class class;
+        const char *text;
+    } all[] = {
+        {"blob", COMPARE_UNEXPLAINED, " that is not signed is only in B"},
+        {"evil", COMPARE_UNEXPLAINED, "attribute 1.2.3.4 that is not signed is only in B"},
+        {"more", COMPARE_UNEXPLAINED, "the certificate of CN=test2 that leads to no signer"},
+        {"stampevil", COMPARE_UNEXPLAINED, "timestamp: attribute 1.2.3.4 that is not signed"},
+        {"nostamp", COMPARE_UNEXPLAINED, "a signature that is not read can hold anything"},
+        {"sha384", COMPARE_SIGNATURE, "digest algorithm of the signer is SHA-256 and SHA-384"},
+        {"signed2", COMPARE_SIGNATURE, "the signer is "},
+        {"stamp1", COMPARE_SIGNATURE, "head of timestamp is only in B"},
+        {"nested", COMPARE_SIGNATURE, "nested: the signature is only in B"},
+    };
+    struct buf unsigned_one = file("plain"), signed_one = file("signed1");
+    struct buf stamps[2] = {file("stamp1"), file("stamp2")};
+
+    (void)state;
+    expect(&stamps[0], &stamps[1], COMPARE_SIGNATURE, "timestamp: the signer is ");
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        struct buf b = file(all[i].name);
+
+        expect(&signed_one, &b, all[i].class, all[i].text);
+        if (all[i].class == COMPARE_UNEXPLAINED)
+            expect(&unsigned_one, &b, all[i].class, all[i].text);
+        else
+            expect(&unsigned_one, &b, all[i].class, "only B is signed");
+        buf_free(&b);
+    }
+    buf_free(&stamps[0]);
+    buf_free(&stamps[1]);
+    buf_free(&unsigned_one);
+    buf_free(&signed_one);
 }
 
 /* n bytes more in the certificate table, which its entry and its head may account for. */
@@ -282,6 +356,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signed_against_unsigned_lists_each_range),
         cmocka_unit_test(another_signature_is_one_too),
+        cmocka_unit_test(what_a_signature_does_not_cover_is_found),
         cmocka_unit_test(bytes_in_the_table_that_no_signature_needs_are_found),
         cmocka_unit_test(a_changed_byte_beside_a_signature_is_found),
         cmocka_unit_test(a_year_in_a_text_is_explained_by_what_is_known),
