@@ -334,6 +334,9 @@ static int by_type(struct elf_pair *p, struct elf_section *s, const struct elf_s
         return debuglink(p, s, t);
     if (span_is(s->name, ".comment"))
         return comment(p, s, t);
+    if (span_is(s->name, ".debug_line") && (s->flags & SHF_ALLOC) == 0 && p->f[0].type != ET_REL &&
+        p->f[1].type != ET_REL)
+        return elf_lines(p, s);
     if ((s->flags & (SHF_ALLOC | SHF_STRINGS)) == 0 && s->type == SHT_PROGBITS)
         return look_may(p->l)
                    ? look_member(p->l, elf_range(s), elf_range(t), elf_text(name, s->name), name)

@@ -147,6 +147,7 @@ MUST_CHECK int elf_pointers(struct elf_pair *p, struct elf_section *s);
 MUST_CHECK int elf_symbols_compare(struct elf_pair *p, struct elf_section *s);
 MUST_CHECK int elf_strings(struct elf_pair *p, struct elf_section *s);
 MUST_CHECK int elf_data(struct elf_pair *p, struct elf_section *s);
+MUST_CHECK int elf_lines(struct elf_pair *p, struct elf_section *s); /* elf_line_priv.h */
 
 /* The contents of a section of A, which has a peer.  0, or -ENOMEM. */
 MUST_CHECK int elf_part(struct elf_pair *p, struct elf_section *s);
