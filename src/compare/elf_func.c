@@ -92,21 +92,21 @@ static int by_place(const void *x, const void *y)
     return spans_order(a->name, b->name);
 }
 
-/* None begins before the one before it ends. */
-static void settle(struct found *o, const struct elf_section *s, struct elf_funcs *out)
+void elf_funcs_settle(struct elf_func *v, size_t all, const struct elf_section *s,
+                      struct elf_funcs *out)
 {
     size_t n = 0;
 
-    if (o->n > 0)
-        qsort(o->v, o->n, sizeof(*o->v), by_place);
-    for (size_t i = 0; i < o->n; i++)
-        if (n == 0 || o->v[i].off >= o->v[n - 1].off + o->v[n - 1].n)
-            o->v[n++] = o->v[i];
-    out->v = o->v;
+    if (all > 0)
+        qsort(v, all, sizeof(*v), by_place);
+    for (size_t i = 0; i < all; i++)
+        if (n == 0 || v[i].off >= v[n - 1].off + v[n - 1].n)
+            v[n++] = v[i];
+    out->v = v;
     out->n = n;
-    out->head = n == 0 ? s->size : o->v[0].off;
+    out->head = n == 0 ? s->size : v[0].off;
     for (size_t i = 0; i < n; i++)
-        o->v[i].tail = (i + 1 < n ? o->v[i + 1].off : s->size) - o->v[i].off - o->v[i].n;
+        v[i].tail = (i + 1 < n ? v[i + 1].off : s->size) - v[i].off - v[i].n;
 }
 
 static int find(const struct elf_file *f, const struct elf_section *s, struct elf_funcs *out)
@@ -118,7 +118,7 @@ static int find(const struct elf_file *f, const struct elf_section *s, struct el
         rc = from_symbols(f, s, SHT_DYNSYM, &o);
     if (rc == 0)
         rc = from_frames(f, s, &o);
-    settle(&o, s, out);
+    elf_funcs_settle(o.v, o.n, s, out);
     return rc;
 }
 
@@ -259,8 +259,13 @@ int elf_funcs_match(struct elf_pair *p, struct elf_section *s, struct elf_funcs 
 
     if (rc == 0)
         rc = find(&p->f[1], &p->f[1].section[s->peer], &f[1]);
-    if (rc == 0)
-        rc = match_names(f);
+    return rc != 0 ? rc : elf_funcs_pair(p, s, f);
+}
+
+int elf_funcs_pair(struct elf_pair *p, struct elf_section *s, struct elf_funcs f[2])
+{
+    int rc = match_names(f);
+
     if (rc == 0)
         rc = match_order(f);
     if (rc == 0)

@@ -165,6 +165,11 @@ bool elf_frame_next(const struct elf_file *f, const struct elf_section *s, uint6
 
 /* Finds and matches the functions of s and of its peer, and makes the map of s. */
 MUST_CHECK int elf_funcs_match(struct elf_pair *p, struct elf_section *s, struct elf_funcs f[2]);
+/* The same, of functions that are found: v[n] in any order, taken; none begins before the one
+ * before it ends.  Then both are matched. */
+void elf_funcs_settle(struct elf_func *v, size_t n, const struct elf_section *s,
+                      struct elf_funcs *out);
+MUST_CHECK int elf_funcs_pair(struct elf_pair *p, struct elf_section *s, struct elf_funcs f[2]);
 void elf_funcs_free(struct elf_funcs *f);
 MUST_CHECK int elf_code(struct elf_pair *p, struct elf_section *s);
 

@@ -26,6 +26,7 @@ struct both {
     struct pe f[2];
     struct special special[SPECIALS];
     size_t specials;
+    struct pe_code *code;
 };
 
 static bool is(struct span side, const char *name)
@@ -322,6 +323,14 @@ static int ends(struct both *p, struct look_range a, struct look_range b, const 
                                "%s", name);
 }
 
+static bool has_special(const struct both *p, struct look_range r)
+{
+    for (size_t k = 0; k < p->specials; k++)
+        if (p->special[k].at + p->special[k].n > r.at && p->special[k].at < r.at + r.n)
+            return true;
+    return false;
+}
+
 static int section(struct both *p, unsigned i)
 {
     const struct look_range a = pe_content(&p->f[0], i), b = pe_content(&p->f[1], i);
@@ -330,6 +339,8 @@ static int section(struct both *p, unsigned i)
     int rc = 0;
 
     section_name(&p->f[0], i, name);
+    if (pe_code_has(p->code, i) && !has_special(p, a))
+        return pe_code_claim(p->code, i);
     if (a.at != b.at || a.n != b.n)
         return ends(p, a, b, name);
     for (size_t k = 0; k < p->specials && rc == 0; k++) {
@@ -424,7 +435,8 @@ static int all(struct both *p)
     p->f[0].signature = pe_signature(&p->f[0]);
     p->f[1].signature = pe_signature(&p->f[1]);
     specials(p);
-    if ((rc = headers(p)) != 0 || (rc = directories(p)) != 0 || (rc = section_headers(p, n)) != 0)
+    if ((rc = headers(p)) != 0 || (rc = directories(p)) != 0 || (rc = section_headers(p, n)) != 0 ||
+        (rc = pe_code_open(&p->code, p->l, p->f)) != 0)
         return rc;
     for (unsigned i = 0; i < n && rc == 0; i++)
         rc = section(p, i);
@@ -444,8 +456,11 @@ static int compare(struct look *l)
         why = pe_read(&p.f[1], look_side(l, 1));
     if (why == NULL && p.f[0].wide != p.f[1].wide)
         why = "they are for different machines";
-    if (why == NULL)
-        return all(&p);
+    if (why == NULL) {
+        rc = all(&p);
+        pe_code_close(p.code);
+        return rc;
+    }
     rc = look_find(l, COMPARE_UNEXPLAINED, "as PE: %s", why);
     return rc != 0 ? rc : bytes_format.compare(l);
 }

@@ -26,6 +26,14 @@ bool pe_checksum_right(const struct pe *f);                      /* or none */
  * lie behind everything else. */
 struct look_range pe_signature(const struct pe *f);
 
+/* The code of both, by functions: those of the table of exceptions (x86-64). */
+struct pe_code;
+/* NULL in *out: there is none that is understood. */
+MUST_CHECK int pe_code_open(struct pe_code **out, struct look *l, const struct pe f[2]);
+void pe_code_close(struct pe_code *c); /* NULL is fine */
+/* Whether section i is code with functions on both sides; then it is claimed. */
+bool pe_code_has(const struct pe_code *c, unsigned i);
+MUST_CHECK int pe_code_claim(struct pe_code *c, unsigned i);
 /* Claims both certificate tables. */
 MUST_CHECK int pe_sign(struct look *l, const struct pe f[2]);
 
