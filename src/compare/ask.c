@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "compare/elf_priv.h"
 #include "jail/jail.h"
 
 #define NOBODY 65534
@@ -98,7 +99,7 @@ static void child(const struct asker *k, const struct ask_pair *p, size_t n, int
     struct err e = ERR_INIT;
     struct buf out;
 
-    if (jail_close_from(3, &fd, 1) != 0 || jail_enter(&spec, &e) != 0) {
+    if (jail_close_from(3, &fd, 1) != 0 || elf_show_load(&e) != 0 || jail_enter(&spec, &e) != 0) {
         (void)!io_write_all(fd, e.text, strlen(e.text) + 1);
         _exit(3);
     }

@@ -194,6 +194,8 @@ bool elf_insn_alike(uint16_t machine, const uint8_t *a, const uint8_t *b, const 
 /* Only their number differs. */
 bool elf_insn_number(uint16_t machine, const uint8_t *a, const uint8_t *b,
                      const struct elf_insn *ia, const struct elf_insn *ib);
+/* Loads what elf_show needs, which in a jail cannot be done any more. */
+MUST_CHECK int elf_show_load(struct err *e);
 /* "mov edi, 0x7e6; call 0x1030": the instructions in s, as far as out has room. */
 const char *elf_show(uint16_t machine, struct span s, uint64_t addr, char *out, size_t room);
 

@@ -1,5 +1,9 @@
-/* elf_show.c - instructions as text, by capstone. */
+/* elf_show.c - instructions as text, by capstone.  The library is loaded when it is wanted: it
+ * would be a fourth of the start of a program that compares, and most never show an instruction. */
+#include <dlfcn.h>
+#include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +12,37 @@
 #include "compare/elf_priv.h"
 
 #define SHOWN_BYTES 64u
+#define TEXT_(n) #n
+#define TEXT(n) TEXT_(n)
+#define LIBRARY "libcapstone.so." TEXT(CS_API_MAJOR)
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct {
+    __typeof__(cs_open) *open;
+    __typeof__(cs_disasm) *disasm;
+    __typeof__(cs_free) *free;
+    __typeof__(cs_close) *close;
+    bool there;
+} cs;
+
+static void load(void)
+{
+    void *lib = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+
+    if (lib == NULL)
+        return;
+    cs.open = (__typeof__(cs.open))dlsym(lib, "cs_open");
+    cs.disasm = (__typeof__(cs.disasm))dlsym(lib, "cs_disasm");
+    cs.free = (__typeof__(cs.free))dlsym(lib, "cs_free");
+    cs.close = (__typeof__(cs.close))dlsym(lib, "cs_close");
+    cs.there = cs.open != NULL && cs.disasm != NULL && cs.free != NULL && cs.close != NULL;
+}
+
+int elf_show_load(struct err *e)
+{
+    (void)pthread_once(&once, load);
+    return cs.there ? 0 : err_set(e, -ENOENT, "the library \"" LIBRARY "\" is missing: install it");
+}
 
 static size_t add(char *out, size_t room, size_t at, const char *text)
 {
@@ -41,12 +76,13 @@ const char *elf_show(uint16_t machine, struct span s, uint64_t addr, char *out, 
     out[0] = '\0';
     if (s.n == 0)
         return memcpy(out, "nothing", sizeof("nothing"));
-    if (cs_open(machine == EM_AARCH64 ? CS_ARCH_ARM64 : CS_ARCH_X86,
+    if (elf_show_load(NULL) != 0 ||
+        cs.open(machine == EM_AARCH64 ? CS_ARCH_ARM64 : CS_ARCH_X86,
                 machine == EM_AARCH64 ? CS_MODE_ARM : CS_MODE_64, &h) != CS_ERR_OK) {
         hex(some, out, room);
         return out;
     }
-    n = cs_disasm(h, some.p, some.n, addr, 0, &v);
+    n = cs.disasm(h, some.p, some.n, addr, 0, &v);
     for (size_t i = 0; i < n && at + 8 < room; i++) {
         (void)snprintf(text, sizeof(text), "%s%s%s%s", i > 0 ? "; " : "", v[i].mnemonic,
                        v[i].op_str[0] != '\0' ? " " : "", v[i].op_str);
@@ -57,7 +93,7 @@ const char *elf_show(uint16_t machine, struct span s, uint64_t addr, char *out, 
         hex(some, out, room);
     else if (done < s.n)
         (void)add(out, room, at, "; ...");
-    cs_free(v, n);
-    (void)cs_close(&h);
+    cs.free(v, n);
+    (void)cs.close(&h);
     return out;
 }

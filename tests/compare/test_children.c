@@ -55,6 +55,14 @@ int __wrap_look_compare(struct look_budget *b, struct span a, struct span b_side
     return 0;
 }
 
+static bool no_library;
+void *__real_dlopen(const char *name, int mode);
+void *__wrap_dlopen(const char *name, int mode);
+void *__wrap_dlopen(const char *name, int mode)
+{
+    return no_library ? NULL : __real_dlopen(name, mode);
+}
+
 static void file(const char *folder, const char *name, const char *text)
 {
     char path[128];
@@ -124,11 +132,34 @@ static void a_child_that_lies_is_not_believed(void **state)
     one_of_many("wraps\n", "an answer that is none");
 }
 
+static void without_the_library_that_shows_instructions_nothing_is_compared(void **state)
+{
+    struct compare_report *r = NULL;
+    struct err e = ERR_INIT;
+    char path[2][80];
+
+    (void)state;
+    (void)snprintf(dir, sizeof(dir), "/tmp/compare-children-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    for (int side = 0; side < 2; side++) {
+        (void)snprintf(path[side], sizeof(path[side]), "%s/%c", dir, "ab"[side]);
+        assert_int_equal(mkdir(path[side], 0755), 0);
+        file(side == 0 ? "a" : "b", "x", side == 0 ? "one\n" : "other\n");
+    }
+    no_library = true;
+    assert_int_not_equal(compare_run(&r, path[0], path[1], NULL, &e), 0);
+    no_library = false;
+    assert_null(r);
+    assert_non_null(strstr(err_text(&e), "\"libcapstone.so.4\" is missing"));
+    assert_int_equal(io_remove_tree(dir), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pair_that_kills_its_child_is_unexplained),
         cmocka_unit_test(a_child_that_lies_is_not_believed),
+        cmocka_unit_test(without_the_library_that_shows_instructions_nothing_is_compared),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

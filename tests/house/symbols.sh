@@ -23,6 +23,7 @@ list() {
 list | awk '
 BEGIN {
     writable["base/log"] = "the sink of this process"
+    writable["compare/elf_show"] = "a library that is loaded once"
     writable["crypto/sha256"] = "a hash handle for each thread"
     writable["crypto/sodium"] = "libsodium begins once"
     writable["updates/tuf_json"] = "jansson does not say when it has no memory"
