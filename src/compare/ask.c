@@ -19,6 +19,7 @@
 #define SPLIT_BYTES (UINT64_C(1) << 20)
 #define ANSWER_MAX (512u << 20) /* bytes of a child's answer */
 #define STEP_MS 200
+#define HELPERS 2u /* threads of a child */
 
 void ask_init(struct asker *k, const struct compare_options *o, struct err *e)
 {
@@ -74,6 +75,7 @@ static int answer(const struct asker *k, const struct ask_pair *p, size_t n, str
     int rc = 0;
 
     look_budget_init(&b, k->o);
+    b.helpers = HELPERS;
     for (size_t i = 0; i < n && rc == 0; i++) {
         struct compare_node *node = NULL;
 
@@ -88,7 +90,7 @@ static int answer(const struct asker *k, const struct ask_pair *p, size_t n, str
 /* Ends with 0 when all of the answer is in fd. */
 static void child(const struct asker *k, const struct ask_pair *p, size_t n, int fd)
 {
-    const struct jail_spec spec = {.profile = JAIL_READER,
+    const struct jail_spec spec = {.profile = JAIL_EXPANDER,
                                    .flags = JAIL_NET | JAIL_IPC | JAIL_EMPTY_ROOT,
                                    .uid = NOBODY,
                                    .gid = NOBODY,

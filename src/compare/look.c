@@ -7,6 +7,8 @@
 
 #include "base/text.h"
 
+#define HELPER_ROOM (UINT64_C(16) << 20)
+
 static const char *const words[COMPARE_CLASSES] = {
     "identical",     "same-content", "derived-only", "signature-only",
     "metadata-only", "explained",    "unexplained"};
@@ -108,6 +110,25 @@ bool look_charge(struct look *l, uint64_t n)
 void look_discharge(struct look *l, uint64_t n)
 {
     l->budget->memory += n;
+}
+
+size_t look_helpers(struct look *l, unsigned n)
+{
+    uint64_t room = l->budget->memory / 16;
+
+    if (l->budget->helpers < n)
+        return 0;
+    if (room > n * HELPER_ROOM)
+        room = n * HELPER_ROOM;
+    l->budget->helpers -= n;
+    l->budget->memory -= room;
+    return (size_t)room;
+}
+
+void look_helpers_end(struct look *l, unsigned n, size_t held)
+{
+    l->budget->helpers += n;
+    l->budget->memory += held;
 }
 
 /* --- claims --- */

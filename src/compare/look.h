@@ -72,7 +72,8 @@ void look_give_back(struct look *l, void *p, uint64_t n);
  * any other gets them whole in memory, within the limits. */
 struct look_source {
     void *arg;
-    /* Fills p with *got of at most n bytes; 0 of them at the end.  -EBADMSG: it is damaged here. */
+    /* Fills p with *got of at most n bytes; 0 of them at the end.  -EBADMSG: it is damaged behind
+     * them. */
     int (*read)(void *arg, void *p, size_t n, size_t *got);
 };
 /* Compares what two sources expand to.  Claims nothing: the caller knows afterwards which bytes
@@ -114,6 +115,10 @@ MUST_CHECK int look_only(struct look *l, int side, struct look_range r, const ch
  * is then cut). */
 bool look_charge(struct look *l, uint64_t n);
 void look_discharge(struct look *l, uint64_t n);
+/* n threads for a format of its own: 0, or what they may hold together until look_helpers_end,
+ * which is a small part of what may be held.  The outermost ask first, and get them. */
+size_t look_helpers(struct look *l, unsigned n);
+void look_helpers_end(struct look *l, unsigned n, size_t held);
 
 /* --- what one member says of others ---
  * A package may hold sums of its own files.  The format of the package opens a shelf before it

@@ -23,6 +23,7 @@ struct look_budget {
     uint64_t members, unpacked, memory; /* left */
     size_t findings;
     uint64_t looked;
+    unsigned helpers;         /* threads that may be begun */
     struct look_shelf *shelf; /* of the package around; NULL: none */
     struct look_known {
         uint64_t years[2];

@@ -9,6 +9,7 @@
 #include "crypto/sha256.h"
 
 #define WINDOW 65536u
+#define STEP (UINT64_C(1) << 20)
 #define FIRST_ROOM (UINT64_C(16) << 20) /* before the bytes are seen */
 
 /* --- reading --- */
@@ -27,13 +28,15 @@ static size_t pull(struct look *l, int side, uint8_t *p, size_t n)
         if (rc != 0 || got == 0) {
             s->ended = true;
             s->whole = rc == 0;
-        } else if (got > l->budget->unpacked) {
+        }
+        if (got > l->budget->unpacked) {
             look_cut(l, "expands to too much");
             s->ended = true;
-        } else {
-            l->budget->unpacked -= got;
-            done += got;
+            s->whole = false;
+            got = (size_t)l->budget->unpacked;
         }
+        l->budget->unpacked -= got;
+        done += got;
     }
     s->at += done;
     return done;
@@ -73,27 +76,71 @@ static int take_hash(struct look *l, int side, uint64_t n, struct look_held *out
 }
 
 /* Into room that grows with what is there: a length alone costs nothing. */
+struct filling {
+    uint8_t *p;
+    uint64_t n, room, most;
+    bool done;
+};
+
+/* Up to step bytes more. */
+static int fill(struct look *l, int side, struct filling *f, uint64_t step)
+{
+    uint64_t want, got;
+    uint8_t *more;
+
+    if (f->p == NULL || f->n == f->room) {
+        f->room = f->p == NULL            ? (f->most < FIRST_ROOM ? f->most : FIRST_ROOM)
+                  : f->room > f->most / 2 ? f->most
+                                          : 2 * f->room;
+        if ((more = realloc(f->p, (size_t)f->room)) == NULL)
+            return -ENOMEM;
+        f->p = more;
+    }
+    want = step < f->room - f->n ? step : f->room - f->n;
+    got = pull(l, side, f->p + f->n, (size_t)want);
+    f->n += got;
+    f->done = got < want || f->n == f->most;
+    return 0;
+}
+
+static void filled(struct look *l, const struct filling *f, struct look_held *out)
+{
+    out->at.n = f->n;
+    out->room = f->p;
+    out->bytes = span_of(f->p, (size_t)f->n);
+    l->budget->memory -= f->n;
+}
+
 static int take_room(struct look *l, int side, uint64_t n, struct look_held *out)
 {
-    uint64_t room = n < FIRST_ROOM ? n : FIRST_ROOM, got;
-    uint8_t *p = malloc((size_t)room), *more;
+    struct filling f = {.most = n};
 
-    while (p != NULL) {
-        got = pull(l, side, p + out->at.n, (size_t)(room - out->at.n));
-        out->at.n += got;
-        if (out->at.n < room || room == n)
-            break;
-        room = room > n / 2 ? n : 2 * room;
-        if ((more = realloc(p, (size_t)room)) == NULL)
-            free(p);
-        p = more;
-    }
-    if (p == NULL)
-        return -ENOMEM;
-    out->room = p;
-    out->bytes = span_of(p, (size_t)out->at.n);
-    l->budget->memory -= out->at.n;
+    while (!f.done)
+        if (fill(l, side, &f, UINT64_MAX) != 0) {
+            free(f.p);
+            return -ENOMEM;
+        }
+    filled(l, &f, out);
     return 0;
+}
+
+/* Of both sides, in step: neither waits until the other one is expanded. */
+static int take_rooms(struct look *l, uint64_t n, struct look_held out[2])
+{
+    struct filling f[2] = {{.most = n}, {.most = n}};
+    int rc = 0;
+
+    while (rc == 0 && !(f[0].done && f[1].done))
+        for (int side = 0; side < 2 && rc == 0; side++)
+            if (!f[side].done)
+                rc = fill(l, side, &f[side], STEP);
+    for (int side = 0; side < 2; side++) {
+        if (rc == 0)
+            filled(l, &f[side], &out[side]);
+        else
+            free(f[side].p);
+    }
+    return rc;
 }
 
 int look_take(struct look *l, int side, uint64_t n, struct look_held *out)
@@ -323,8 +370,7 @@ static int whole(struct look *l, struct look *up, enum compare_class *class)
     int rc;
 
     memset(h, 0, sizeof(h));
-    if ((rc = take_room(l, 0, half > 0 ? half : 1, &h[0])) == 0)
-        rc = take_room(l, 1, half > 0 ? half : 1, &h[1]);
+    rc = take_rooms(l, half > 0 ? half : 1, h);
     fits = l->stream[0].ended && l->stream[1].ended && l->node->cut == NULL;
     if (rc == 0 && fits) {
         rc = look_child(up, h[0].bytes, h[1].bytes, l->name[0], l->name[1], class);

@@ -31,6 +31,7 @@ const char *jail_profile_name(enum jail_profile p)
         [JAIL_FRONT] = "front",
         [JAIL_KEEPER] = "keeper",
         [JAIL_SIGNER] = "signer",
+        [JAIL_EXPANDER] = "expander",
         [JAIL_FILES_READER] = "files-reader",
         [JAIL_COURIER] = "courier",
     };

@@ -46,6 +46,7 @@ enum jail_profile {
     JAIL_KEEPER,         /* files beneath its paths, threads; no inet socket, no fork */
     JAIL_SIGNER,         /* rewrites its own state file beneath its path; no sockets of its own */
     JAIL_FILES_READER,   /* as READER, and reads files beneath its paths */
+    JAIL_EXPANDER,       /* as READER, with threads */
     JAIL_COURIER, /* outgoing inet connections (also name lookup), threads; paths read-only */
     JAIL_PROFILES
 };

@@ -34,12 +34,13 @@
 #define G (1u << JAIL_SIGNER)
 #define L (1u << JAIL_FILES_READER)
 #define N (1u << JAIL_COURIER)
+#define E (1u << JAIL_EXPANDER)
 #define W (1u << JAIL_WARDEN)
-#define ALL (R | S | C | T | D | F | K | G | L | N | W)
-#define TALK (R | S | T | F | K | G | L | N) /* all that hold descriptors */
-#define HOLD (TALK | D)                      /* D holds files of its own making only */
-#define DISK (K | G | L | N | T | D)         /* all that have paths; Landlock says which and how */
-#define THREADED (F | K | N)
+#define ALL (R | S | C | T | D | F | K | G | L | N | E | W)
+#define TALK (R | S | T | F | K | G | L | N | E) /* all that hold descriptors */
+#define HOLD (TALK | D)                          /* D holds files of its own making only */
+#define DISK (K | G | L | N | T | D) /* all that have paths; Landlock says which and how */
+#define THREADED (F | K | N | E)
 
 static const struct row {
     int nr;
@@ -207,7 +208,7 @@ static const struct narrow {
     {SCMP_SYS(fcntl), DISK, 1, UINT32_MAX, F_OFD_SETLK},
     {SCMP_SYS(ioctl), TALK, 1, UINT32_MAX, FIONREAD},
     {SCMP_SYS(ioctl), TALK, 1, UINT32_MAX, FIONBIO},
-    {SCMP_SYS(setsockopt), R | S | T | K | G | L, 1, UINT32_MAX, SOL_SOCKET},
+    {SCMP_SYS(setsockopt), R | S | T | K | G | L | E, 1, UINT32_MAX, SOL_SOCKET},
     {SCMP_SYS(socket), N, 0, UINT32_MAX, AF_INET},
     {SCMP_SYS(socket), N, 0, UINT32_MAX, AF_INET6},
     {SCMP_SYS(socket), N, 0, UINT32_MAX, AF_NETLINK},
@@ -266,6 +267,7 @@ static const struct jail_defaults defaults[] = {
     [JAIL_KEEPER] = {RLIM_INFINITY, RLIM_INFINITY, 4096, 256},
     [JAIL_SIGNER] = {1024 * MIB, MIB, 64, 0},
     [JAIL_FILES_READER] = {1024 * MIB, 0, 256, 0},
+    [JAIL_EXPANDER] = {1024 * MIB, 0, 64, 256},
     [JAIL_COURIER] = {RLIM_INFINITY, 0, 1024, 256},
     [JAIL_WARDEN] = {RLIM_INFINITY, 0, 0, 0},
 };

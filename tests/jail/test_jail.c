@@ -55,6 +55,7 @@ static bool by_design(enum jail_profile p, const struct right *r)
         {JAIL_COURIER, "make an inet socket"}, {JAIL_ENGINE_SERVER, "fork as the C library does"},
         {JAIL_FRONT, "make a thread"},         {JAIL_KEEPER, "make a thread"},
         {JAIL_COURIER, "make a thread"},       {JAIL_SCRATCH_SERVER, "fork as the C library does"},
+        {JAIL_EXPANDER, "make a thread"},
     };
 
     if (p != JAIL_ENGINE_CHILD && p != JAIL_SCRATCH_CHILD && strcmp(r->name, "make a memfd") == 0)
@@ -261,7 +262,7 @@ static void landlock_alone_keeps_all_but_the_paths(void **state)
 static void seccomp_alone_kills_whoever_has_no_paths(void **state)
 {
     static const enum jail_profile profiles[] = {JAIL_READER, JAIL_ENGINE_SERVER, JAIL_ENGINE_CHILD,
-                                                 JAIL_FRONT};
+                                                 JAIL_FRONT, JAIL_EXPANDER};
 
     (void)state;
     if (jail_is_sanitized())
