@@ -359,7 +359,7 @@ expect 0 "^equal" "a file beside an archive"
 # Without root's rights.
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
     mkdir other
-    cp good.yaml good.lock greet-1.0.tar.gz "$glarus" other/
+    cp good.yaml good.lock greet-1.0.tar.gz "$glarus" "$glarus-commands" other/
     cp -r copies other/packages
     cp "$cache"/tcc_*.deb other/packages/
     chown -R 65534:65534 other
