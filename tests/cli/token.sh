@@ -68,6 +68,35 @@ printf x >>signed # the check can fail
 expect 1 "Verification Failure" openssl pkeyutl -verify -pubin -keyform DER -inkey public.der -rawin \
     -in signed -sigfile sig
 
+# what a builder says of a product, by a key in a token
+mkdir was is
+echo made | tee was/file >is/file
+zeros=$(printf '%064d' 0)
+cat >product.yaml <<END
+format: product/v1
+serial: 1
+previous: none
+name: hello
+version: "1"
+site: zrh1
+zone: CH
+source: "$zeros"
+recipe: "$zeros"
+toolchain: "$zeros"
+provenance: "$zeros"
+sbom: "$zeros"
+artifacts:
+  - {name: file, sha256: "$(sha256sum <was/file | cut -c1-64)", size: 5}
+END
+expect 0 "1 signature" "$glarus" assemble sign product.yaml --key "$key"
+expect 0 "rebuilt.dsse: identical, signed" "$glarus" assemble attest product.yaml.dsse --published was --rebuilt is \
+    --key "$key" --out rebuilt.dsse
+expect 0 "Verified Successfully" verified rebuilt.dsse 1
+expect 0 "key: \"$(unhex "$public" | base64)\"" cat payload
+expect 3 "PIN" "$glarus" assemble attest product.yaml.dsse --published was --rebuilt is \
+    --key "pkcs11:token=ours;object=anna?pin-source=file:$dir/wrong" --out none.dsse
+[ ! -e none.dsse ] || { echo "FAILED: a wrong PIN left an envelope"; bad=1; }
+
 # metadata of an update repository: what the token has signed is published, as a client would take it
 in_token=$(unhex "$public" | base64)
 in_file=$("$glarus" people key carl.pem | sed -n 's/^public key //p')
@@ -116,7 +145,7 @@ for row in "$key-absent|3|cannot open the PIN's file" \
     [ ! -e none.dsse ] || { echo "FAILED: $spec left an envelope"; bad=1; }
 done
 # every command that signs says so
-for what in "policy sign" "statement sign" "people sign" "rules sign" "relocate sign"; do
+for what in "policy sign" "statement sign" "people sign" "rules sign" "relocate sign" "assemble attest"; do
     # shellcheck disable=SC2086
     expect 0 "a token's pkcs11: URI" "$glarus" $what --help
 done
