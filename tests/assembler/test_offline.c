@@ -60,6 +60,8 @@ static const char *hex(const char *text)
 #define SBOM "{}"
 
 static char dsc[256], recipe[1024], lock[512], provenance[8192], product[8192];
+static const char *locked; /* the recipe that the lock is of; NULL: this one */
+static const char *proven; /* the file that the provenance speaks of; NULL: the program */
 
 static void envelope(char out[8192], const char *type, const char *payload)
 {
@@ -89,14 +91,14 @@ static void make_documents(const char *kind, const char *name)
     (void)snprintf(lock, sizeof(lock),
                    "format: lock/v1\nrecipe: %s\narchitecture: amd64\npackages:\n"
                    "  - {file: x_1_all.deb, size: %zu, sha256: %s}\n",
-                   hex(recipe), strlen(DEB), hex(DEB));
+                   hex(locked != NULL ? locked : recipe), strlen(DEB), hex(DEB));
     (void)snprintf(text, sizeof(text),
                    "{\"_type\":\"" PROVEN_STATEMENT "\",\"predicateType\":\"" PROVEN_PREDICATE
                    "\",\"subject\":[{\"name\":\"bin/p\",\"digest\":{\"sha256\":\"%s\"}}],"
                    "\"predicate\":{\"buildDefinition\":{\"resolvedDependencies\":["
                    "{\"digest\":{\"sha256\":\"%s\"}},{\"digest\":{\"sha256\":\"%s\"}},"
                    "{\"digest\":{\"sha256\":\"%s\"}}]}}}",
-                   hex(PROGRAM), hex(A), hex(recipe), hex(lock));
+                   hex(proven != NULL ? proven : PROGRAM), hex(A), hex(recipe), hex(lock));
     envelope(provenance, PROVEN_TYPE, text);
     (void)snprintf(text, sizeof(text),
                    "format: product/v1\nserial: 1\nprevious: none\nname: p\nversion: \"1\"\n"
@@ -354,6 +356,29 @@ static void a_source_is_a_file_and_named_once(void **state)
     make_files();
 }
 
+/* Each document is the one that is named, and they do not belong together. */
+static void documents_belong_together(void **state)
+{
+    struct err e = ERR_INIT;
+
+    (void)state;
+    locked = "another recipe";
+    make_documents("tar", "a.tar");
+    make_files();
+    assert_int_equal(write_it(at("new3"), &e), -EBADMSG);
+    assert_non_null(strstr(err_text(&e), "the lock is of another recipe"));
+    locked = NULL;
+    proven = "another program";
+    make_documents("tar", "a.tar");
+    make_files();
+    e = (struct err)ERR_INIT;
+    assert_int_equal(write_it(at("new3"), &e), -EBADMSG);
+    assert_non_null(strstr(err_text(&e), "the provenance is of another \"bin/p\""));
+    proven = NULL;
+    make_documents("tar", "a.tar");
+    make_files();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +388,7 @@ int main(void)
         cmocka_unit_test(each_file_has_its_place),
         cmocka_unit_test(each_file_is_the_one_that_is_named),
         cmocka_unit_test(a_source_is_a_file_and_named_once),
+        cmocka_unit_test(documents_belong_together),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -101,10 +101,70 @@ static void every_line_says_what_the_page_says(void **state)
     assert_int_equal(pclose(f), 0);
 }
 
+/* A line of the shell where the page's were run: its exit code, and what it says. */
+static void line(int code, const char *says, const char *text)
+{
+    char all[1400], out[4096];
+    size_t n;
+    FILE *f;
+    int status;
+
+    (void)snprintf(all, sizeof(all), "cd %s/work && PATH=%s/bin:$PATH && { %s; } 2>&1", r->dir,
+                   r->dir, text);
+    assert_non_null(f = popen(all, "r"));
+    n = fread(out, 1, sizeof(out) - 1, f);
+    out[n] = '\0';
+    status = pclose(f);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != code || strstr(out, says) == NULL)
+        fail_msg("\"%s\": exit %d, wanted %d and \"%s\": %s", text,
+                 WIFEXITED(status) ? WEXITSTATUS(status) : -1, code, says, out);
+}
+
+#define TAR                                                                                        \
+    "LC_ALL=C tar --format=ustar --no-recursion --mtime=@0 --owner=0 --group=0 --numeric-owner "   \
+    "--mode=0644 -b1 "
+#define AGAIN "--key olga.pem --out none --quiet "
+
+/* With what the page left: proofs, registers and repositories that are not what is asked for. */
+static void what_is_asked_for_must_be_there(void **state)
+{
+    (void)state;
+    line(1, "has no proof that its product stands in a ledger",
+         "glarus assemble rebuild --bundle greet-1.1.bundle --trust mine.yaml " AGAIN);
+    line(2, "has no proof that its product stands in a ledger",
+         "glarus repository add-product updates greet-1.1.bundle --trust mine.yaml");
+    line(0, "",
+         "mkdir swap && tar -xf greet-1.1.bundle -C swap && tar -xf greet-1.0.bundle -C swap "
+         "product.proof && tar -tf greet-1.0.bundle | sed 's/greet-1.0.tar/greet-1.1.tar/' >names "
+         "&& "
+         "cd swap && " TAR "-cf ../swapped.bundle -T ../names");
+    line(1, "the proof is of another product",
+         "glarus assemble rebuild --bundle swapped.bundle " AGAIN);
+    /* the bundle of 1.0 under another log's trust */
+    line(1, "is not signed by a log of the policy",
+         "sed /zrh1/d mine.yaml >other.yaml; glarus assemble rebuild "
+         "--bundle greet-1.0.bundle --trust other.yaml " AGAIN);
+    /* a register that asks for more, and one that is not the roots' */
+    line(
+        1, "must sign, 2 count",
+        "grep -ao '\"payload\":\"[^\"]*' var/documents/register.yaml.dsse | cut -d'\"' -f4 | "
+        "base64 "
+        "-d | sed 's/product: *{role: supervisor, persons: 2}/product: {role: supervisor, persons: "
+        "3}/' >more.yaml; glarus assemble rebuild --bundle greet-1.0.bundle --register "
+        "more.yaml " AGAIN);
+    line(2, "is not signed",
+         "glarus assemble rebuild --bundle greet-1.0.bundle --trust mine.yaml "
+         "--register more.yaml " AGAIN);
+    line(3, "greet_9.bundle",
+         "glarus assemble rebuild greet --version 9 --from updates --dir pavel-trusts " AGAIN);
+    line(0, "", "test ! -e none");
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_line_says_what_the_page_says),
+        cmocka_unit_test(what_is_asked_for_must_be_there),
     };
 
     rig_args(argc < 4 ? argc : 4, argv);
