@@ -108,3 +108,35 @@ int proven_check(struct span envelope, const struct product *p, struct err *e)
     dsse_free(env);
     return rc;
 }
+
+/* "2026-11-27T08:15:00Z" */
+static unsigned year_of(const char *began)
+{
+    uint64_t year;
+
+    return began != NULL && strlen(began) >= 20 && began[4] == '-' &&
+                   text_u64(span_of(began, 4), 9999, &year) == 0 && year >= 1970
+               ? (unsigned)year
+               : 0;
+}
+
+unsigned proven_year(struct span envelope)
+{
+    const json_t *details;
+    struct dsse *env = NULL;
+    struct span text;
+    unsigned year = 0;
+    json_t *root;
+
+    if (dsse_parse(&env, envelope, NULL) != 0)
+        return 0;
+    text = dsse_payload(env);
+    if ((root = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, NULL)) != NULL) {
+        details = json_object_get(json_object_get(root, "predicate"), "runDetails");
+        year = year_of(
+            json_string_value(json_object_get(json_object_get(details, "metadata"), "startedOn")));
+    }
+    json_decref(root);
+    dsse_free(env);
+    return year;
+}

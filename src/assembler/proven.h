@@ -16,4 +16,8 @@
 /* -EBADMSG: malformed, or of something else; the sentence says what. */
 MUST_CHECK int proven_check(struct span envelope, const struct product *p, struct err *e);
 
+/* The year in which it says that the build began (runDetails.metadata.startedOn), 1970 to 9999; 0:
+ * it does not say.  What differs in exactly that between two builds is explained (compare.h). */
+unsigned proven_year(struct span envelope);
+
 #endif

@@ -14,6 +14,7 @@
 
 #include "assembler/offline.h"
 #include "assembler/product_proof.h"
+#include "assembler/proven.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "claims/trust.h"
@@ -55,18 +56,17 @@ static int counterpart(const struct rebuild *g, const struct outputs *o, char ou
     return err_set(e, -EINVAL, "the build made no \"%s\" to compare with", name);
 }
 
-/* The year of the published build, if it is known, and of ours. */
-static int years(const char *published, const struct build_result *res, uint64_t out[2],
-                 struct err *e)
+/* The year of the published build, as it was given or (otherwise, 0: not) known, and of ours. */
+static int years(const char *given, unsigned otherwise, const struct build_result *res,
+                 uint64_t out[2], struct err *e)
 {
     char now[CLOCK_SECOND_LEN + 1];
 
-    clock_second(now, res->began);
-    if (published == NULL)
-        return 0;
-    if (text_u64(span_str(published), 9999, &out[0]) != 0 || out[0] < 1970)
+    out[0] = otherwise;
+    if (given != NULL && (text_u64(span_str(given), 9999, &out[0]) != 0 || out[0] < 1970))
         return err_set(e, -EINVAL, "--year must be a year, as 2022");
-    return text_u64(span_of(now, 4), 9999, &out[1]);
+    clock_second(now, res->began);
+    return out[0] == 0 ? 0 : text_u64(span_of(now, 4), 9999, &out[1]);
 }
 
 static int from_recipe(const struct command *c, struct rebuild *g)
@@ -84,7 +84,7 @@ static int from_recipe(const struct command *c, struct rebuild *g)
     else
         rc = cmd_assemble_build(&g->a, &res, &e);
     code = rc == 0 && cmd_assemble_build_told("rebuild", &res.first) ? EXIT_HELD : EXIT_FALSE;
-    if (code == EXIT_HELD && (rc = years(g->year, &res, known.years, &e)) == 0 &&
+    if (code == EXIT_HELD && (rc = years(g->year, 0, &res, known.years, &e)) == 0 &&
         (rc = counterpart(g, &res.outputs, ours, &e)) == 0 &&
         (rc = cmd_assemble_build_report(g->published, ours, g->a.out, "compare.json", &known,
                                         &class, &e)) == 0) {
@@ -227,6 +227,21 @@ static int unpack(const struct rebuild *g, struct err *e)
     return rc;
 }
 
+/* The bundle's provenance says when; supervisors signed its digest. */
+static unsigned published_in(const struct rebuild *g)
+{
+    char path[4096];
+    unsigned year = 0;
+    struct buf b;
+
+    (void)snprintf(path, sizeof(path), "%s/bundle/provenance.dsse", g->a.out);
+    buf_init(&b, DSSE_MAX_BYTES);
+    if (io_read_file(AT_FDCWD, path, &b) == 0)
+        year = proven_year(buf_span(&b));
+    buf_free(&b);
+    return year;
+}
+
 static int sign_word(const struct rebuild *g, const struct build_result *res,
                      enum compare_class *class, struct err *e)
 {
@@ -244,7 +259,7 @@ static int sign_word(const struct rebuild *g, const struct build_result *res,
     t.rebuilt = part[2];
     t.out = part[3];
     t.reports = part[4];
-    if ((rc = years(g->year, res, known.years, e)) == 0 &&
+    if ((rc = years(g->year, published_in(g), res, known.years, e)) == 0 &&
         (rc = cmd_assemble_attest(&t, class, e)) == 0)
         (void)printf("%s: signed (\"glarus assemble publish\", or send it)\n", t.out);
     return rc;
@@ -437,8 +452,8 @@ const struct command cli_assemble_rebuild[] = {
      "  -s, --sources FOLDER      where the sources are [beside the recipe]\n"
      "  -P, --published PATH      a file that the build makes too, or a folder of all of them\n"
      "  -w, --work FOLDER         where roots are kept [/var/tmp/assemble-UID]\n"
-     "  -y, --year YEAR           when the published one was built, if you know: what differs in\n"
-     "                            exactly that is explained\n"
+     "  -y, --year YEAR           when the published one was built, if you know [of a bundle: as\n"
+     "                            its provenance says]: what differs in exactly that is explained\n"
      "  -b, --builder URI         who builds, as the provenance has it\n"
      "  -1, --once                not a second time with everything varied (a bundle's)\n"
      "  -q, --quiet               the log goes to its file only\n\n"

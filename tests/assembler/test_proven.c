@@ -92,11 +92,51 @@ static void every_other_is_told_apart(void **state)
     assert_int_equal(proven_check(span_str("{}"), &product, NULL), -EBADMSG);
 }
 
+static unsigned year(const char *details)
+{
+    struct dsse *d = NULL;
+    struct buf b;
+    char text[256];
+    unsigned y;
+
+    (void)snprintf(text, sizeof(text), "{\"predicate\":{\"runDetails\":{\"metadata\":{%s}}}}",
+                   details);
+    buf_init(&b, DSSE_MAX_BYTES);
+    assert_int_equal(dsse_new(&d, PROVEN_TYPE, span_str(text)), 0);
+    assert_int_equal(dsse_write(d, &b), 0);
+    y = proven_year(buf_span(&b));
+    dsse_free(d);
+    buf_free(&b);
+    return y;
+}
+
+static void the_year_is_that_of_the_beginning(void **state)
+{
+    static const char *const none[] = {
+        "",
+        "\"startedOn\":2022",
+        "\"startedOn\":\"2022\"",
+        "\"startedOn\":\"22-12-31T23:59:59Z...\"",
+        "\"startedOn\":\"1969-12-31T23:59:59Z\"",
+        "\"startedOn\":\" 202-12-31T23:59:59Z\"",
+        "\"finishedOn\":\"2023-01-01T00:00:00Z\"",
+    };
+
+    (void)state;
+    assert_int_equal(year("\"startedOn\":\"2022-12-31T23:59:59Z\",\"finishedOn\":"
+                          "\"2023-01-01T00:00:00Z\""),
+                     2022);
+    for (size_t i = 0; i < ARRAY_LEN(none); i++)
+        assert_int_equal(year(none[i]), 0);
+    assert_int_equal(proven_year(span_str("{}")), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_speaks_of_the_product_passes),
         cmocka_unit_test(every_other_is_told_apart),
+        cmocka_unit_test(the_year_is_that_of_the_beginning),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,11 +160,25 @@ static void what_is_asked_for_must_be_there(void **state)
     line(0, "", "test ! -e none");
 }
 
+/* The repository is plain files: any web server serves it. */
+static void it_comes_over_http_too(void **state)
+{
+    (void)state;
+    line(0, "install/usr/bin/greet: identical",
+         "python3 -u -m http.server --bind 127.0.0.1 --directory updates 0 >port.txt 2>&1 "
+         "</dev/null & "
+         "pid=$!; until grep -q 'port [0-9]' port.txt; do sleep 0.1; done; "
+         "glarus assemble rebuild greet --version 1.0 --key olga.pem --out web --quiet --once "
+         "--from http://127.0.0.1:$(sed -n 's/.* port \\([0-9]*\\) .*/\\1/p' port.txt) "
+         "--root updates/metadata/1.root.json --dir web-trusts; code=$?; kill $pid; exit $code");
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_line_says_what_the_page_says),
         cmocka_unit_test(what_is_asked_for_must_be_there),
+        cmocka_unit_test(it_comes_over_http_too),
     };
 
     rig_args(argc < 4 ? argc : 4, argv);
