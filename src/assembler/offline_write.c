@@ -36,7 +36,7 @@ static int padding(struct offline_work *w, uint64_t size, struct err *e)
 
 static int put_document(struct offline_work *w, enum offline_document d, struct err *e)
 {
-    const char *path = w->from->document[d];
+    const char *path = d == OFFLINE_PROOF ? "the proof" : w->from->document[d];
     struct buf *text = &w->b->text[d];
     int rc;
 
@@ -45,7 +45,7 @@ static int put_document(struct offline_work *w, enum offline_document d, struct 
     rc = d == OFFLINE_PROOF ? buf_put(text, w->from->proof.p, w->from->proof.n)
                             : io_read_file(AT_FDCWD, path, text);
     if (rc != 0)
-        return err_sys(e, rc, "reading \"%s\"", d == OFFLINE_PROOF ? "the proof" : path);
+        return err_sys(e, rc, "reading \"%s\"", path);
     if (text->len == 0)
         return err_set(e, -EBADMSG, "\"%s\" is empty", path);
     if ((rc = header(w, offline_document_name(d), text->len, e)) != 0)
