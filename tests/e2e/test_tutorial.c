@@ -181,6 +181,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(it_comes_over_http_too),
     };
 
+    if (access("/usr/bin/bwrap", X_OK) != 0) {
+        puts("bubblewrap is not installed");
+        return 77;
+    }
     rig_args(argc < 4 ? argc : 4, argv);
     glarus = realpath(argv[4], NULL);
     runner = realpath(argv[5], NULL);
