@@ -204,21 +204,23 @@ mkdir -p bad/greet-1.0
 bundle_of bad none.bundle
 expect 1 "is not the file that the product's documents name" "a file that was not built"
 [ ! -e none.bundle ] || fail "a bundle that cannot be made is there"
+cp -r made misnamed
 cp -r made lied
 was=$(sha256sum <made/outputs/greet-1.0/greet | cut -c1-64)
 is=$(sha256sum <bad/greet-1.0/greet | cut -c1-64)
-python3 - lied "$was" "$is" <<'EOF'
+cat >edit.py <<'EOF'
 import base64, hashlib, json, re, sys
-d, was, now = sys.argv[1:]
+d, was, now, more = sys.argv[1:]
 env = json.load(open(d + "/provenance.dsse"))
 env["payload"] = base64.b64encode(base64.b64decode(env["payload"]).replace(was.encode(), now.encode())).decode()
 text = json.dumps(env).encode()
 open(d + "/provenance.dsse", "wb").write(text)
 y = open(d + "/product.yaml").read().replace(was, now)
 y = re.sub(r"provenance: .*", 'provenance: "%s"' % hashlib.sha256(text).hexdigest(), y)
-y = re.sub(r"size: (\d+)", lambda m: "size: %d" % (int(m[1]) + 1), y)
+y = re.sub(r"size: (\d+)", lambda m: "size: %d" % (int(m[1]) + int(more)), y)
 open(d + "/product.yaml", "w").write(y)
 EOF
+python3 edit.py lied "$was" "$is" 1
 run sign lied/product.yaml --key anna.pem
 expect 0 "1 signature" "signing what was not built"
 run bundle lied/product.yaml.dsse --sources src --packages "$cache" --published bad --out lied.bundle
@@ -228,6 +230,16 @@ from_bundle lied.bundle other4
 expect 1 "^greet-1.0/greet: unexplained" "what was not built"
 [ -s other4/rebuilt.dsse ] || fail "dissent was not signed"
 [ -s other4/compare/1.json ] || fail "dissent is not explained"
+python3 edit.py misnamed greet-1.0/greet greeting 0
+mkdir renamed
+cp made/outputs/greet-1.0/greet renamed/greeting
+run sign misnamed/product.yaml --key anna.pem
+run bundle misnamed/product.yaml.dsse --sources src --packages "$cache" --published renamed --out misnamed.bundle
+expect 0 "published" "a bundle with a file of another name"
+from_bundle misnamed.bundle other5
+[ "$(tail -n 1 out.txt)" = unexplained ] || fail "a file of another name: $(tail -n 1 out.txt)"
+expect 1 "^greeting: was published, and was not built" "a file that was not built"
+expect 1 "^greet-1.0/greet: was built, and was not published" "a file that was not published"
 
 # Circumstances: what is varied, and what a build cannot see.
 build host --quiet <<EOF
