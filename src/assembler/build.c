@@ -244,7 +244,7 @@ int build_run(struct build_result *out, const struct build_spec *s, struct err *
     if ((rc = lock_check(s->lock, s->packages, e)) != 0)
         return rc;
     stage(s, "making the root");
-    if ((rc = root_make(s->recipe, s->lock, s->packages, work, root, e)) != 0)
+    if ((rc = root_make(s->recipe, s->lock, s->packages, work, s->cancel, root, e)) != 0)
         return rc;
     files_path(src, sizeof(src), "%s/sources-%d", work, (int)getpid());
     stage(s, "checking the sources");

@@ -3,6 +3,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -266,7 +268,30 @@ static int slurp(int fd, struct buf *out)
     return lseek(fd, 0, SEEK_SET) != 0 ? -errno : io_read_fd(fd, out);
 }
 
+#define TIDY_MS 20000 /* for a program that was told to end */
+
+/* Waits for p, or for cancel. */
+static int await(struct proc *p, int cancel, struct proc_last *last)
+{
+    struct pollfd fds[] = {{p->pidfd, POLLIN, 0}, {cancel, POLLIN, 0}};
+
+    while (poll(fds, 2, -1) < 0)
+        if (errno != EINTR)
+            return -errno;
+    if (fds[0].revents != 0)
+        return proc_reap(p, true, last);
+    if (proc_signal(p, SIGTERM) == 0) /* else it is gone already */
+        (void)poll(fds, 1, TIDY_MS);
+    proc_end_now(p);
+    return -ECANCELED;
+}
+
 int files_run(const char *const *argv, struct buf *out, struct err *e)
+{
+    return files_run_until(-1, argv, out, e);
+}
+
+int files_run_until(int cancel, const char *const *argv, struct buf *out, struct err *e)
 {
     int said = anonymous(), wrote = anonymous(), rc;
     struct proc_fd fds[2] = {{wrote, 1}, {said, 2}};
@@ -280,9 +305,10 @@ int files_run(const char *const *argv, struct buf *out, struct err *e)
     s.envp = (const char *const *)environ;
     if (said < 0 || wrote < 0)
         rc = err_sys(e, -errno, "a file in /tmp");
-    else if ((rc = files_tool(argv[0], path, e)) == 0 && (rc = proc_spawn(&p, &s, e)) == 0 &&
-             (rc = proc_reap(&p, true, &last)) == 0) {
-        if (last.end != PROC_EXITED || last.code != 0)
+    else if ((rc = files_tool(argv[0], path, e)) == 0 && (rc = proc_spawn(&p, &s, e)) == 0) {
+        if ((rc = await(&p, cancel, &last)) != 0)
+            (void)err_sys(e, rc, "%s", argv[0]);
+        else if (last.end != PROC_EXITED || last.code != 0)
             rc = slurp(said, &words) != 0 ? -EIO
                                           : err_set(e, -EIO, "%s: %s: %s", argv[0],
                                                     proc_last_text(&last, how), last_words(&words));

@@ -26,6 +26,9 @@ MUST_CHECK int files_tree(const char *path, const char *copy_to, unix_time clock
  * out (may be NULL), its errors to the last words of e.  -ENOENT: it is not installed; -EIO: it
  * failed. */
 MUST_CHECK int files_run(const char *const *argv, struct buf *out, struct err *e);
+/* The same of what takes long: ended, with its leave to tidy up, when cancel (-1: never) becomes
+ * readable; -ECANCELED then. */
+MUST_CHECK int files_run_until(int cancel, const char *const *argv, struct buf *out, struct err *e);
 /* The absolute path of a program, or -ENOENT. */
 MUST_CHECK int files_tool(const char *name, char out[64], struct err *e);
 

@@ -75,7 +75,8 @@ static int include(const struct lock *l, struct buf *out)
 }
 
 /* mmdebstrap configures packages; it has no network, and no other package than ours. */
-static int installed(const struct lock *l, const char *packages, const char *root, struct err *e)
+static int installed(const struct lock *l, const char *packages, const char *root, int cancel,
+                     struct err *e)
 {
     char folder[4096], source[4200], path[64];
     struct buf names;
@@ -106,7 +107,7 @@ static int installed(const struct lock *l, const char *packages, const char *roo
                               source,
                               NULL};
 
-        rc = files_run(argv, NULL, e);
+        rc = files_run_until(cancel, argv, NULL, e);
     }
     if (io_remove_tree(folder) != 0 && rc == 0)
         rc = err_set(e, -EIO, "\"%s\" could not be removed", folder);
@@ -114,7 +115,8 @@ static int installed(const struct lock *l, const char *packages, const char *roo
     return rc;
 }
 
-static int unpacked(const struct lock *l, const char *packages, const char *root, struct err *e)
+static int unpacked(const struct lock *l, const char *packages, const char *root, int cancel,
+                    struct err *e)
 {
     /* usr/bin and the like are where packages think that bin is, as everywhere in Debian 12 */
     static const char merged[] =
@@ -131,7 +133,7 @@ static int unpacked(const struct lock *l, const char *packages, const char *root
         const char *argv[] = {"sh", "-c", unpack, "sh", root, from, NULL};
 
         files_path(from, sizeof(from), "%s/%s", packages, l->packages[i].file);
-        rc = files_run(argv, NULL, e);
+        rc = files_run_until(cancel, argv, NULL, e);
     }
     return rc;
 }
@@ -173,7 +175,7 @@ static int finish(const char *root, struct err *e)
 }
 
 int root_make(const struct recipe *r, const struct lock *l, const char *packages, const char *work,
-              char path[4096], struct err *e)
+              int cancel, char path[4096], struct err *e)
 {
     char hex[65], part[4096];
     int rc;
@@ -185,8 +187,8 @@ int root_make(const struct recipe *r, const struct lock *l, const char *packages
         return 0;
     if ((rc = io_remove_tree(part)) != 0)
         return err_sys(e, rc, "\"%s\"", part);
-    rc = r->root == ROOT_INSTALLED ? installed(l, packages, part, e)
-                                   : unpacked(l, packages, part, e);
+    rc = r->root == ROOT_INSTALLED ? installed(l, packages, part, cancel, e)
+                                   : unpacked(l, packages, part, cancel, e);
     if (rc == 0 && (rc = finish(part, e)) == 0 && chmod(part, 0755) == 0 &&
         rename(part, path) != 0 && errno != EEXIST && errno != ENOTEMPTY)
         rc = err_sys(e, -errno, "\"%s\"", path);
