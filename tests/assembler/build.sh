@@ -417,7 +417,7 @@ EOF
 expect 1 "limits" "a build that forks without end"
 nothing_left "a build that forks without end"
 build disk <<EOF
-steps: ["dd if=/dev/zero of=big bs=65536"]
+steps: ["dd if=/dev/zero of=big bs=65536 count=160"] # 10 MiB would fit otherwise
 limits: {disk: 4MiB}
 $outputs
 EOF
