@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -41,17 +42,50 @@ static void draw(struct progress *p, mono_ms now)
     p->drawn = now;
 }
 
+/* It is time to draw. */
+static bool due(const struct progress *p, mono_ms now)
+{
+    return now - p->began >= SILENT_MS && (p->drawn < 0 || now - p->drawn >= PERIOD_MS);
+}
+
 void progress_step(struct progress *p, uint64_t done)
 {
     mono_ms now;
 
     p->done = done;
-    if (!p->on)
+    if (p->on && due(p, now = clock_mono()))
+        draw(p, now);
+}
+
+static size_t columns(void)
+{
+    struct winsize w;
+
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? w.ws_col : 80;
+}
+
+void progress_tell(struct progress *p, uint64_t done, const char *said)
+{
+    char line[512] = ERASE;
+    size_t room = columns() - 1, n = strlen(ERASE);
+    mono_ms now;
+
+    p->done = done;
+    if (!p->on || !due(p, now = clock_mono()))
         return;
-    now = clock_mono();
-    if (now - p->began < SILENT_MS || (p->drawn >= 0 && now - p->drawn < PERIOD_MS))
-        return;
-    draw(p, now);
+    if (room > sizeof(line) - n - 1)
+        room = sizeof(line) - n - 1;
+    (void)snprintf(line + n, room + 1, "%.20s  %lld s, %llu %.12s  %s", p->what,
+                   (long long)((now - p->began) / 1000), (unsigned long long)done, p->unit, said);
+    n = strlen(line);
+    /* not half a letter at the end */
+    while (n > 0 && ((unsigned char)line[n - 1] & 0xc0) == 0x80)
+        n--;
+    if (n > 0 && ((unsigned char)line[n - 1] & 0xc0) == 0xc0)
+        n--;
+    if (io_write_all(STDERR_FILENO, line, n) != 0)
+        p->on = false;
+    p->drawn = now;
 }
 
 void progress_end(struct progress *p)

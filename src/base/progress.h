@@ -14,6 +14,9 @@ struct progress {
 };
 void progress_begin(struct progress *p, const char *what, const char *unit, uint64_t total);
 void progress_step(struct progress *p, uint64_t done);
+/* The same of work that says lines itself: the last one (plain text, NUL-terminated) is shown, as
+ * far as the terminal is wide, behind how many there were and the seconds since begin. */
+void progress_tell(struct progress *p, uint64_t done, const char *said);
 void progress_end(struct progress *p);
 
 #endif

@@ -11,6 +11,7 @@
 #include "assembler/build.h"
 #include "assembler/provenance.h"
 #include "base/io.h"
+#include "base/progress.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/cmd_assemble_priv.h"
@@ -19,26 +20,51 @@
 #include "people/dsse.h"
 
 struct show {
-    bool log;
-    struct buf line; /* the last one, as far as it came */
+    bool log;             /* all of it; else its last line only, where that can be overwritten */
+    struct buf line;      /* the last one, as far as it came */
+    struct progress last; /* of a stage */
+    uint64_t lines;       /* in it */
 };
+
+static void show_line(struct show *show)
+{
+    struct buf plain;
+
+    show->lines++;
+    if (buf_str(&show->line) == NULL)
+        return;
+    if (show->log) {
+        (void)cli_put(stderr, (char *)show->line.data);
+        return;
+    }
+    buf_init(&plain, 1 << 20);
+    if (show->line.len > 1 &&
+        text_plain(&plain, span_of(show->line.data, show->line.len - 1)) == 0 &&
+        buf_str(&plain) != NULL)
+        progress_tell(&show->last, show->lines, (char *)plain.data);
+    buf_free(&plain);
+}
 
 /* The log, a line at a time, with nothing in it that a terminal would obey. */
 static void say(void *arg, struct span log)
 {
     struct show *show = arg;
 
-    for (size_t i = 0; show->log && i < log.n; i++)
+    for (size_t i = 0; i < log.n; i++)
         if (buf_putc(&show->line, log.p[i] == 0 ? '?' : log.p[i]) != 0 || log.p[i] == '\n') {
-            if (buf_str(&show->line) != NULL)
-                (void)cli_put(stderr, (char *)show->line.data);
+            show_line(show);
             buf_reset(&show->line);
         }
 }
 
 static void stage(void *arg, const char *what)
 {
+    struct show *show = arg;
+
+    progress_end(&show->last);
     (void)fprintf(stderr, "%s\n", what);
+    show->lines = 0;
+    progress_begin(&show->last, what, "lines", 0);
 }
 
 static int interrupts(int *fd, struct err *e)
@@ -223,7 +249,7 @@ static int keep(const struct assemble_ask *a, const struct buf *recipe, const st
 
 int cmd_assemble_build(const struct assemble_ask *a, struct build_result *res, struct err *e)
 {
-    struct show show = {.log = !a->quiet};
+    struct show show = {.log = !a->quiet, .lines = 0};
     char folder[4096];
     struct build_spec s = {.packages = a->packages,
                            .out = a->out,
@@ -241,6 +267,7 @@ int cmd_assemble_build(const struct assemble_ask *a, struct build_result *res, s
     buf_init(&show.line, 65536);
     buf_init(&recipe, DSSE_MAX_BYTES);
     buf_init(&lock, DSSE_MAX_BYTES);
+    progress_begin(&show.last, "", "", 0);
     (void)snprintf(folder, sizeof(folder), "%s", a->recipe);
     s.sources = a->sources != NULL ? a->sources : dirname(folder);
     if ((rc = cmd_assemble_recipe(&r, a->recipe, &recipe, e)) == 0 &&
@@ -253,6 +280,7 @@ int cmd_assemble_build(const struct assemble_ask *a, struct build_result *res, s
             (rc = keep(a, &recipe, &lock, e)) == 0)
             rc = statements(a, r, &l, res, e);
     }
+    progress_end(&show.last);
     io_close(&s.cancel);
     buf_free(&show.line);
     buf_free(&recipe);
@@ -327,7 +355,7 @@ const struct command cli_assemble_build[] = {
      "  -a, --after ENVELOPE      the product before of that name, as published [none: the first]\n"
      "  -n, --name NAME           of the product [the recipe's]\n"
      "  -1, --once                not a second time with everything varied\n"
-     "  -q, --quiet               the log goes to its file only\n\n"
+     "  -q, --quiet               the log goes to its file, its last line to a terminal\n\n"
      "Exit 0: built, and equal when built again; 1: not, or stopped, and why; 3: it could not be\n"
      "tried.\n\n"
      "Example: glarus assemble build src/sed.yaml --lock sed.lock --packages kept --out made\n",

@@ -456,7 +456,7 @@ const struct command cli_assemble_rebuild[] = {
      "                            its provenance says]: what differs in exactly that is explained\n"
      "  -b, --builder URI         who builds, as the provenance has it\n"
      "  -1, --once                not a second time with everything varied (a bundle's)\n"
-     "  -q, --quiet               the log goes to its file only\n\n"
+     "  -q, --quiet               the log goes to its file, its last line to a terminal\n\n"
      "The last line is the one word of glarus compare.  Exit 0 only if it is \"identical\".  The "
      "word\n"
      "that is signed is the worst of all files, whichever it is; a build that fails signs "
