@@ -57,6 +57,7 @@ check-format:
 help:
 	@echo "make               build the programs into $(PRODUCT)"
 	@echo "make run           the demonstration, then it serves until Ctrl-C"
+	@echo "                     TOUR=build       instead: packages built again and compared"
 	@echo "                     ONESHOT=1        end after the last act"
 	@echo "make test          every test; the last line is 'N passed, N failed'"
 	@echo "                     STAGES='gcc asan'  only these of: gcc clang asan tsan"
