@@ -72,8 +72,7 @@ static int sweep(const char *work, struct err *e)
         if (pid <= 0 || kill(pid, 0) == 0 || errno != ESRCH)
             continue;
         files_path(path, sizeof(path), "%s/%s", work, d->d_name);
-        if ((rc = io_remove_tree(path)) != 0)
-            (void)err_sys(e, rc, "\"%s\"", path);
+        rc = files_remove(path, e);
     }
     (void)closedir(folder);
     return rc;

@@ -268,8 +268,6 @@ static int slurp(int fd, struct buf *out)
     return lseek(fd, 0, SEEK_SET) != 0 ? -errno : io_read_fd(fd, out);
 }
 
-#define TIDY_MS 20000 /* for a program that was told to end */
-
 /* Waits for p, or for cancel. */
 static int await(struct proc *p, int cancel, struct proc_last *last)
 {
@@ -280,8 +278,6 @@ static int await(struct proc *p, int cancel, struct proc_last *last)
             return -errno;
     if (fds[0].revents != 0)
         return proc_reap(p, true, last);
-    if (proc_signal(p, SIGTERM) == 0) /* else it is gone already */
-        (void)poll(fds, 1, TIDY_MS);
     proc_end_now(p);
     return -ECANCELED;
 }
@@ -299,7 +295,8 @@ int files_run_until(int cancel, const char *const *argv, struct buf *out, struct
     struct proc p = PROC_NONE;
     struct buf words;
     char path[64], how[96];
-    struct proc_spec s = {.path = path, .argv = argv, .fds = fds, .nfds = 2};
+    struct proc_spec s = {
+        .path = path, .argv = argv, .fds = fds, .nfds = 2, .death_signal = SIGKILL};
 
     buf_init(&words, (size_t)1 << 22);
     s.envp = (const char *const *)environ;
@@ -307,7 +304,7 @@ int files_run_until(int cancel, const char *const *argv, struct buf *out, struct
         rc = err_sys(e, -errno, "a file in /tmp");
     else if ((rc = files_tool(argv[0], path, e)) == 0 && (rc = proc_spawn(&p, &s, e)) == 0) {
         if ((rc = await(&p, cancel, &last)) != 0)
-            (void)err_sys(e, rc, "%s", argv[0]);
+            (void)err_set(e, rc, rc == -ECANCELED ? "cancelled" : "waiting for a program");
         else if (last.end != PROC_EXITED || last.code != 0)
             rc = slurp(said, &words) != 0 ? -EIO
                                           : err_set(e, -EIO, "%s: %s: %s", argv[0],
@@ -319,4 +316,15 @@ int files_run_until(int cancel, const char *const *argv, struct buf *out, struct
     io_close(&wrote);
     buf_free(&words);
     return rc;
+}
+
+int files_remove(const char *path, struct err *e)
+{
+    int rc = io_remove_tree(path);
+
+    for (int i = 0; i < 50 && (rc == -ENOTEMPTY || rc == -EBUSY); i++) {
+        (void)usleep(100000);
+        rc = io_remove_tree(path);
+    }
+    return rc == 0 ? 0 : err_sys(e, rc, "\"%s\" could not be removed", path);
 }

@@ -26,9 +26,11 @@ MUST_CHECK int files_tree(const char *path, const char *copy_to, unix_time clock
  * out (may be NULL), its errors to the last words of e.  -ENOENT: it is not installed; -EIO: it
  * failed. */
 MUST_CHECK int files_run(const char *const *argv, struct buf *out, struct err *e);
-/* The same of what takes long: ended, with its leave to tidy up, when cancel (-1: never) becomes
- * readable; -ECANCELED then. */
+/* The same of what takes long: killed when cancel (-1: never) becomes readable; -ECANCELED then.
+ * What it starts is its own affair: "unshare --kill-child" takes all along. */
 MUST_CHECK int files_run_until(int cancel, const char *const *argv, struct buf *out, struct err *e);
+/* Removes a folder that programs which were just killed may still be writing in, for a moment. */
+MUST_CHECK int files_remove(const char *path, struct err *e);
 /* The absolute path of a program, or -ENOENT. */
 MUST_CHECK int files_tool(const char *name, char out[64], struct err *e);
 

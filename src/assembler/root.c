@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,8 +89,11 @@ static int installed(const struct lock *l, const char *packages, const char *roo
     if ((rc = files_tool("mmdebstrap", path, e)) == 0 && (rc = include(l, &names)) != 0)
         rc = err_set(e, rc, "the toolchain has too many packages");
     if (rc == 0 && (rc = repository(l, packages, folder, e)) == 0) {
+        /* processes and mounts of their own, which end with it */
         const char *argv[] = {"unshare",
-                              geteuid() == 0 ? "-n" : "-rn",
+                              "--kill-child",
+                              "--mount-proc",
+                              geteuid() == 0 ? "-nmpf" : "-rnmpf",
                               "env",
                               "-i",
                               "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
@@ -109,10 +113,17 @@ static int installed(const struct lock *l, const char *packages, const char *roo
 
         rc = files_run_until(cancel, argv, NULL, e);
     }
-    if (io_remove_tree(folder) != 0 && rc == 0)
-        rc = err_set(e, -EIO, "\"%s\" could not be removed", folder);
+    if (files_remove(folder, rc == 0 ? e : NULL) != 0 && rc == 0)
+        rc = -EIO;
     buf_free(&names);
     return rc;
+}
+
+static bool readable(int fd)
+{
+    struct pollfd p = {fd, POLLIN, 0};
+
+    return fd >= 0 && poll(&p, 1, 0) == 1;
 }
 
 static int unpacked(const struct lock *l, const char *packages, const char *root, int cancel,
@@ -133,7 +144,7 @@ static int unpacked(const struct lock *l, const char *packages, const char *root
         const char *argv[] = {"sh", "-c", unpack, "sh", root, from, NULL};
 
         files_path(from, sizeof(from), "%s/%s", packages, l->packages[i].file);
-        rc = files_run_until(cancel, argv, NULL, e);
+        rc = readable(cancel) ? err_set(e, -ECANCELED, "cancelled") : files_run(argv, NULL, e);
     }
     return rc;
 }
@@ -185,14 +196,17 @@ int root_make(const struct recipe *r, const struct lock *l, const char *packages
     files_path(part, sizeof(part), "%s/root-%.32s.%d", work, hex, (int)getpid());
     if (access(path, F_OK) == 0)
         return 0;
-    if ((rc = io_remove_tree(part)) != 0)
-        return err_sys(e, rc, "\"%s\"", part);
+    if ((rc = files_remove(part, e)) != 0)
+        return rc;
     rc = r->root == ROOT_INSTALLED ? installed(l, packages, part, cancel, e)
                                    : unpacked(l, packages, part, cancel, e);
     if (rc == 0 && (rc = finish(part, e)) == 0 && chmod(part, 0755) == 0 &&
         rename(part, path) != 0 && errno != EEXIST && errno != ENOTEMPTY)
         rc = err_sys(e, -errno, "\"%s\"", path);
-    if (access(part, F_OK) == 0 && io_remove_tree(part) != 0 && rc == 0)
-        rc = err_set(e, -EIO, "\"%s\" could not be removed", part);
+    if (access(part, F_OK) == 0) {
+        int gone = files_remove(part, rc == 0 ? e : NULL);
+
+        rc = rc == 0 ? gone : rc;
+    }
     return rc;
 }
