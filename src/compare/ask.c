@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,11 +31,40 @@ void ask_init(struct asker *k, const struct compare_options *o, struct err *e)
         k->child[i] = (struct asked){.p = PROC_NONE, .fd = -1};
 }
 
+static uint64_t bytes_of(const struct ask_pair *p)
+{
+    return (uint64_t)p->side[0].n + p->side[1].n;
+}
+
+static uint64_t bytes_of_all(const struct ask_pair *p, size_t n)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < n; i++)
+        bytes += bytes_of(&p[i]);
+    return bytes;
+}
+
+/* What children say of pairs that they have not answered, as far as it can be. */
+static uint64_t under_way(const struct asker *k)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < ASK_CHILDREN; i++) {
+        const struct asked *c = &k->child[i];
+        uint64_t seen = c->seen == NULL ? 0 : atomic_load(c->seen);
+        uint64_t most = seen == 0 ? 0 : bytes_of_all(c->pair, c->pairs);
+
+        sum += seen < most ? seen : most;
+    }
+    return sum;
+}
+
 void ask_step(struct asker *k, uint64_t n)
 {
     k->done += n;
     if (k->o->step != NULL)
-        k->o->step(k->o->arg, k->done, k->total);
+        k->o->step(k->o->arg, k->done + under_way(k), k->total);
 }
 
 void ask_unmap(struct span *s)
@@ -62,20 +92,18 @@ static int forget(struct ask_pair *p, size_t n)
     return rc;
 }
 
-static uint64_t bytes_of(const struct ask_pair *p)
-{
-    return (uint64_t)p->side[0].n + p->side[1].n;
-}
-
 /* --- the child --- */
 
-static int answer(const struct asker *k, const struct ask_pair *p, size_t n, struct buf *out)
+static int answer(const struct asker *k, const struct asked *c, const struct ask_pair *p, size_t n,
+                  struct buf *out)
 {
+    uint64_t seen = 0;
     struct look_budget b;
     int rc = 0;
 
     look_budget_init(&b, k->o);
     b.helpers = HELPERS;
+    b.seen = c->seen;
     for (size_t i = 0; i < n && rc == 0; i++) {
         struct compare_node *node = NULL;
 
@@ -83,12 +111,16 @@ static int answer(const struct asker *k, const struct ask_pair *p, size_t n, str
         if (rc == 0)
             rc = look_wire_put(out, node);
         look_node_free(node);
+        seen += bytes_of(&p[i]);
+        if (c->seen != NULL)
+            atomic_store(c->seen, seen);
     }
     return rc == 0 ? buf_put_u64(out, b.looked) : rc;
 }
 
 /* Ends with 0 when all of the answer is in fd. */
-static void child(const struct asker *k, const struct ask_pair *p, size_t n, int fd)
+static void child(const struct asker *k, const struct asked *c, const struct ask_pair *p, size_t n,
+                  int fd)
 {
     const struct jail_spec spec = {.profile = JAIL_EXPANDER,
                                    .flags = JAIL_NET | JAIL_IPC | JAIL_EMPTY_ROOT,
@@ -106,9 +138,25 @@ static void child(const struct asker *k, const struct ask_pair *p, size_t n, int
         _exit(3);
     }
     buf_init(&out, ANSWER_MAX);
-    if (answer(k, p, n, &out) != 0 || io_write_all(fd, out.data, out.len) != 0)
+    if (answer(k, c, p, n, &out) != 0 || io_write_all(fd, out.data, out.len) != 0)
         _exit(1);
     _exit(0);
+}
+
+/* Without it there is no progress between two answers. */
+static void see(struct asked *c)
+{
+    void *p =
+        mmap(NULL, sizeof(*c->seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    c->seen = p == MAP_FAILED ? NULL : p;
+}
+
+static void unsee(struct asked *c)
+{
+    if (c->seen != NULL)
+        (void)munmap((void *)(uintptr_t)c->seen, sizeof(*c->seen));
+    c->seen = NULL;
 }
 
 /* Takes the n pairs (not their array, if it is not to be freed with them). */
@@ -118,9 +166,11 @@ static int start(struct asker *k, struct asked *c, struct ask_pair *p, size_t n)
 
     if (fd < 0)
         return err_sys(k->e, -errno, "comparing");
+    see(c);
     if ((rc = proc_fork(&c->p)) == 1)
-        child(k, p, n, fd);
+        child(k, c, p, n, fd);
     if (rc != 0) {
+        unsee(c);
         io_close(&fd);
         return err_sys(k->e, rc, "comparing");
     }
@@ -228,6 +278,7 @@ static int reap(struct asker *k, struct asked *c, struct proc_last *why)
         rc = rc == 0 ? 0 : 1;
     buf_free(&said);
     io_close(&c->fd);
+    unsee(c);
     return rc;
 }
 
@@ -254,13 +305,11 @@ static int collect(struct asker *k, struct asked *c)
     struct proc_last why;
     struct ask_pair *p = c->pair;
     size_t n = c->pairs;
-    uint64_t bytes = 0;
+    uint64_t bytes = bytes_of_all(p, n);
     int rc = reap(k, c, &why);
 
     if (rc == 1)
         rc = one_by_one(k, p, n, &why);
-    for (size_t i = 0; i < n; i++)
-        bytes += bytes_of(&p[i]);
     if (forget(p, n) != 0 && rc == 0)
         rc = err_sys(k->e, -ENOMEM, "comparing");
     free(p);
@@ -322,8 +371,7 @@ static int send_off(struct asker *k, size_t n)
     }
     k->pairs -= n;
     memmove(k->pair, k->pair + n, k->pairs * sizeof(*k->pair));
-    for (k->bytes = 0, n = 0; n < k->pairs; n++)
-        k->bytes += bytes_of(&k->pair[n]);
+    k->bytes = bytes_of_all(k->pair, k->pairs);
     return 0;
 }
 
@@ -360,6 +408,7 @@ void ask_done(struct asker *k)
 
         proc_end_now(&c->p);
         io_close(&c->fd);
+        unsee(c);
         (void)!forget(c->pair, c->pairs);
         free(c->pair);
         *c = (struct asked){.p = PROC_NONE, .fd = -1};

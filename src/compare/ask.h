@@ -21,6 +21,8 @@ struct asked { /* a child at work; pairs 0: none */
     int fd;
     struct ask_pair *pair;
     size_t pairs;
+    _Atomic uint64_t
+        *seen; /* shared with it: bytes of the pairs that it has looked at; NULL: none */
 };
 
 struct asker {

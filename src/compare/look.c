@@ -131,6 +131,19 @@ void look_helpers_end(struct look *l, unsigned n, size_t held)
     l->budget->memory += held;
 }
 
+_Atomic uint64_t *look_seen(struct look *l)
+{
+    _Atomic uint64_t *seen = l->budget->seen;
+
+    l->budget->seen = NULL;
+    return seen;
+}
+
+void look_seen_back(struct look *l, _Atomic uint64_t *seen)
+{
+    l->budget->seen = seen;
+}
+
 /* --- claims --- */
 
 static struct look_range cut_to(struct look *l, int side, struct look_range r)

@@ -120,6 +120,11 @@ void look_discharge(struct look *l, uint64_t n);
 size_t look_helpers(struct look *l, unsigned n);
 void look_helpers_end(struct look *l, unsigned n, size_t held);
 
+/* Where who reads the outermost counts its bytes, for those who wait; NULL: it is not the
+ * outermost, or nobody waits.  Given back at the end. */
+_Atomic uint64_t *look_seen(struct look *l);
+void look_seen_back(struct look *l, _Atomic uint64_t *seen);
+
 /* --- what one member says of others ---
  * A package may hold sums of its own files.  The format of the package opens a shelf before it
  * looks at its members; the archive that holds the files, levels below the package (1: a member of

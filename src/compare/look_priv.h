@@ -24,6 +24,7 @@ struct look_budget {
     size_t findings;
     uint64_t looked;
     unsigned helpers;         /* threads that may be begun */
+    _Atomic uint64_t *seen;   /* counts what is looked at of the outermost; NULL: nobody asks */
     struct look_shelf *shelf; /* of the package around; NULL: none */
     struct look_known {
         uint64_t years[2];

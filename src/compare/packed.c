@@ -1,6 +1,7 @@
 #include "compare/packed.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,9 +131,14 @@ static int claims(struct look *l, const struct packed p[2], enum compare_class c
 static int read_side(void *arg, void *out, size_t n, size_t *got)
 {
     struct packed *p = arg;
+    size_t at = p->at;
+    int rc;
 
     *got = 0;
-    return p->why != NULL ? -EBADMSG : p->codec->read(p, out, n, got);
+    rc = p->why != NULL ? -EBADMSG : p->codec->read(p, out, n, got);
+    if (p->seen != NULL)
+        (void)atomic_fetch_add(p->seen, p->at - at);
+    return rc;
 }
 
 /* Without its last suffix; false: it has none, or the two differ. */
@@ -171,10 +177,12 @@ static int expanded(struct look *l, struct packed p[2], enum compare_class *clas
     struct look_source from[2] = {{&p[0], read_side}, {&p[1], read_side}};
     struct ahead *ahead[2] = {NULL, NULL};
     char name[NAME_MAX_LEN];
+    _Atomic uint64_t *seen = look_seen(l);
     const char *inner = inner_name(l, name) ? name : NULL;
     size_t room = p[0].side.n + p[1].side.n < WORTH_THREADS ? 0 : look_helpers(l, 2);
     int rc = 0;
 
+    p[0].seen = p[1].seen = seen;
     for (int side = 0; side < 2 && rc == 0; side++)
         rc = ahead_start(&ahead[side], &from[side], room / 2);
     if (rc == 0)
@@ -186,6 +194,7 @@ static int expanded(struct look *l, struct packed p[2], enum compare_class *clas
             p[side].why = NULL;
     if (room > 0)
         look_helpers_end(l, 2, room);
+    look_seen_back(l, seen);
     return rc;
 }
 

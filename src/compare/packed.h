@@ -27,7 +27,8 @@ struct packed {
     void *state;
     struct packed_part *part;
     size_t parts, room;
-    const char *why; /* it is damaged */
+    const char *why;        /* it is damaged */
+    _Atomic uint64_t *seen; /* counts what was read; NULL: nobody asks */
 };
 
 struct packed_codec {

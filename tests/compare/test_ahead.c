@@ -128,6 +128,8 @@ static struct span load(const char *name)
     return buf_span(&b); /* freed by its pointer */
 }
 
+static _Atomic uint64_t seen;
+
 static void say(struct span a, struct span b, const struct compare_options *o, unsigned helpers,
                 struct buf *out)
 {
@@ -136,9 +138,13 @@ static void say(struct span a, struct span b, const struct compare_options *o, u
 
     look_budget_init(&budget, o);
     budget.helpers = helpers;
+    budget.seen = &seen;
+    seen = 0;
     buf_init(out, 1 << 20);
     assert_int_equal(look_compare(&budget, a, b, "x.tar", "x.tar", &n), 0);
     assert_int_equal(budget.helpers, helpers);
+    assert_true(seen <= a.n + b.n);
+    assert_ptr_equal(budget.seen, &seen);
     assert_int_equal(look_wire_put(out, n), 0);
     assert_int_equal(buf_put_u64(out, budget.memory), 0);
     assert_int_equal(buf_put_u64(out, budget.unpacked), 0);
@@ -191,6 +197,7 @@ static void threads_change_no_word(void **state)
             a = load("A");
             b = load("B");
             same_words(a, b, &none, what[0]);
+            assert_int_equal(seen, a.n + b.n);
             same_words(a, b, &cut, what[1]);
             same_words(a, span_of(b.p, b.n - 100000), &none, what[2]);
             p = (uint8_t *)(uintptr_t)b.p;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,10 @@ int __wrap_look_compare(struct look_budget *b, struct span a, struct span b_side
         for (size_t i = 0; i < (*out)->findings; i++)
             free((void *)(uintptr_t)(*out)->finding[i].what);
         (*out)->findings = 0;
+    }
+    if (span_is(a, "slow\n") || span_is(a, "boast\n")) {
+        atomic_store(b->seen, span_is(a, "slow\n") ? 7 : UINT64_MAX);
+        (void)usleep(700000);
     }
     if (span_is(a, "smaller\n")) {
         (*out)->size[1] -= 1;
@@ -154,11 +159,54 @@ static void without_the_library_that_shows_instructions_nothing_is_compared(void
     assert_int_equal(io_remove_tree(dir), 0);
 }
 
+struct shown {
+    uint64_t most, last, total; /* most: before the end */
+};
+
+static void show(void *arg, uint64_t done, uint64_t total)
+{
+    struct shown *s = arg;
+
+    assert_true(done >= s->last && done <= total);
+    s->most = s->last;
+    s->last = done;
+    s->total = total;
+}
+
+/* Of one pair that takes long: what its child says, and no more than there is. */
+static void what_a_child_has_seen_is_shown(void **state)
+{
+    struct compare_report *r = NULL;
+    struct shown s = {0, 0, 0};
+    struct compare_options o = {.step = show, .arg = &s};
+    struct err e = ERR_INIT;
+    char path[2][80];
+
+    (void)state;
+    for (int boasts = 0; boasts < 2; boasts++) {
+        memset(&s, 0, sizeof(s));
+        (void)snprintf(dir, sizeof(dir), "/tmp/compare-children-XXXXXX");
+        assert_non_null(mkdtemp(dir));
+        (void)snprintf(path[0], sizeof(path[0]), "%s/a", dir);
+        (void)snprintf(path[1], sizeof(path[1]), "%s/b", dir);
+        file(".", "a", boasts ? "boast\n" : "slow\n");
+        file(".", "b", "other\n");
+        if (compare_run(&r, path[0], path[1], &o, &e) != 0)
+            fail_msg("%s", err_text(&e));
+        compare_report_free(r);
+        assert_int_equal(s.most, boasts ? 12 : 7);
+        assert_int_equal(s.last, boasts ? 12 : 11);
+        assert_int_equal(s.total, boasts ? 12 : 11);
+        assert_int_equal(io_remove_tree(dir), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pair_that_kills_its_child_is_unexplained),
         cmocka_unit_test(a_child_that_lies_is_not_believed),
+        cmocka_unit_test(what_a_child_has_seen_is_shown),
         cmocka_unit_test(without_the_library_that_shows_instructions_nothing_is_compared),
     };
 
