@@ -23,28 +23,53 @@ int run_note(struct running *r, struct compare_node *n, enum compare_class class
 
 /* --- files --- */
 
-int run_map(struct running *r, int at, const char *name, struct span *out)
+/* A regular file. */
+static int open_file(struct running *r, int at, const char *name, int *fd, size_t *size)
 {
-    int fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), rc = 0;
     struct stat st;
-    void *p;
+
+    *fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (*fd < 0 || fstat(*fd, &st) != 0)
+        return err_sys(r->e, -errno, "reading \"%s\"", name);
+    if (!S_ISREG(st.st_mode))
+        return err_sys(r->e, -EINVAL, "reading \"%s\"", name);
+    *size = (size_t)st.st_size;
+    return 0;
+}
+
+static int map_file(struct running *r, int fd, size_t size, const char *name, struct span *out)
+{
+    void *p = size == 0 ? NULL : mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 
     *out = span_of("", 0);
-    if (fd < 0)
+    if (p == MAP_FAILED)
         return err_sys(r->e, -errno, "reading \"%s\"", name);
-    if (fstat(fd, &st) != 0)
-        rc = -errno;
-    else if (!S_ISREG(st.st_mode))
-        rc = -EINVAL;
-    else if (st.st_size > 0) {
-        p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (p == MAP_FAILED)
-            rc = -errno;
-        else
-            *out = span_of(p, (size_t)st.st_size);
-    }
+    if (p != NULL)
+        *out = span_of(p, size);
+    return 0;
+}
+
+int run_map(struct running *r, int at, const char *name, struct span *out)
+{
+    size_t size = 0;
+    int fd = -1, rc = open_file(r, at, name, &fd, &size);
+
+    *out = span_of("", 0);
+    if (rc == 0)
+        rc = map_file(r, fd, size, name, out);
     io_close(&fd);
-    return rc == 0 ? 0 : err_sys(r->e, rc, "reading \"%s\"", name);
+    return rc;
+}
+
+/* Small files are read: to map and unmap them would take thrice as long. */
+static bool equal_by_reading(struct running *r, const int fd[2], const size_t size[2])
+{
+    const ssize_t n = (ssize_t)size[0];
+
+    return size[0] == size[1] && size[0] <= RUN_SMALL &&
+           (n == 0 ||
+            (read(fd[0], r->small[0], size[0]) == n && read(fd[1], r->small[1], size[1]) == n &&
+             memcmp(r->small[0], r->small[1], size[0]) == 0));
 }
 
 static int differ(struct running *r, struct place *p, struct span side[2],
@@ -65,26 +90,45 @@ static int differ(struct running *r, struct place *p, struct span side[2],
     return ask_add(&r->ask, &pair);
 }
 
-int run_files(struct running *r, struct place *p, const int at[2], const char *const name[2])
+static int equal(struct running *r, struct place *p, uint64_t bytes)
+{
+    p->node->equal_children++;
+    ask_step(&r->ask, bytes);
+    return 0;
+}
+
+static int by_mapping(struct running *r, struct place *p, const int fd[2], const size_t size[2],
+                      const char *const name[2])
 {
     struct span side[2] = {{NULL, 0}, {NULL, 0}};
-    uint64_t bytes;
     int rc;
 
-    if ((rc = run_map(r, at[0], name[0], &side[0])) != 0)
+    if ((rc = map_file(r, fd[0], size[0], name[0], &side[0])) != 0)
         return rc;
-    if ((rc = run_map(r, at[1], name[1], &side[1])) != 0) {
+    if ((rc = map_file(r, fd[1], size[1], name[1], &side[1])) != 0) {
         ask_unmap(&side[0]);
         return rc;
     }
     if (!span_eq(side[0], side[1]))
         return differ(r, p, side, name);
-    bytes = (uint64_t)side[0].n + side[1].n;
-    p->node->equal_children++;
     ask_unmap(&side[0]);
     ask_unmap(&side[1]);
-    ask_step(&r->ask, bytes);
-    return 0;
+    return equal(r, p, (uint64_t)size[0] + size[1]);
+}
+
+int run_files(struct running *r, struct place *p, const int at[2], const char *const name[2])
+{
+    int fd[2] = {-1, -1}, rc = 0;
+    size_t size[2] = {0, 0};
+
+    for (int side = 0; side < 2 && rc == 0; side++)
+        rc = open_file(r, at[side], name[side], &fd[side], &size[side]);
+    if (rc == 0)
+        rc = equal_by_reading(r, fd, size) ? equal(r, p, 2 * (uint64_t)size[0])
+                                           : by_mapping(r, p, fd, size, name);
+    io_close(&fd[0]);
+    io_close(&fd[1]);
+    return rc;
 }
 
 /* --- all of it --- */

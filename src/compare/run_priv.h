@@ -7,6 +7,7 @@
 #include "compare/ask.h"
 
 #define RUN_DEPTH 256u       /* folders in one another; a name has up to 255 bytes */
+#define RUN_SMALL 32768u     /* bytes of a file that is read, not mapped */
 #define RUN_ONLY_MAX 100000u /* files of one side that may turn out to be another's by content */
 
 /* A file that is in one tree only, told at the end: it may be there under another name. */
@@ -32,6 +33,7 @@ struct running {
     size_t path_n;
     struct only_files only[2];
     int root[2]; /* descriptors of the trees */
+    uint8_t small[2][RUN_SMALL];
     struct err *e;
 };
 

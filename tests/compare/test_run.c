@@ -89,6 +89,30 @@ static void a_byte_deep_in_a_tree_is_found(void **state)
     expect(COMPARE_UNEXPLAINED, "line 1: \"file 3\" became \"filE 3\"");
 }
 
+/* Around the size up to which files are read and not mapped. */
+static void the_last_byte_of_files_of_any_size_counts(void **state)
+{
+    static const int size[] = {1, 32767, 32768, 32769, 100000};
+    char command[256], found[64];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(size); i++) {
+        (void)snprintf(command, sizeof(command),
+                       "head -c %d /dev/zero >a/x/1 && cp a/x/1 b/x/1 && rm -rf b/x/2 a/x/2",
+                       size[i]);
+        sh(command);
+        expect(COMPARE_IDENTICAL, "identical");
+        (void)snprintf(command, sizeof(command),
+                       "printf x | dd of=b/x/1 bs=1 seek=%d conv=notrunc status=none", size[i] - 1);
+        sh(command);
+        (void)snprintf(found, sizeof(found), "1 bytes at 0x%x", (unsigned)size[i] - 1);
+        expect(COMPARE_UNEXPLAINED, found);
+        (void)snprintf(command, sizeof(command), "cp a/x/1 b/x/1 && printf '\\000' >>b/x/1");
+        sh(command);
+        expect(COMPARE_UNEXPLAINED, "bytes");
+    }
+}
+
 static void a_mode_bit_is_metadata(void **state)
 {
     (void)state;
@@ -238,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(equal_trees_are_identical),
         T(a_byte_deep_in_a_tree_is_found),
+        T(the_last_byte_of_files_of_any_size_counts),
         T(a_mode_bit_is_metadata),
         T(what_is_only_on_one_side_is_named),
         T(links_and_sorts_are_compared),
