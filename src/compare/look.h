@@ -21,6 +21,8 @@
 #ifndef COMPARE_LOOK_H
 #define COMPARE_LOOK_H
 
+#include <limits.h>
+
 #include "compare/compare.h"
 
 struct look;
@@ -133,10 +135,16 @@ void look_seen_back(struct look *l, _Atomic uint64_t *seen);
 MUST_CHECK int look_shelf_open(struct look *l);
 void look_shelf_close(struct look *l);
 void look_shelf_turn(struct look *l, unsigned telling, unsigned asking); /* levels; 0: nobody */
+#define LOOK_SHELF_SELF UINT_MAX /* the format of the package itself asks */
 MUST_CHECK int look_tell(struct look *l, int side, const char *name, struct span content);
 bool look_may_ask(const struct look *l);
-/* The MD5 of the file of that name; false: none was told, or two. */
-bool look_told(struct look *l, int side, const char *name, uint8_t md5[16]);
+struct look_told { /* of a file that was told */
+    uint64_t n;
+    uint8_t md5[16];
+    struct digest sha256;
+};
+/* False: none of that name was told, or two. */
+bool look_told(struct look *l, int side, const char *name, struct look_told *out);
 /* For a format that finds that it cannot say more than the formats behind it in the table. */
 struct look_format;
 MUST_CHECK int look_otherwise(struct look *l, const struct look_format *self);

@@ -5,10 +5,11 @@
 
 #include "compare/look_priv.h"
 #include "crypto/md5.h"
+#include "crypto/sha256.h"
 
 struct told {
     char *name;
-    uint8_t md5[16];
+    struct look_told of;
 };
 
 struct look_shelf {
@@ -57,7 +58,11 @@ void look_shelf_turn(struct look *l, unsigned telling, unsigned asking)
 
 static bool at_level(const struct look *l, unsigned level)
 {
-    return level > 0 && l->budget->depth + level == l->budget->shelf->depth;
+    if (level == LOOK_SHELF_SELF)
+        level = 0;
+    else if (level == 0)
+        return false;
+    return l->budget->depth + level == l->budget->shelf->depth;
 }
 
 static const char *plain(const char *name)
@@ -89,7 +94,9 @@ int look_tell(struct look *l, int side, const char *name, struct span content)
         s->side[side].room = room;
     }
     more = &s->side[side].v[s->side[side].n];
-    if (!md5_of(content.p, content.n, more->md5))
+    more->of.n = content.n;
+    sha256_of(content.p, content.n, &more->of.sha256);
+    if (!md5_of(content.p, content.n, more->of.md5))
         return 0;
     if ((more->name = strdup(name)) == NULL)
         return -ENOMEM;
@@ -108,10 +115,10 @@ static int by_name(const void *x, const void *y)
     return strcmp(((const struct told *)x)->name, ((const struct told *)y)->name);
 }
 
-bool look_told(struct look *l, int side, const char *name, uint8_t md5[16])
+bool look_told(struct look *l, int side, const char *name, struct look_told *out)
 {
     struct look_shelf *s = l->budget->shelf;
-    const struct told key = {(char *)(uintptr_t)plain(name), {0}}, *hit, *v;
+    const struct told key = {.name = (char *)(uintptr_t)plain(name)}, *hit, *v;
     size_t n;
 
     if (!look_may_ask(l) || s->side[side].n == 0)
@@ -125,6 +132,6 @@ bool look_told(struct look *l, int side, const char *name, uint8_t md5[16])
     if (hit == NULL || (hit > v && by_name(hit - 1, hit) == 0) ||
         (hit + 1 < v + n && by_name(hit, hit + 1) == 0))
         return false;
-    memcpy(md5, hit->md5, sizeof(hit->md5));
+    *out = hit->of;
     return true;
 }

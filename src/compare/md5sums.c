@@ -81,11 +81,12 @@ static void lines_free(struct lines *t)
 /* Whether the line is the sum of the package's own file. */
 static bool right(struct look *l, int side, const struct lines *t, size_t i)
 {
-    uint8_t said[16], is_it[16];
+    uint8_t said[16];
+    struct look_told is_it;
     struct span s = span_of(look_side(l, side).p + t->at[i].at, SUM);
 
-    return text_unhex(s, said, sizeof(said)) == 0 && look_told(l, side, t->item[i].name, is_it) &&
-           memcmp(said, is_it, sizeof(said)) == 0;
+    return text_unhex(s, said, sizeof(said)) == 0 && look_told(l, side, t->item[i].name, &is_it) &&
+           memcmp(said, is_it.md5, sizeof(said)) == 0;
 }
 
 static int pair(struct look *l, const struct lines t[2], size_t i, size_t k)

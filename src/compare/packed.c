@@ -12,8 +12,8 @@
 #define PARTS_MAX (1u << 20)
 #define NAME_MAX_LEN 4096u
 
-static const struct packed_codec *const codecs[] = {&gzip_codec, &xz_codec, &bzip2_codec,
-                                                    &zstd_codec, &lz4_codec};
+static const struct packed_codec *const codecs[] = {&gzip_codec, &xz_codec,  &bzip2_codec,
+                                                    &zstd_codec, &lz4_codec, &lzma_codec};
 
 static const struct packed_codec *codec_of(struct span side)
 {
@@ -138,6 +138,8 @@ static int read_side(void *arg, void *out, size_t n, size_t *got)
     rc = p->why != NULL ? -EBADMSG : p->codec->read(p, out, n, got);
     if (p->seen != NULL)
         (void)atomic_fetch_add(p->seen, p->at - at);
+    if (rc == 0 && p->see != NULL && *got > 0)
+        p->see(p->see_arg, out, *got);
     return rc;
 }
 
@@ -163,22 +165,22 @@ static bool inner_name(struct look *l, char out[NAME_MAX_LEN])
     return true;
 }
 
-static int start(struct packed *p, struct span side)
+static int start(struct packed *p, struct span side, size_t at)
 {
     p->side = side;
-    if ((p->codec = codec_of(side)) == NULL)
+    p->at = at;
+    if ((p->codec = codec_of(span_of(side.p + at, side.n - at))) == NULL)
         return -EINVAL; /* is() said otherwise */
     return (p->state = p->codec->open()) == NULL ? -ENOMEM : 0;
 }
 
 /* Both sides expanded; in threads of their own where these may be begun and are worth it. */
-static int expanded(struct look *l, struct packed p[2], enum compare_class *class, bool *all)
+static int expanded(struct look *l, struct packed p[2], const char *inner,
+                    enum compare_class *class, bool *all)
 {
     struct look_source from[2] = {{&p[0], read_side}, {&p[1], read_side}};
     struct ahead *ahead[2] = {NULL, NULL};
-    char name[NAME_MAX_LEN];
     _Atomic uint64_t *seen = look_seen(l);
-    const char *inner = inner_name(l, name) ? name : NULL;
     size_t room = p[0].side.n + p[1].side.n < WORTH_THREADS ? 0 : look_helpers(l, 2);
     int rc = 0;
 
@@ -198,23 +200,32 @@ static int expanded(struct look *l, struct packed p[2], enum compare_class *clas
     return rc;
 }
 
-int packed_compare(struct look *l)
+bool packed_is(struct span side)
+{
+    return codec_of(side) != NULL;
+}
+
+int packed_behind(struct look *l, const uint64_t at[2], const char *name, packed_see *see,
+                  void *const arg[2], bool *whole)
 {
     struct packed p[2];
     enum compare_class class = COMPARE_UNEXPLAINED;
-    bool all = false;
     int rc = 0;
 
     memset(p, 0, sizeof(p));
-    for (int side = 0; side < 2 && rc == 0; side++)
-        rc = start(&p[side], look_side(l, side));
+    *whole = false;
+    for (int side = 0; side < 2 && rc == 0; side++) {
+        p[side].see = see;
+        p[side].see_arg = arg == NULL ? NULL : arg[side];
+        rc = start(&p[side], look_side(l, side), (size_t)at[side]);
+    }
     if (rc == 0)
-        rc = expanded(l, p, &class, &all);
+        rc = expanded(l, p, name, &class, whole);
     for (int side = 0; side < 2 && rc == 0; side++)
         if (p[side].why != NULL)
             rc = look_find(l, COMPARE_UNEXPLAINED, "%s is damaged: %s", side == 0 ? "A" : "B",
                            p[side].why);
-    if (rc == 0 && all)
+    if (rc == 0 && *whole)
         rc = claims(l, p, class);
     else if (rc == 0)
         look_cut(l, "its content could not be read to its end");
@@ -226,10 +237,19 @@ int packed_compare(struct look *l)
     return rc;
 }
 
+int packed_compare(struct look *l)
+{
+    static const uint64_t begin[2] = {0, 0};
+    char name[NAME_MAX_LEN];
+    bool named = inner_name(l, name), whole;
+
+    return packed_behind(l, begin, named ? name : NULL, NULL, NULL, &whole);
+}
+
 static bool is_any(struct span side, const char *name)
 {
     (void)name;
-    return codec_of(side) != NULL;
+    return packed_is(side);
 }
 
 /* Two of different compressors. */

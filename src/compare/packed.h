@@ -1,6 +1,6 @@
-/* packed.h - one content behind one compressor: gzip, xz, bzip2, zstd, lz4.  A codec tells the
- * parts of its side while it expands it; packed.c does the rest, for two of one codec and for two
- * of different ones. */
+/* packed.h - one content behind one compressor: gzip, xz, lzma, bzip2, zstd, lz4.  A codec tells
+ * the parts of its side while it expands it; packed.c does the rest, for two of one codec and for
+ * two of different ones. */
 #ifndef COMPARE_PACKED_H
 #define COMPARE_PACKED_H
 
@@ -20,6 +20,9 @@ struct packed_part {
     bool right;
 };
 
+/* Is shown what a side expands to. */
+typedef void packed_see(void *arg, const void *p, size_t n);
+
 struct packed {
     const struct packed_codec *codec;
     struct span side;
@@ -29,6 +32,8 @@ struct packed {
     size_t parts, room;
     const char *why;        /* it is damaged */
     _Atomic uint64_t *seen; /* counts what was read; NULL: nobody asks */
+    packed_see *see;        /* NULL: nobody; called by one thread at a time */
+    void *see_arg;
 };
 
 struct packed_codec {
@@ -42,6 +47,7 @@ struct packed_codec {
     int (*head)(struct look *l, struct look_range a, struct look_range b);
 };
 extern const struct packed_codec gzip_codec, xz_codec, bzip2_codec, zstd_codec, lz4_codec;
+extern const struct packed_codec lzma_codec;
 
 /* The next part; parts come in order. */
 MUST_CHECK int packed_part(struct packed *p, size_t at, size_t n, enum packed_kind kind,
@@ -52,5 +58,12 @@ int packed_damaged(struct packed *p, const char *why);
 MUST_CHECK int packed_skippable(struct packed *p);
 /* The comparison of all of them, as of struct look_format. */
 MUST_CHECK int packed_compare(struct look *l);
+/* Whether a codec knows it. */
+bool packed_is(struct span side);
+/* The comparison of what begins at at[] in the sides and goes to their ends, which codecs know; it
+ * expands to something of that name, which may be NULL.  *whole: both were read to their ends, and
+ * see, if it is not NULL, has seen all of it. */
+MUST_CHECK int packed_behind(struct look *l, const uint64_t at[2], const char *name,
+                             packed_see *see, void *const arg[2], bool *whole);
 
 #endif
