@@ -89,6 +89,6 @@ static int read_some(struct packed *p, void *out, size_t n, size_t *got)
     return rc;
 }
 
-const struct packed_codec bzip2_codec = {"bzip2", is, make, read_some, unmake, NULL};
+const struct packed_codec bzip2_codec = {"bzip2", is, make, read_some, unmake, NULL, NULL};
 extern const struct look_format bzip2_format;
 const struct look_format bzip2_format = {"bzip2", is, packed_compare};

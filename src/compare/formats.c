@@ -8,13 +8,13 @@ extern const struct look_format elf_format, json_format, pe_format;
 extern const struct look_format tar_format, ar_format, deb_format, md5sums_format;
 extern const struct look_format gzip_format, xz_format, bzip2_format, zstd_format, lz4_format;
 extern const struct look_format lzma_format;
-extern const struct look_format cpio_format, rpm_format;
+extern const struct look_format cpio_format, rpm_format, squashfs_format;
 extern const struct look_format zip_format;
 extern const struct look_format packed_format; /* two of different compressors */
 
 const struct look_format *const formats_table[] = {
     &elf_format,     &pe_format,    &tar_format,  &deb_format,
-    &ar_format,      &cpio_format,  &rpm_format, /* */
+    &ar_format,      &cpio_format,  &rpm_format,  &squashfs_format, /* */
     &zip_format,     &gzip_format,  &xz_format,   &bzip2_format,
     &zstd_format,    &lz4_format,   &lzma_format, /* */
     &packed_format,                               /* behind those of one compressor */

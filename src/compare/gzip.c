@@ -252,6 +252,30 @@ static int head(struct look *l, struct look_range a, struct look_range b)
     return rc;
 }
 
-const struct packed_codec gzip_codec = {"gzip", is, make, read_some, unmake, head};
+/* --- blocks of other formats: RFC 1950 --- */
+
+static int block(struct span in, void *out, size_t cap, size_t *n)
+{
+    z_stream z;
+    int rc;
+
+    memset(&z, 0, sizeof(z));
+    if (in.n > UINT32_MAX || cap > UINT32_MAX)
+        return -EBADMSG;
+    if (inflateInit(&z) != Z_OK)
+        return -ENOMEM;
+    z.next_in = (uint8_t *)(uintptr_t)in.p;
+    z.avail_in = (uInt)in.n;
+    z.next_out = out;
+    z.avail_out = (uInt)cap;
+    rc = inflate(&z, Z_FINISH);
+    *n = cap - z.avail_out;
+    (void)inflateEnd(&z);
+    if (rc == Z_MEM_ERROR)
+        return -ENOMEM;
+    return rc == Z_STREAM_END && z.avail_in == 0 ? 0 : -EBADMSG;
+}
+
+const struct packed_codec gzip_codec = {"gzip", is, make, read_some, unmake, head, block};
 extern const struct look_format gzip_format;
 const struct look_format gzip_format = {"gzip", is, packed_compare};

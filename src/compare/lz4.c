@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <lz4.h>
 #include <lz4frame.h>
 
 #include "compare/packed.h"
@@ -82,6 +83,16 @@ static int read_some(struct packed *p, void *out, size_t n, size_t *got)
     return rc;
 }
 
-const struct packed_codec lz4_codec = {"lz4", is, make, read_some, unmake, NULL};
+static int block(struct span in, void *out, size_t cap, size_t *n)
+{
+    int z = in.n > INT32_MAX || cap > INT32_MAX
+                ? -1
+                : LZ4_decompress_safe((const char *)in.p, out, (int)in.n, (int)cap);
+
+    *n = z < 0 ? 0 : (size_t)z;
+    return z < 0 ? -EBADMSG : 0;
+}
+
+const struct packed_codec lz4_codec = {"lz4", is, make, read_some, unmake, NULL, block};
 extern const struct look_format lz4_format;
 const struct look_format lz4_format = {"lz4", is, packed_compare};

@@ -90,6 +90,6 @@ static int read_some(struct packed *p, void *out, size_t n, size_t *got)
     return rc;
 }
 
-const struct packed_codec lzma_codec = {"lzma", is, make, read_some, unmake, NULL};
+const struct packed_codec lzma_codec = {"lzma", is, make, read_some, unmake, NULL, NULL};
 extern const struct look_format lzma_format;
 const struct look_format lzma_format = {"lzma", is, packed_compare};

@@ -45,6 +45,9 @@ struct packed_codec {
     void (*close)(void *state);
     /* Claims two headers; either may be absent (n 0).  NULL: it tells no PACKED_HEAD. */
     int (*head)(struct look *l, struct look_range a, struct look_range b);
+    /* A block that stands alone, without the frame of a file: nothing but it is in it.  *n is the
+     * room in out, then what it expands to.  -EBADMSG, -ENOMEM.  NULL: there are no such blocks. */
+    int (*block)(struct span in, void *out, size_t cap, size_t *n);
 };
 extern const struct packed_codec gzip_codec, xz_codec, bzip2_codec, zstd_codec, lz4_codec;
 extern const struct packed_codec lzma_codec;

@@ -104,6 +104,19 @@ static int read_some(struct packed *p, void *out, size_t n, size_t *got)
     return rc;
 }
 
-const struct packed_codec xz_codec = {"xz", is, make, read_some, unmake, NULL};
+static int block(struct span in, void *out, size_t cap, size_t *n)
+{
+    uint64_t memory = MEMORY_MAX;
+    size_t from = 0;
+    lzma_ret z;
+
+    *n = 0;
+    z = lzma_stream_buffer_decode(&memory, 0, NULL, in.p, &from, in.n, out, n, cap);
+    if (z == LZMA_MEM_ERROR)
+        return -ENOMEM;
+    return z == LZMA_OK && from == in.n ? 0 : -EBADMSG;
+}
+
+const struct packed_codec xz_codec = {"xz", is, make, read_some, unmake, NULL, block};
 extern const struct look_format xz_format;
 const struct look_format xz_format = {"xz", is, packed_compare};

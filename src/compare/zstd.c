@@ -90,6 +90,22 @@ static int read_some(struct packed *p, void *out, size_t n, size_t *got)
     return rc;
 }
 
-const struct packed_codec zstd_codec = {"zstd", is, make, read_some, unmake, NULL};
+/* One frame. */
+static int block(struct span in, void *out, size_t cap, size_t *n)
+{
+    size_t z;
+
+    *n = 0;
+    if (in.n < 4 || memcmp(in.p, "\x28\xb5\x2f\xfd", 4) != 0 ||
+        ZSTD_findFrameCompressedSize(in.p, in.n) != in.n)
+        return -EBADMSG;
+    z = ZSTD_decompress(out, cap, in.p, in.n);
+    if (ZSTD_isError(z))
+        return ZSTD_getErrorCode(z) == ZSTD_error_memory_allocation ? -ENOMEM : -EBADMSG;
+    *n = z;
+    return 0;
+}
+
+const struct packed_codec zstd_codec = {"zstd", is, make, read_some, unmake, NULL, block};
 extern const struct look_format zstd_format;
 const struct look_format zstd_format = {"zstd", is, packed_compare};
