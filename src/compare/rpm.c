@@ -89,6 +89,7 @@ static int element(struct rpm *r, const struct rpm_kind *k, const struct rpm_ent
     struct span v[2] = {rpm_bytes(r, 0, at[0]), rpm_bytes(r, 1, at[1])};
     enum compare_class class;
     char name[64], which[32] = "";
+    const char *told;
     int rc;
 
     if ((equal = span_eq(v[0], v[1])) && (k->differs == NULL || !k->differs(r, i)))
@@ -97,6 +98,7 @@ static int element(struct rpm *r, const struct rpm_kind *k, const struct rpm_ent
         v[side].n--;
     right = k->right != NULL && k->right(r, 0, e[0], i, v[0]) && k->right(r, 1, e[1], i, v[1]);
     class = right ? k->if_right : k->class;
+    told = class == COMPARE_DERIVED ? ", right on both sides" : "";
     name_of(k, e[0]->tag, name);
     if (equal && !right &&
         (rc = look_find(r->l, COMPARE_UNEXPLAINED, "%s is the same on both sides, and wrong",
@@ -107,14 +109,13 @@ static int element(struct rpm *r, const struct rpm_kind *k, const struct rpm_ent
     if (text)
         return look_pair(r->l, at[0], at[1], class, "%s%s: \"%.*s\" and \"%.*s\"%s", name, which,
                          shown(v[0]), (const char *)v[0].p, shown(v[1]), (const char *)v[1].p,
-                         right ? ", right on both sides" : "");
+                         told);
     if (e[0]->type == RPM_BIN)
         return look_pair(r->l, at[0], at[1], class, "%s", name);
     return look_pair(r->l, at[0], at[1], class,
                      e[0]->tag == RPM_FILEMODES ? "%s%s: %06" PRIo64 " and %06" PRIo64 "%s"
                                                 : "%s%s: %" PRIu64 " and %" PRIu64 "%s",
-                     name, which, value_of(v[0]), value_of(v[1]),
-                     right ? ", right on both sides" : "");
+                     name, which, value_of(v[0]), value_of(v[1]), told);
 }
 
 /* Its i-th element, behind those before; false: there are no more. */

@@ -125,6 +125,9 @@ bool rpm_is_file_digest(struct rpm *r, int side, const struct rpm_entry *e, size
                         struct span value);
 bool rpm_is_file_size(struct rpm *r, int side, const struct rpm_entry *e, size_t i,
                       struct span value);
+/* The file does not run as its owner or group. */
+bool rpm_is_mere_owner(struct rpm *r, int side, const struct rpm_entry *e, size_t i,
+                       struct span value);
 bool rpm_is_sum_of_sizes(struct rpm *r, int side, const struct rpm_entry *e, size_t i,
                          struct span value);
 bool rpm_is_payload_digest(struct rpm *r, int side, const struct rpm_entry *e, size_t i,

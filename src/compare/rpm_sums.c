@@ -12,6 +12,7 @@
 #define SHA256 8u /* of OpenPGP's numbers */
 #define MD5 1u
 #define SIGNATURE_PACKET 2u
+#define AS_ANOTHER 0x0cu /* setuid and setgid, in the upper byte of a mode */
 #define PATH_MOST 8192u
 #define ARMORED_MOST (64u << 10)
 
@@ -144,6 +145,17 @@ bool rpm_is_sum_of_sizes(struct rpm *r, int side, const struct rpm_entry *e, siz
     for (uint32_t k = 0; k < sizes->count; k++)
         sum += rpm_u32(look_side(r->l, side).p + sizes->data.at + 4 * (uint64_t)k);
     return n == sum;
+}
+
+bool rpm_is_mere_owner(struct rpm *r, int side, const struct rpm_entry *e, size_t i,
+                       struct span value)
+{
+    const struct rpm_entry *modes = rpm_find(&r->side[side].main, RPM_FILEMODES);
+
+    (void)value;
+    return e->type == RPM_STRINGS && modes != NULL && modes->type == RPM_INT16 &&
+           i < modes->count &&
+           (look_side(r->l, side).p[modes->data.at + 2 * (uint64_t)i] & AS_ANOTHER) == 0;
 }
 
 /* --- the payload --- */

@@ -9,6 +9,7 @@
 
 #define FLAGS 0x0ffbu /* that say how it was packed */
 #define PADDED 4096u
+#define AS_ANOTHER 06000u /* setuid, setgid */
 
 static bool is(struct span s, const char *name)
 {
@@ -46,11 +47,14 @@ static int number(struct squash *t, const char *path, const char *what, uint64_t
 static int mode(struct squash *t, const char *path, const struct squash_inode *a,
                 const struct squash_inode *b)
 {
+    /* Nobody asks for that of a link. */
+    enum compare_class class =
+        a->sort == SQUASH_LINK && b->sort == SQUASH_LINK ? COMPARE_METADATA : COMPARE_UNEXPLAINED;
+
     if (a->mode == b->mode)
         return 0;
-    worse(t, COMPARE_UNEXPLAINED);
-    return look_find(t->l, COMPARE_UNEXPLAINED, "the mode of \"%s\": %04o and %04o", path, a->mode,
-                     b->mode);
+    worse(t, class);
+    return look_find(t->l, class, "the mode of \"%s\": %04o and %04o", path, a->mode, b->mode);
 }
 
 static int target(struct squash *t, const char *path, const struct squash_inode *a,
@@ -100,14 +104,17 @@ static int inode(struct squash *t, const struct squash_name *n, const struct squ
     const struct squash_side *x = &t->side[0], *y = &t->side[1];
     const struct squash_inode *a = &x->inode[n->inode], *b = &y->inode[m->inode];
     const char *path = n->path;
+    /* A program that runs as somebody else is another program. */
+    enum compare_class owned =
+        ((a->mode | b->mode) & AS_ANOTHER) != 0 ? COMPARE_UNEXPLAINED : COMPARE_METADATA;
     int rc = number(t, path, "sort", a->sort, b->sort, COMPARE_UNEXPLAINED);
 
     if (rc == 0)
         rc = mode(t, path, a, b);
     if (rc == 0)
-        rc = number(t, path, "uid", owner(x, a->uid), owner(y, b->uid), COMPARE_METADATA);
+        rc = number(t, path, "uid", owner(x, a->uid), owner(y, b->uid), owned);
     if (rc == 0)
-        rc = number(t, path, "gid", owner(x, a->gid), owner(y, b->gid), COMPARE_METADATA);
+        rc = number(t, path, "gid", owner(x, a->gid), owner(y, b->gid), owned);
     if (rc == 0)
         rc = number(t, path, "mtime", a->mtime, b->mtime, COMPARE_METADATA);
     if (rc == 0)

@@ -62,6 +62,9 @@ static void owners_and_times_are_metadata(void **state)
                "sed -i 's/@5/@1000000000/' make; ./make t time newc");
     archive_expect("a", "owner", COMPARE_METADATA, "the uid of \"f1\": 0 and 7",
                    "the gid of \"f1\": 0 and 8", NULL);
+    archive_sh("chmod 2755 t/f1; ./make t c newc; ./make t d newc -R 7:0");
+    archive_expect("c", "d", COMPARE_UNEXPLAINED, "unexplained: the uid of \"f1\": 0 and 7",
+                   "metadata-only: the uid of \"f2\": 0 and 7", NULL);
     archive_expect("a", "time", COMPARE_METADATA, "the mtime of \"f1\": 5 and 1000000000", NULL);
 }
 

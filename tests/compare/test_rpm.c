@@ -98,6 +98,13 @@ static void a_file_is_unexplained_and_its_digest_follows(void **state)
     archive_expect("b", "c", COMPARE_UNEXPLAINED,
                    "unexplained: the mode of a file, number 1: 100755 and 104755",
                    "unexplained: the mode of \"./usr/bin/x\": 100755 and 104755", NULL);
+    archive_sh("sed -i 's/^%%files/&\\n%%defattr(-,joe,staff)/' x.spec; sh mk d w6.gzdio; "
+               "chmod 755 t/usr/bin/x; sh mk e w6.gzdio");
+    archive_expect("c", "d", COMPARE_UNEXPLAINED,
+                   "unexplained: the owner of a file, number 1: \"root\" and \"joe\"",
+                   "metadata-only: the group of a file, number 3: \"root\" and \"staff\"", NULL);
+    archive_expect("b", "e", COMPARE_METADATA,
+                   "metadata-only: the owner of a file, number 1: \"root\" and \"joe\"", NULL);
 }
 
 static void other_scripts_are_unexplained(void **state)

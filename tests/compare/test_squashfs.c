@@ -79,6 +79,9 @@ static void times_and_owners_are_metadata(void **state)
     archive_expect("a", "b", COMPARE_METADATA, "the mtime of \"big\": 5 and 6",
                    "the uid of \"big\": 0 and 7", "the gid of \"/\": 0 and 8", NULL);
     archive_expect("a", "c", COMPARE_METADATA, "the time it was made: 7 and 9", NULL);
+    archive_sh("cp -a t own; chmod 4755 own/d/x; sh mk own b; sh mk own c -force-uid 7");
+    archive_expect("b", "c", COMPARE_UNEXPLAINED, "unexplained: the uid of \"d/x\": 0 and 7",
+                   "metadata-only: the uid of \"big\": 0 and 7", NULL);
 }
 
 static void what_names_are_is_unexplained(void **state)
@@ -231,6 +234,7 @@ static void no_changed_byte_is_taken_for_less(void **state)
                "while at < dirs:\n"
                "    put(at + 4, 8, b'4')\n" /* owners, time */
                "    sort = u16(at)\n"
+               "    if sort == 3: put(at + 2, 2, b'4')\n"  /* the mode of a link */
                "    if sort == 2: put(at + 16, 4, b'1')\n" /* blocks, of which it has none */
                "    at += {1: 32, 2: 32, 3: 24 + u16(at + 20)}[sort]\n"
                "assert at == dirs\n"
