@@ -143,7 +143,8 @@ static bool listing_of(const struct squash_side *q, const struct squash_inode *i
     t->index = i->list;
     t->indexes = i->indexes;
     if (i->size <= NOTHING)
-        return i->size == NOTHING && i->indexes == 0;
+        return i->size == NOTHING && i->indexes == 0 && i->start <= q->folder_table.at.n &&
+               i->tail_at < SQUASH_BLOCK;
     if (!squash_place(&q->folder_table, i->start, i->tail_at, &t->from) ||
         i->size - NOTHING > q->folder_table.n - t->from)
         return false;

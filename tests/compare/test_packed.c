@@ -1,4 +1,4 @@
-/* gzip, xz, bzip2, zstd, lz4: by their own programs and Python. */
+/* gzip, xz, lzma, bzip2, zstd, lz4: by their own programs and Python. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -127,6 +127,21 @@ static void two_compressors_hold_the_same(void **state)
         archive_sh("%s -c <a >A.p && %s -c <b >B.p", c->pack, d->pack);
         archive_expect("A.p", "B.p", COMPARE_SAME_CONTENT, "(packed)", NULL);
     }
+}
+
+/* It has no magic, no sums, and one stream. */
+static void lzma_is_expanded(void **state)
+{
+    (void)state;
+    archive_sh("p='xz -F lzma'; $p -c <a >A.p; $p -0c <a >B.p; xz -c <a >C.p; $p -0c <a >D.p; "
+               "printf evil >>D.p; head -c -9 B.p >E.p; sed -i 's/^2500$/25OO/' b; $p -c <b >F.p; "
+               "$p -c <a | cat B.p - >G.p");
+    archive_expect("A.p", "B.p", COMPARE_SAME_CONTENT, "(lzma)", "packed otherwise", NULL);
+    archive_expect("A.p", "C.p", COMPARE_SAME_CONTENT, "(packed)", NULL);
+    archive_expect("A.p", "D.p", COMPARE_UNEXPLAINED, "4 at 0x", "packed otherwise", NULL);
+    archive_expect("A.p", "E.p", COMPARE_UNEXPLAINED, "B is damaged: it ends", NULL);
+    archive_expect("A.p", "F.p", COMPARE_UNEXPLAINED, "25OO", NULL);
+    archive_expect("A.p", "G.p", COMPARE_UNEXPLAINED, "no part of the format accounts for", NULL);
 }
 
 static void sums_that_are_wrong_are_found(void **state)
@@ -262,6 +277,7 @@ int main(void)
         T(streams_behind_one_another_are_one_content),
         T(what_is_damaged_is_unexplained),
         T(two_compressors_hold_the_same),
+        T(lzma_is_expanded),
         T(sums_that_are_wrong_are_found),
         T(fields_of_gzip_are_told),
         T(frames_that_are_stepped_over_hide_nothing),
