@@ -1,6 +1,6 @@
-/* A program (ELF, PE) and the same edited: the first byte says how often, then five bytes an edit
- * (where, what), then a file.  Whatever the tables say, each byte is counted once and a difference
- * is a difference. */
+/* A program (ELF, PE), an archive or an image, and the same edited: the first byte says how often,
+ * then five bytes an edit (where, what), then a file.  Whatever the tables say, each byte is
+ * counted once and a difference is a difference. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
