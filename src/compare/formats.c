@@ -10,16 +10,34 @@ extern const struct look_format gzip_format, xz_format, bzip2_format, zstd_forma
 extern const struct look_format lzma_format;
 extern const struct look_format cpio_format, rpm_format, squashfs_format;
 extern const struct look_format zip_format;
+extern const struct look_format iso9660_format;
 extern const struct look_format packed_format; /* two of different compressors */
 
+/* clang-format off: one a line */
 const struct look_format *const formats_table[] = {
-    &elf_format,     &pe_format,    &tar_format,  &deb_format,
-    &ar_format,      &cpio_format,  &rpm_format,  &squashfs_format, /* */
-    &zip_format,     &gzip_format,  &xz_format,   &bzip2_format,
-    &zstd_format,    &lz4_format,   &lzma_format, /* */
-    &packed_format,                               /* behind those of one compressor */
-    &md5sums_format,                              /* */
-    &java_format,                                 /* */
-    &x509_format,    &pem_format,                 /* */
-    &json_format,    &plain_format, NULL};
+    &elf_format,
+    &pe_format,
+    &iso9660_format,
+    &tar_format,
+    &cpio_format,
+    &deb_format,
+    &ar_format,
+    &rpm_format,
+    &squashfs_format,
+    &zip_format,
+    &gzip_format,
+    &xz_format,
+    &bzip2_format,
+    &zstd_format,
+    &lz4_format,
+    &lzma_format,
+    &packed_format, /* behind those of one compressor */
+    &md5sums_format,
+    &java_format,
+    &x509_format,
+    &pem_format,
+    &json_format,
+    &plain_format,
+    NULL};
+/* clang-format on */
 const struct look_format *const formats_streamed[] = {&tar_format, &cpio_format, NULL};
