@@ -103,8 +103,8 @@ static void what_differs_is_told(void **state)
 
 static void what_is_hidden_is_found(void **state)
 {
-    static const char *const hidden[] = {"system",  "table", "behind", "slack",
-                                         "listing", "end",   "unused", "reserved"};
+    static const char *const hidden[] = {"parent",  "system", "table",  "behind",  "slack",
+                                         "listing", "end",    "unused", "reserved"};
 
     (void)state;
     archive_sh("sh x t a; sh x t b --modification-date=2021010203040500");
@@ -113,7 +113,7 @@ static void what_is_hidden_is_found(void **state)
        "    c = bytearray(base); c[i:i + len(x)] = x; w(f, c)\n"
        "at('system', 440); at('end', 18 * 2048 + 1000); at('reserved', 16 * 2048 + 2000)\n"
        "l = struct.unpack('<I', b[16 * 2048 + 140:16 * 2048 + 144])[0]\n"
-       "at('table', l * 2048 + 10, b'\\1')\n" /* the parent of the first folder, little-endian */
+       "at('parent', l * 2048 + 10 + 6, b'\\2')\n" /* of the first folder: it is itself */
        "at('slack', b.index(b'one\\n') + 100); at('listing', 19 * 2048 + 1900)\n"
        "w('behind', b + b'\\0' * 2048)\n"
        "at('unused', b.index(b'TF\\x1a\\1\\x0e') + 26)\n" /* behind the times of a record */
