@@ -428,8 +428,8 @@ static int compare(struct look *l)
     } else if (rc == 0) {
         rc = both(&x);
         bridge(&x);
-        if (rc == -E2BIG) /* more ranges than may be held: the rest is nobody's */
-            rc = 0;
+        if (rc == -E2BIG) /* what was claimed so far rests on the rest being known */
+            rc = look_find(l, COMPARE_UNEXPLAINED, "it is more than may be held");
     }
     iso9660_free(&x.d[0]);
     iso9660_free(&x.d[1]);

@@ -87,7 +87,7 @@ static void show_stamp(char out[48], const uint8_t *p, size_t n)
         (void)snprintf(out, 48, "%.16s", (const char *)p);
 }
 
-static int times(struct two *t, struct look_range a, struct look_range b)
+static int stamps_differ(struct two *t, struct look_range a, struct look_range b)
 {
     const uint8_t *pa = iso9660_at(t->x, 0, a), *pb = iso9660_at(t->x, 1, b);
     uint64_t at = 5;
@@ -175,7 +175,7 @@ static int both(struct two *t, struct look_range a, struct look_range b)
     if (is(t, 0, a, "PX"))
         return mode(t, a, b);
     if (is(t, 0, a, "TF"))
-        return times(t, a, b);
+        return stamps_differ(t, a, b);
     if (is(t, 0, a, "SL"))
         return leads(t, a, b);
     /* The folders are walked, wherever they are. */
