@@ -11,8 +11,10 @@ extern const struct look_format lzma_format;
 extern const struct look_format cpio_format, rpm_format, squashfs_format;
 extern const struct look_format zip_format;
 extern const struct look_format iso9660_format;
+extern const struct look_format sqlite_format;
 extern const struct look_format packed_format; /* two of different compressors */
 
+/* clang-format off: one a line */
 /* clang-format off: one a line */
 const struct look_format *const formats_table[] = {
     &elf_format,
@@ -24,6 +26,7 @@ const struct look_format *const formats_table[] = {
     &ar_format,
     &rpm_format,
     &squashfs_format,
+    &sqlite_format,
     &zip_format,
     &gzip_format,
     &xz_format,
