@@ -6,7 +6,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "compare/mode.h"
 #include "compare/pairing.h"
 
 #define MAGIC 8u
@@ -151,10 +153,32 @@ static struct span bytes(const struct look *l, int side, struct look_range r)
     return span_of(look_side(l, side).p + r.at, (size_t)r.n);
 }
 
+static uint64_t mode_of(const struct look *l, int side, const struct ar_member *m)
+{
+    uint64_t v;
+
+    (void)!number(bytes(l, side, sub(m->header, 40, 8)), 8, &v); /* else the field says so */
+    return v;
+}
+
+/* The sort may be there or left out, but not be another. */
+static enum compare_class field_class(const struct look *l, const struct field *f,
+                                      const struct ar_member *a, const struct ar_member *b)
+{
+    const uint64_t x = mode_of(l, 0, a), y = mode_of(l, 1, b);
+
+    if (f->base == 8)
+        return (x & S_IFMT) != 0 && (y & S_IFMT) != 0 && ((x ^ y) & S_IFMT) != 0
+                   ? COMPARE_UNEXPLAINED
+                   : mode_class(x, y);
+    return f->name[0] == 'm' ? COMPARE_METADATA : mode_owner_class(x, y);
+}
+
 static int field(struct look *l, const struct field *f, const struct ar_member *a,
                  const struct ar_member *b)
 {
     struct look_range ra = sub(a->header, f->at, f->n), rb = sub(b->header, f->at, f->n);
+    const enum compare_class class = field_class(l, f, a, b);
     uint64_t x, y;
 
     if (!number(bytes(l, 0, ra), f->base, &x) || !number(bytes(l, 1, rb), f->base, &y))
@@ -164,10 +188,10 @@ static int field(struct look *l, const struct field *f, const struct ar_member *
         return look_pair(l, ra, rb, COMPARE_SAME_CONTENT, "the %s of \"%s\", written otherwise",
                          f->name, a->name);
     return f->base == 8
-               ? look_pair(l, ra, rb, COMPARE_METADATA,
-                           "the %s of \"%s\": %04" PRIo64 " and %04" PRIo64, f->name, a->name, x, y)
-               : look_pair(l, ra, rb, COMPARE_METADATA,
-                           "the %s of \"%s\": %" PRIu64 " and %" PRIu64, f->name, a->name, x, y);
+               ? look_pair(l, ra, rb, class, "the %s of \"%s\": %04" PRIo64 " and %04" PRIo64,
+                           f->name, a->name, x, y)
+               : look_pair(l, ra, rb, class, "the %s of \"%s\": %" PRIu64 " and %" PRIu64, f->name,
+                           a->name, x, y);
 }
 
 static int names(struct look *l, const struct ar_member *a, const struct ar_member *b,

@@ -18,7 +18,7 @@ enum compare_class {
     COMPARE_SAME_CONTENT, /* equal content in another container: recompressed, reordered */
     COMPARE_DERIVED,      /* follows from something else: build-id, debuglink, md5sums, CRC */
     COMPARE_SIGNATURE,    /* a signature, and the fields that go with it */
-    COMPARE_METADATA,     /* mode, owner, time, name, order */
+    COMPARE_METADATA,     /* owner, time, name, order */
     COMPARE_EXPLAINED,    /* content, with a cause that was proved: year, path, ident */
     COMPARE_UNEXPLAINED,
     COMPARE_CLASSES

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "compare/cpio_priv.h"
+#include "compare/mode.h"
 
 #define SORT 0170000u
 #define FILE_SORT 0100000u
@@ -81,6 +82,8 @@ static enum compare_class class_of(const struct cpio_entry *a, const struct cpio
         return COMPARE_UNEXPLAINED;
     if (i == CPIO_SUM && sum_right(a) && sum_right(b))
         return COMPARE_DERIVED;
+    if (i == CPIO_UID || i == CPIO_GID)
+        return mode_owner_class(a->v[CPIO_MODE], b->v[CPIO_MODE]);
     return fields[i].class;
 }
 

@@ -36,7 +36,7 @@ struct walk {
     void *e[2]; /* the next of each side */
     struct table wait[2];
     uint64_t read[2];
-    bool ended[2], links;
+    bool ended[2], links, binds;
     struct run *run;
     size_t runs, room;
 };
@@ -183,7 +183,10 @@ static int order(struct walk *w)
         qsort(w->run, w->runs, sizeof(*w->run), by_a);
     for (size_t i = 1; i < w->runs; i++)
         if (w->run[i].b < w->run[i - 1].b)
-            return w->links
+            return w->binds ? look_find(w->l, COMPARE_UNEXPLAINED,
+                                        "its members come in another order, and what one says "
+                                        "holds for those behind it")
+                   : w->links
                        ? look_find(w->l, COMPARE_METADATA,
                                    "its members come in another order, links among them")
                        : look_find(w->l, COMPARE_SAME_CONTENT, "its members come in another order");
@@ -312,6 +315,7 @@ static int read_one(struct walk *w, int side, bool *got)
     } else if (rc == 1) {
         w->read[side]++;
         w->links = w->links || w->sort->is_link(w->e[side]);
+        w->binds = w->binds || (w->sort->binds != NULL && w->sort->binds(w->e[side]));
     } else {
         look_cut(w->l, why);
         return 1;

@@ -19,6 +19,7 @@ struct instep_sort {
     const struct look_held *(*content)(const void *e);
     uint64_t (*kept)(const void *e); /* bytes that it keeps of its own */
     bool (*is_link)(const void *e);  /* for which the order matters */
+    bool (*binds)(const void *e);    /* what it says holds for those behind it; NULL: none does */
     /* Claims all of both. */
     int (*compare)(void *arg, struct look *l, const void *a, const void *b);
     /* Claims all of one that only one side has. */

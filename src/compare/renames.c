@@ -7,7 +7,8 @@
 #include "compare/run_priv.h"
 #include "crypto/sha256.h"
 
-int renames_add(struct running *r, struct place *p, int side, const char *name, uint64_t size)
+int renames_add(struct running *r, struct place *p, int side, const char *name, uint64_t size,
+                struct rights rights)
 {
     struct only_files *o = &r->only[side];
     char *path;
@@ -25,7 +26,8 @@ int renames_add(struct running *r, struct place *p, int side, const char *name, 
     }
     if (asprintf(&path, "%s%s", r->path, name) < 0)
         return err_sys(r->e, -ENOMEM, "comparing");
-    o->v[o->n++] = (struct only_file){.path = path, .size = size, .place = place_hold(p)};
+    o->v[o->n++] =
+        (struct only_file){.path = path, .size = size, .rights = rights, .place = place_hold(p)};
     return 0;
 }
 
@@ -74,6 +76,7 @@ static int hash(struct running *r, int side, struct only_file *f)
 
 static int moved(struct running *r, struct place *root, struct only_file *a, struct only_file *b)
 {
+    const struct rights of[2] = {a->rights, b->rights};
     struct compare_node *n = NULL;
     int rc = look_node_new(&n, "file", a->path, b->path);
 
@@ -81,7 +84,8 @@ static int moved(struct running *r, struct place *root, struct only_file *a, str
         return err_sys(r->e, rc, "comparing");
     for (int side = 0; side < 2; side++)
         n->size[side] = n->bytes[side][COMPARE_IDENTICAL] = a->size;
-    if ((rc = run_note(r, n, COMPARE_METADATA, "the same content under another name")) != 0) {
+    if ((rc = run_note(r, n, COMPARE_METADATA, "the same content under another name")) != 0 ||
+        (rc = tree_rights(r, n, of, b->path)) != 0) {
         look_node_free(n);
         return rc;
     }

@@ -10,10 +10,20 @@
 #define RUN_SMALL 32768u     /* bytes of a file that is read, not mapped */
 #define RUN_ONLY_MAX 100000u /* files of one side that may turn out to be another's by content */
 
+struct stat;
+
+/* Of a file: who may do what with it. */
+struct rights {
+    mode_t mode;
+    uid_t uid;
+    gid_t gid;
+};
+
 /* A file that is in one tree only, told at the end: it may be there under another name. */
 struct only_file {
     char *path; /* from the root of its tree */
     uint64_t size;
+    struct rights rights;
     struct place *place; /* held */
     struct digest digest;
     bool hashed, told;
@@ -49,11 +59,15 @@ MUST_CHECK int run_note(struct running *r, struct compare_node *n, enum compare_
 MUST_CHECK int tree_compare(struct running *r, struct place *p, const int dir[2]);
 MUST_CHECK int tree_only(struct running *r, struct place *p, int side, const char *name,
                          uint64_t size);
+struct rights tree_rights_of(const struct stat *st);
+/* Tells in n where they differ, of what has that name. */
+MUST_CHECK int tree_rights(struct running *r, struct compare_node *n, const struct rights of[2],
+                           const char *name);
 
 /* renames.c */
 /* Takes note of a file; -E2BIG: too many, tell it at once. */
 MUST_CHECK int renames_add(struct running *r, struct place *p, int side, const char *name,
-                           uint64_t size);
+                           uint64_t size, struct rights rights);
 /* Tells all of them: under another name where the content is equal, else as being on one side. */
 MUST_CHECK int renames_tell(struct running *r, struct place *root);
 void renames_free(struct running *r);

@@ -61,6 +61,11 @@ static bool entry_is_link(const void *e)
     return type == '1' || type == '2';
 }
 
+static bool entry_binds(const void *e)
+{
+    return ((const struct tar_entry *)e)->owns;
+}
+
 static int entry_compare(void *arg, struct look *l, const void *a, const void *b)
 {
     (void)arg;
@@ -132,6 +137,7 @@ static const struct instep_sort entries = {
     .content = entry_content,
     .kept = entry_kept,
     .is_link = entry_is_link,
+    .binds = entry_binds,
     .compare = entry_compare,
     .alone = alone,
     .raw = raw,

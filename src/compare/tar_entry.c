@@ -7,7 +7,7 @@
 
 struct effect { /* what the headers before one say of it; p NULL: nothing */
     struct span path, link;
-    bool sized;
+    bool sized, owns;
     uint64_t size;
 };
 
@@ -99,6 +99,12 @@ static bool decimal(struct span s, uint64_t *v)
     return s.n > 0;
 }
 
+bool tar_owner(struct span key)
+{
+    return span_is(key, "uid") || span_is(key, "gid") || span_is(key, "uname") ||
+           span_is(key, "gname");
+}
+
 /* What one header before a header says; NULL, or why it cannot be followed. */
 static const char *pax(const struct tar_extra *x, uint64_t size, struct effect *f)
 {
@@ -110,6 +116,7 @@ static const char *pax(const struct tar_extra *x, uint64_t size, struct effect *
         if (x->type == 'g') {
             if (span_is(key, "path") || span_is(key, "linkpath") || span_is(key, "size"))
                 return "a global header names one file";
+            f->owns = f->owns || tar_owner(key);
         } else if (span_is(key, "path")) {
             f->path = value;
         } else if (span_is(key, "linkpath")) {
@@ -227,7 +234,7 @@ static const char *measure(struct tar_entry *e, const struct effect *f)
 
 int tar_entry_read(struct look *l, int side, struct tar_entry *e, const char **why)
 {
-    struct effect f = {{NULL, 0}, {NULL, 0}, false, 0};
+    struct effect f = {.owns = false};
     int rc;
 
     memset(e, 0, sizeof(*e));
@@ -245,6 +252,7 @@ int tar_entry_read(struct look *l, int side, struct tar_entry *e, const char **w
         if ((rc = read_extra(l, side, e, &f, why)) != 0)
             return rc;
     }
+    e->owns = f.owns;
     if ((*why = measure(e, &f)) != NULL)
         return -EBADMSG;
     if ((rc = set_names(e, &f)) != 0 || (rc = look_take(l, side, e->content_n, &e->content)) != 0 ||

@@ -2,15 +2,21 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "compare/mode.h"
 #include "compare/tar_priv.h"
 
+#define MODE_AT 100u
+#define MODE_N 8u
+#define SORT_AT 156u
+
 enum kind {
-    OCTAL,   /* metadata, told in octal */
-    DECIMAL, /* the same, in decimal */
-    TEXT,    /* metadata */
-    PLACE,   /* what follows from the content: its size */
-    SUM,     /* the checksum: read only where it is right */
-    NAME,    /* compared as a whole, with the headers before */
+    MODE,
+    OWNER, /* by number */
+    OWNERS_NAME,
+    WHEN,
+    PLACE, /* what follows from the content: its size */
+    SUM,   /* the checksum: read only where it is right */
+    NAME,  /* compared as a whole, with the headers before */
     LINK,
     MAGIC,
     DEVICE, /* a number that is content */
@@ -22,19 +28,27 @@ static const struct field {
     uint16_t at, n;
     enum kind kind;
 } fields[] = {
-    {"name", 0, 100, NAME},       {"mode", 100, 8, OCTAL},
-    {"uid", 108, 8, DECIMAL},     {"gid", 116, 8, DECIMAL},
-    {"size", 124, 12, PLACE},     {"mtime", 136, 12, DECIMAL},
-    {"checksum", 148, 8, SUM},    {"sort", 156, 1, OTHER},
-    {"link", 157, 100, LINK},     {"magic", 257, 8, MAGIC},
-    {"uname", 265, 32, TEXT},     {"gname", 297, 32, TEXT},
-    {"devmajor", 329, 8, DEVICE}, {"devminor", 337, 8, DEVICE},
-    {"prefix", 345, 155, NAME},   {"end of the header", 500, 12, OTHER},
+    {"name", 0, 100, NAME},          {"mode", MODE_AT, MODE_N, MODE},
+    {"uid", 108, 8, OWNER},          {"gid", 116, 8, OWNER},
+    {"size", 124, 12, PLACE},        {"mtime", 136, 12, WHEN},
+    {"checksum", 148, 8, SUM},       {"sort", SORT_AT, 1, OTHER},
+    {"link", 157, 100, LINK},        {"magic", 257, 8, MAGIC},
+    {"uname", 265, 32, OWNERS_NAME}, {"gname", 297, 32, OWNERS_NAME},
+    {"devmajor", 329, 8, DEVICE},    {"devminor", 337, 8, DEVICE},
+    {"prefix", 345, 155, NAME},      {"end of the header", 500, 12, OTHER},
+};
+
+/* What differences in two headers are. */
+struct rules {
+    const char *name; /* of the member */
+    enum compare_class names, owners;
+    bool modes; /* the mode is that of a file: a link's is not looked at by anybody */
 };
 
 static int number(struct look *l, const struct field *f, const struct look_held v[2],
-                  const char *name)
+                  const struct rules *r)
 {
+    const char *name = r->name;
     uint64_t x, y;
     bool clean = tar_number(v[0].bytes, &x);
 
@@ -49,11 +63,14 @@ static int number(struct look *l, const struct field *f, const struct look_held 
     if (f->kind == SUM)
         return look_pair_held(l, &v[0], &v[1], COMPARE_DERIVED,
                               "the checksum of the header of \"%s\", right on both sides", name);
-    if (f->kind == OCTAL)
-        return look_pair_held(l, &v[0], &v[1], COMPARE_METADATA,
+    if (f->kind == MODE)
+        return look_pair_held(l, &v[0], &v[1], r->modes ? mode_class(x, y) : COMPARE_METADATA,
                               "the %s of \"%s\": %04" PRIo64 " and %04" PRIo64, f->name, name, x,
                               y);
-    return look_pair_held(l, &v[0], &v[1], COMPARE_METADATA,
+    return look_pair_held(l, &v[0], &v[1],
+                          f->kind == OWNER  ? r->owners
+                          : f->kind == WHEN ? COMPARE_METADATA
+                                            : COMPARE_UNEXPLAINED,
                           "the %s of \"%s\": %" PRIu64 " and %" PRIu64, f->name, name, x, y);
 }
 
@@ -81,23 +98,24 @@ static bool known_magic(struct span m)
 }
 
 static int field(struct look *l, const struct field *f, const struct look_held v[2],
-                 const char *name, enum compare_class names)
+                 const struct rules *r)
 {
     enum compare_class class = COMPARE_UNEXPLAINED;
 
     switch (f->kind) {
-    case OCTAL:
-    case DECIMAL:
+    case MODE:
+    case OWNER:
+    case WHEN:
     case PLACE:
     case DEVICE:
     case SUM:
-        return number(l, f, v, name);
-    case TEXT:
-        return text(l, f, v, name, COMPARE_METADATA);
+        return number(l, f, v, r);
+    case OWNERS_NAME:
+        return text(l, f, v, r->name, r->owners);
     case NAME:
-        return text(l, f, v, name, names);
+        return text(l, f, v, r->name, r->names);
     case LINK:
-        return text(l, f, v, name, COMPARE_SAME_CONTENT); /* where it leads is compared apart */
+        return text(l, f, v, r->name, COMPARE_SAME_CONTENT); /* where it leads is compared apart */
     case MAGIC:
         if (known_magic(v[0].bytes) && known_magic(v[1].bytes))
             class = COMPARE_SAME_CONTENT;
@@ -105,11 +123,11 @@ static int field(struct look *l, const struct field *f, const struct look_held v
     case OTHER:
         break;
     }
-    return look_pair_held(l, &v[0], &v[1], class, "the %s of \"%s\"", f->name, name);
+    return look_pair_held(l, &v[0], &v[1], class, "the %s of \"%s\"", f->name, r->name);
 }
 
 static int header(struct look *l, const struct look_held *a, const struct look_held *b,
-                  const char *name, enum compare_class names)
+                  const struct rules *r)
 {
     int rc = 0;
 
@@ -122,20 +140,21 @@ static int header(struct look *l, const struct look_held *a, const struct look_h
         if (look_held_eq(&v[0], &v[1]))
             rc = look_pair_held(l, &v[0], &v[1], COMPARE_UNEXPLAINED, "a field");
         else
-            rc = field(l, &fields[i], v, name, names);
+            rc = field(l, &fields[i], v, r);
     }
     return rc;
 }
 
 /* --- the headers before a header --- */
 
-/* What a difference in such a record would be. */
-static enum compare_class record_class(struct span key)
+/* What a difference in such a record would be; owners: what other owners are. */
+static enum compare_class record_class(struct span key, enum compare_class owners)
 {
-    static const char *const metadata[] = {"mtime", "atime", "ctime", "uid",
-                                           "gid",   "uname", "gname"};
+    static const char *const metadata[] = {"mtime", "atime", "ctime"};
     static const char *const applied[] = {"path", "linkpath", "size"}; /* compared apart */
 
+    if (tar_owner(key))
+        return owners;
     for (size_t i = 0; i < ARRAY_LEN(metadata); i++)
         if (span_is(key, metadata[i]))
             return COMPARE_METADATA;
@@ -153,8 +172,15 @@ static uint64_t said(const struct tar_extra *x)
     return n < x->data.at.n ? n : x->data.at.n;
 }
 
+/* What a global header says of owners holds for all that follows, programs that run as them among
+ * it. */
+static enum compare_class owners_of(const struct tar_extra *x, const struct rules *r)
+{
+    return x->type == 'g' ? COMPARE_UNEXPLAINED : r->owners;
+}
+
 /* The worst that any part of it says. */
-static enum compare_class extra_class(const struct tar_extra *x)
+static enum compare_class extra_class(const struct tar_extra *x, const struct rules *r)
 {
     enum compare_class worst = COMPARE_SAME_CONTENT;
     uint64_t n = said(x);
@@ -165,7 +191,7 @@ static enum compare_class extra_class(const struct tar_extra *x)
     if (x->type == 'L' || x->type == 'K')
         return COMPARE_SAME_CONTENT;
     while (tar_record(&rest, &all, &key, &value)) {
-        enum compare_class c = record_class(key);
+        enum compare_class c = record_class(key, owners_of(x, r));
 
         worst = c > worst ? c : worst;
     }
@@ -195,7 +221,7 @@ static bool records_alike(const struct tar_extra *a, const struct tar_extra *b)
 }
 
 static int records(struct look *l, const struct tar_extra *a, const struct tar_extra *b,
-                   const char *name)
+                   const struct rules *r)
 {
     struct span ra = span_of(a->data.bytes.p, (size_t)said(a)),
                 rb = span_of(b->data.bytes.p, (size_t)said(b)), all[2], key, v[2];
@@ -206,9 +232,10 @@ static int records(struct look *l, const struct tar_extra *a, const struct tar_e
            tar_record(&rb, &all[1], &key, &v[1])) {
         x = between(a, all[0]);
         y = between(b, all[1]);
-        rc = look_pair_held(l, &x, &y, record_class(key), "%.*s of \"%s\": \"%.*s\" and \"%.*s\"",
-                            (int)key.n, (const char *)key.p, name, (int)v[0].n,
-                            (const char *)v[0].p, (int)v[1].n, (const char *)v[1].p);
+        rc = look_pair_held(l, &x, &y, record_class(key, owners_of(a, r)),
+                            "%.*s of \"%s\": \"%.*s\" and \"%.*s\"", (int)key.n,
+                            (const char *)key.p, r->name, (int)v[0].n, (const char *)v[0].p,
+                            (int)v[1].n, (const char *)v[1].p);
     }
     if (rc != 0)
         return rc;
@@ -217,31 +244,32 @@ static int records(struct look *l, const struct tar_extra *a, const struct tar_e
     return look_pair_held(l, &x, &y,
                           tar_zero(x.bytes) && tar_zero(y.bytes) ? COMPARE_SAME_CONTENT
                                                                  : COMPARE_UNEXPLAINED,
-                          "the padding of a header of \"%s\"", name);
+                          "the padding of a header of \"%s\"", r->name);
 }
 
 static int extra_pair(struct look *l, const struct tar_extra *a, const struct tar_extra *b,
-                      const char *name)
+                      const struct rules *r)
 {
-    enum compare_class ca = extra_class(a), cb = extra_class(b);
-    int rc = header(l, &a->head, &b->head, name, COMPARE_METADATA); /* may hold a process id */
+    const struct rules own = {r->name, COMPARE_METADATA, COMPARE_METADATA, false}; /* nobody's */
+    enum compare_class ca = extra_class(a, r), cb = extra_class(b, r);
+    int rc = header(l, &a->head, &b->head, &own); /* its name may hold a process id */
 
     if (rc != 0)
         return rc;
     if ((a->type == 'x' || a->type == 'g') && records_alike(a, b))
-        return records(l, a, b, name);
+        return records(l, a, b, r);
     return look_pair_held(l, &a->data, &b->data, ca > cb ? ca : cb,
-                          "what stands before the header of \"%s\"", name);
+                          "what stands before the header of \"%s\"", r->name);
 }
 
-static int extra_one(struct look *l, const struct tar_extra *x, int side, const char *name)
+static int extra_one(struct look *l, const struct tar_extra *x, int side, const struct rules *r)
 {
     static const struct look_held none;
     struct look_held all = x->head;
-    enum compare_class class = extra_class(x);
+    enum compare_class class = extra_class(x, r);
     int rc = side == 0
-                 ? look_pair_held(l, &all, &none, class, "a header before that of \"%s\"", name)
-                 : look_pair_held(l, &none, &all, class, "a header before that of \"%s\"", name);
+                 ? look_pair_held(l, &all, &none, class, "a header before that of \"%s\"", r->name)
+                 : look_pair_held(l, &none, &all, class, "a header before that of \"%s\"", r->name);
 
     if (rc != 0)
         return rc;
@@ -249,7 +277,8 @@ static int extra_one(struct look *l, const struct tar_extra *x, int side, const 
                      : look_pair_held(l, &none, &x->data, class, "its content");
 }
 
-static int extras(struct look *l, const struct tar_entry *a, const struct tar_entry *b)
+static int extras(struct look *l, const struct tar_entry *a, const struct tar_entry *b,
+                  const struct rules *r)
 {
     size_t i = 0, k = 0;
     int rc = 0;
@@ -259,10 +288,9 @@ static int extras(struct look *l, const struct tar_entry *a, const struct tar_en
         bool left = !both && (k >= b->extras || (i < a->extras && a->extras - i > b->extras - k));
 
         if (both)
-            rc = extra_pair(l, &a->extra[i], &b->extra[k], a->name);
+            rc = extra_pair(l, &a->extra[i], &b->extra[k], r);
         else
-            rc = left ? extra_one(l, &a->extra[i], 0, a->name)
-                      : extra_one(l, &b->extra[k], 1, a->name);
+            rc = left ? extra_one(l, &a->extra[i], 0, r) : extra_one(l, &b->extra[k], 1, r);
         i += both || left;
         k += both || !left;
     }
@@ -287,15 +315,29 @@ static int content(struct look *l, const struct tar_entry *a, const struct tar_e
     return 0;
 }
 
+/* What cannot be read may be any mode. */
+static enum compare_class owners(const struct tar_entry *a, const struct tar_entry *b)
+{
+    uint64_t x, y;
+    bool clean = tar_number(span_of(a->head.bytes.p + MODE_AT, MODE_N), &x);
+
+    clean = tar_number(span_of(b->head.bytes.p + MODE_AT, MODE_N), &y) && clean;
+    return clean ? mode_owner_class(x, y) : COMPARE_UNEXPLAINED;
+}
+
 int tar_entry_compare(struct look *l, const struct tar_entry *a, const struct tar_entry *b)
 {
-    enum compare_class names =
-        strcmp(a->name, b->name) == 0 ? COMPARE_SAME_CONTENT : COMPARE_METADATA;
+    const struct rules r = {
+        .name = a->name,
+        .names = strcmp(a->name, b->name) == 0 ? COMPARE_SAME_CONTENT : COMPARE_METADATA,
+        .owners = owners(a, b),
+        .modes = a->head.bytes.p[SORT_AT] != '2' || b->head.bytes.p[SORT_AT] != '2',
+    };
     bool zero = tar_zero(a->padding.bytes) && tar_zero(b->padding.bytes);
-    int rc = extras(l, a, b);
+    int rc = extras(l, a, b, &r);
 
     if (rc == 0)
-        rc = header(l, &a->head, &b->head, a->name, names);
+        rc = header(l, &a->head, &b->head, &r);
     if (rc == 0 && strcmp(a->link, b->link) != 0)
         rc = look_find(l, COMPARE_UNEXPLAINED, "the link \"%s\" leads to \"%s\" and to \"%s\"",
                        a->name, a->link, b->link);

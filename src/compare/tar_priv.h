@@ -20,6 +20,7 @@ struct tar_entry {
     struct look_held head, content, padding;
     char *name, *link; /* as an unpacker would take them */
     uint64_t content_n;
+    bool owns; /* a global header before it says who owns what follows */
 };
 
 /* Whether a block is a header: its checksum is right and it says tar, or says nothing as in 1979.
@@ -41,6 +42,7 @@ bool tar_number(struct span field, uint64_t *v);
 bool tar_text(struct span field, struct span *v);
 /* The next record of a pax header; false at the end or where it is none (then rest->n > 0). */
 bool tar_record(struct span *rest, struct span *all, struct span *key, struct span *value);
+bool tar_owner(struct span key); /* of a record: it names an owner or a group */
 bool tar_zero(struct span s);
 
 #endif

@@ -1,4 +1,5 @@
-/* tree.c - two trees: names, types, modes and links; the contents of files are run.c's. */
+/* tree.c - two trees: names, types, modes and links; the contents of files are run.c's.  Owners are
+ * looked at where a program runs as them. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -7,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "compare/mode.h"
 #include "compare/run_priv.h"
 
 struct listing {
@@ -108,7 +111,7 @@ static int only(struct running *r, struct place *p, int side, int at, const char
     if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return err_sys(r->e, -errno, "\"%s\"", name);
     if (S_ISREG(st.st_mode))
-        rc = renames_add(r, p, side, name, (uint64_t)st.st_size);
+        rc = renames_add(r, p, side, name, (uint64_t)st.st_size, tree_rights_of(&st));
     return rc != -E2BIG
                ? rc
                : tree_only(r, p, side, name, S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0);
@@ -168,12 +171,53 @@ static int below(struct running *r, struct place *up, const int at[2], const cha
     return rc != 0 ? rc : gone == 0 ? 0 : err_sys(r->e, gone, "comparing");
 }
 
+struct rights tree_rights_of(const struct stat *st)
+{
+    return (struct rights){st->st_mode, st->st_uid, st->st_gid};
+}
+
+int tree_rights(struct running *r, struct compare_node *n, const struct rights of[2],
+                const char *name)
+{
+    const struct rights *a = &of[0], *b = &of[1];
+    const bool owned = mode_owner_class(a->mode, b->mode) == COMPARE_UNEXPLAINED;
+    char what[LOOK_WHAT];
+    int rc = 0;
+
+    if (mode_class(a->mode, b->mode) == COMPARE_UNEXPLAINED) {
+        (void)snprintf(what, sizeof(what), "the mode of \"%.200s\" is %04o and %04o", name,
+                       a->mode & 07777, b->mode & 07777);
+        rc = run_note(r, n, COMPARE_UNEXPLAINED, what);
+    }
+    if (rc == 0 && owned && (a->uid != b->uid || a->gid != b->gid)) {
+        (void)snprintf(what, sizeof(what),
+                       "\"%.200s\", setuid or setgid, is owned by %u:%u and by %u:%u", name, a->uid,
+                       a->gid, b->uid, b->gid);
+        rc = run_note(r, n, COMPARE_UNEXPLAINED, what);
+    }
+    return rc;
+}
+
+static int device(struct running *r, struct compare_node *n, const struct stat st[2],
+                  const char *name)
+{
+    char what[LOOK_WHAT];
+
+    if (st[0].st_rdev == st[1].st_rdev)
+        return 0;
+    (void)snprintf(what, sizeof(what), "the device \"%.200s\" is %u:%u and %u:%u", name,
+                   major(st[0].st_rdev), minor(st[0].st_rdev), major(st[1].st_rdev),
+                   minor(st[1].st_rdev));
+    return run_note(r, n, COMPARE_UNEXPLAINED, what);
+}
+
 static int both(struct running *r, struct place *p, const int at[2], const char *name)
 {
     const char *const names[2] = {name, name};
+    struct rights rights[2];
     struct stat st[2];
     char what[LOOK_WHAT];
-    int rc = 0;
+    int rc;
 
     for (int side = 0; side < 2; side++)
         if (fstatat(at[side], name, &st[side], AT_SYMLINK_NOFOLLOW) != 0)
@@ -183,18 +227,17 @@ static int both(struct running *r, struct place *p, const int at[2], const char 
                        sort_of(st[0].st_mode), sort_of(st[1].st_mode));
         return run_note(r, p->node, COMPARE_UNEXPLAINED, what);
     }
-    if (!S_ISLNK(st[0].st_mode) && st[0].st_mode != st[1].st_mode) {
-        (void)snprintf(what, sizeof(what), "the mode of \"%.200s\" is %04o and %04o", name,
-                       st[0].st_mode & 07777, st[1].st_mode & 07777);
-        rc = run_note(r, p->node, COMPARE_METADATA, what);
-    }
-    if (rc != 0)
+    if (S_ISLNK(st[0].st_mode))
+        return links(r, p->node, at, name);
+    rights[0] = tree_rights_of(&st[0]);
+    rights[1] = tree_rights_of(&st[1]);
+    if ((rc = tree_rights(r, p->node, rights, name)) != 0)
         return rc;
     if (S_ISDIR(st[0].st_mode))
         return below(r, p, at, name);
     if (S_ISREG(st[0].st_mode))
         return run_files(r, p, at, names);
-    return S_ISLNK(st[0].st_mode) ? links(r, p->node, at, name) : 0;
+    return S_ISCHR(st[0].st_mode) || S_ISBLK(st[0].st_mode) ? device(r, p->node, st, name) : 0;
 }
 
 int tree_compare(struct running *r, struct place *p, const int dir[2])

@@ -8,6 +8,7 @@
 
 #include <zlib.h>
 
+#include "compare/mode.h"
 #include "compare/zip_priv.h"
 
 #define STORED 0u
@@ -15,13 +16,13 @@
 #define ENCRYPTED 1u
 #define LEVEL_OR_LATER 0x000eu /* how well it was packed, and whether a descriptor follows */
 #define UTF8 0x0800u
-#define UNIX 3u
+#define MODE_AT 38u
 
 /* Both, as they are compared. */
 struct two {
     struct look *l;
     const struct zip_member *m[2];
-    enum compare_class names;
+    enum compare_class names, owners;
     bool summed;   /* both sums are those of the contents, and the sizes theirs */
     bool followed; /* the contents were compared as contents */
     bool local;    /* it is the header of the member, which agrees with the directory */
@@ -158,7 +159,7 @@ static int content(struct two *t)
 
 enum kind {
     SIGN,   /* what tells the record */
-    MADE,   /* metadata: by which program */
+    MADE,   /* by which program, on which system */
     FOLLOW, /* follows from the rest of the archive */
     FLAGS,
     METHOD,
@@ -189,7 +190,7 @@ static const struct field in_central[] = {
     {"lengths", 28, 6, FOLLOW},
     {"disk", 34, 2, OTHER},
     {"internal attributes", 36, 2, TEXTS},
-    {"mode", 38, 4, MODE},
+    {"mode", MODE_AT, 4, MODE},
     {"place", 42, 4, FOLLOW},
 };
 
@@ -226,16 +227,46 @@ static enum compare_class flags_class(const struct two *t, unsigned changed)
                : COMPARE_SAME_CONTENT;
 }
 
+static uint32_t mode_of(const struct two *t, int side)
+{
+    return zip_u32(bytes(t, side, t->m[side]->central) + MODE_AT) >> 16;
+}
+
+static bool folder(const char *name)
+{
+    return name[0] != '\0' && name[strlen(name) - 1] == '/';
+}
+
+/* DOS: hidden, system and archive are nothing that anybody may do; "read only" is, and "folder"
+ * where the name does not say it. */
+static enum compare_class dos_class(const struct two *t, uint32_t changed)
+{
+    uint32_t mild = 0x26;
+
+    if (folder(t->m[0]->name) && folder(t->m[1]->name))
+        mild |= 0x10;
+    return (changed & ~mild) != 0 ? COMPARE_UNEXPLAINED : COMPARE_METADATA;
+}
+
 static int mode(struct two *t, struct look_range ra, struct look_range rb)
 {
     uint32_t x = zip_u32(bytes(t, 0, ra)), y = zip_u32(bytes(t, 1, rb));
-    /* A link is content that another sort of member has; the lower half is DOS's. */
-    bool sort = ((x ^ y) >> 16 & S_IFMT) != 0;
+    /* A link is content that another sort of member has, and its own mode is nobody's. */
+    bool sort = ((x ^ y) >> 16 & S_IFMT) != 0, link = !sort && S_ISLNK(x >> 16);
+    enum compare_class class = dos_class(t, (x ^ y) & 0xffff);
 
-    return look_pair(t->l, ra, rb, sort ? COMPARE_UNEXPLAINED : COMPARE_METADATA,
-                     "the %s of \"%s\": %06o and %06o, and %04x and %04x of DOS",
-                     sort ? "sort" : "mode", t->m[0]->name, x >> 16, y >> 16, x & 0xffff,
-                     y & 0xffff);
+    if (sort || (!link && mode_class(x >> 16, y >> 16) == COMPARE_UNEXPLAINED))
+        class = COMPARE_UNEXPLAINED;
+    return look_pair(
+        t->l, ra, rb, class, "the %s of \"%s\": %06o and %06o, and %04x and %04x of DOS",
+        sort ? "sort" : "mode", t->m[0]->name, x >> 16, y >> 16, x & 0xffff, y & 0xffff);
+}
+
+/* What the mode means depends on the system. */
+static enum compare_class made_class(const struct two *t, unsigned x, unsigned y)
+{
+    return x >> 8 != y >> 8 && (mode_of(t, 0) | mode_of(t, 1)) != 0 ? COMPARE_UNEXPLAINED
+                                                                    : COMPARE_METADATA;
 }
 
 static int field(struct two *t, const struct field *f, struct look_range ra, struct look_range rb)
@@ -248,8 +279,9 @@ static int field(struct two *t, const struct field *f, struct look_range ra, str
     switch (f->kind) {
     case MADE:
     case TEXTS:
-        return look_pair(t->l, ra, rb, COMPARE_METADATA, "the %s of \"%s\": %04x and %04x", f->name,
-                         name, zip_u16(x), zip_u16(y));
+        class = f->kind == MADE ? made_class(t, zip_u16(x), zip_u16(y)) : COMPARE_METADATA;
+        return look_pair(t->l, ra, rb, class, "the %s of \"%s\": %04x and %04x", f->name, name,
+                         zip_u16(x), zip_u16(y));
     case FOLLOW:
         class = COMPARE_SAME_CONTENT;
         break;
@@ -310,7 +342,7 @@ static int fields(struct two *t, const struct field *f, size_t n, struct look_ra
 
 /* --- extra fields --- */
 
-static enum compare_class extra_class(unsigned id)
+static enum compare_class extra_class(const struct two *t, unsigned id)
 {
     switch (id) {
     case 0x0001: /* large sizes, compared apart */
@@ -318,10 +350,11 @@ static enum compare_class extra_class(unsigned id)
         return COMPARE_SAME_CONTENT;
     case 0x000a: /* NTFS: times */
     case 0x5455: /* times */
+        return COMPARE_METADATA;
     case 0x5855: /* Info-ZIP: times, owner */
     case 0x7855: /* Info-ZIP: owner */
     case 0x7875: /* Info-ZIP: owner */
-        return COMPARE_METADATA;
+        return t->owners;
     default:
         return COMPARE_UNEXPLAINED;
     }
@@ -350,7 +383,7 @@ static int extras(struct two *t, struct look_range a, struct look_range b)
             y = left ? 0 : y;
             id = left ? id : other;
         }
-        rc = look_pair(t->l, sub(a, 0, x), sub(b, 0, y), extra_class(id),
+        rc = look_pair(t->l, sub(a, 0, x), sub(b, 0, y), extra_class(t, id),
                        "the extra field %04x of \"%s\"", id, t->m[0]->name);
         a = (struct look_range){a.at + x, a.n - x};
         b = (struct look_range){b.at + y, b.n - y};
@@ -362,7 +395,7 @@ static int extras(struct two *t, struct look_range a, struct look_range b)
             while (rc == 0 && (x = record(t, side, *r)) > 0) {
                 rc = look_pair(t->l, side == 0 ? sub(*r, 0, x) : none,
                                side == 1 ? sub(*r, 0, x) : none,
-                               extra_class(zip_u16(bytes(t, side, *r))),
+                               extra_class(t, zip_u16(bytes(t, side, *r))),
                                "an extra field of \"%s\" that only %s has", t->m[0]->name,
                                side == 0 ? "A" : "B");
                 *r = (struct look_range){r->at + x, r->n - x};
@@ -401,6 +434,8 @@ int zip_member_compare(struct look *l, const struct zip_member *a, const struct 
 {
     struct two t = {.l = l, .m = {a, b}, .names = COMPARE_METADATA};
     int rc = content(&t);
+
+    t.owners = mode_owner_class(mode_of(&t, 0), mode_of(&t, 1));
 
     if (rc == 0)
         rc = header(&t, false);

@@ -96,8 +96,8 @@ static void what_is_hidden_is_found(void **state)
                "ar rDc twice.deb m/debian-binary m/control.tar.xz data.tar.xz && "
                "ar qDc twice.deb data.tar.xz");
     archive_expect("a.deb", "script.deb", COMPARE_UNEXPLAINED, "./postinst (text)", "evil", NULL);
-    archive_expect("a.deb", "mode.deb", COMPARE_METADATA,
-                   "the mode of \"./usr/bin/x\": 0644 and 4755", NULL);
+    archive_expect("a.deb", "mode.deb", COMPARE_UNEXPLAINED,
+                   "unexplained: the mode of \"./usr/bin/x\": 0644 and 4755", NULL);
     archive_expect("a.deb", "behind.deb", COMPARE_UNEXPLAINED, "4 at 0x", NULL);
     archive_expect("a.deb", "member.deb", COMPARE_UNEXPLAINED, "_evil (member): unexplained", NULL);
     archive_expect("a.deb", "stream.deb", COMPARE_UNEXPLAINED, "data.tar.xz (xz): unexplained",
@@ -119,6 +119,18 @@ static void libraries_are_followed(void **state)
                "-f1) - 3)) conv=notrunc status=none");
     archive_expect("a.a", "order.a", COMPARE_SAME_CONTENT, "in another order", NULL);
     archive_expect("a.a", "meta.a", COMPARE_METADATA, "the mtime of \"m1\": 0 and", NULL);
+    archive_sh(
+        "chmod 4755 m1; ar qUc set.a m1 m2; chmod 755 m1; ar qUc plain.a m1 m2; cp set.a own.a; "
+        "printf 7 | dd of=own.a bs=1 seek=$((8 + 28)) conv=notrunc status=none; cp plain.a "
+        "pown.a; printf 7 | dd of=pown.a bs=1 seek=$((8 + 28)) conv=notrunc status=none; "
+        "ar qDc d.a m1 m2; chmod 644 m1; touch m1 m2; ar qUc u.a m1 m2");
+    archive_expect("plain.a", "set.a", COMPARE_UNEXPLAINED,
+                   "unexplained: the mode of \"m1\": 100755 and 104755", NULL);
+    archive_expect("set.a", "own.a", COMPARE_UNEXPLAINED, "unexplained: the uid of \"m1\": ", NULL);
+    archive_expect("plain.a", "pown.a", COMPARE_METADATA,
+                   "metadata-only: the uid of \"m1\": ", NULL);
+    archive_expect("d.a", "u.a", COMPARE_METADATA,
+                   "metadata-only: the mode of \"m1\": 0644 and 100644", NULL);
     archive_expect("a.a", "byte.a", COMPARE_UNEXPLAINED, "m2 (text): unexplained", NULL);
     archive_expect("a.a", "odd.a", COMPARE_UNEXPLAINED, NULL);
 }
