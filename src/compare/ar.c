@@ -182,16 +182,14 @@ static int field(struct look *l, const struct field *f, const struct ar_member *
     uint64_t x, y;
 
     if (!number(bytes(l, 0, ra), f->base, &x) || !number(bytes(l, 1, rb), f->base, &y))
-        return look_pair(l, ra, rb, COMPARE_UNEXPLAINED,
-                         "the %s of \"%s\", which is not a number alone", f->name, a->name);
+        return look_field(l, ra, rb, COMPARE_UNEXPLAINED, f->name, a->name,
+                          ", which is not a number alone");
     if (x == y)
-        return look_pair(l, ra, rb, COMPARE_SAME_CONTENT, "the %s of \"%s\", written otherwise",
-                         f->name, a->name);
+        return look_field(l, ra, rb, COMPARE_SAME_CONTENT, f->name, a->name, ", written otherwise");
     return f->base == 8
-               ? look_pair(l, ra, rb, class, "the %s of \"%s\": %04" PRIo64 " and %04" PRIo64,
-                           f->name, a->name, x, y)
-               : look_pair(l, ra, rb, class, "the %s of \"%s\": %" PRIu64 " and %" PRIu64, f->name,
-                           a->name, x, y);
+               ? look_field(l, ra, rb, class, f->name, a->name, ": %04" PRIo64 " and %04" PRIo64, x,
+                            y)
+               : look_field(l, ra, rb, class, f->name, a->name, ": %" PRIu64 " and %" PRIu64, x, y);
 }
 
 static int names(struct look *l, const struct ar_member *a, const struct ar_member *b,
@@ -217,8 +215,8 @@ int ar_frame(struct look *l, const struct ar_member *a, const struct ar_member *
     for (size_t i = 0; i < ARRAY_LEN(fields) && rc == 0; i++)
         rc = field(l, &fields[i], a, b);
     if (rc == 0)
-        rc = look_pair(l, sub(a->header, 48, 10), sub(b->header, 48, 10), COMPARE_SAME_CONTENT,
-                       "the size of \"%s\"", a->name);
+        rc = look_field(l, sub(a->header, 48, 10), sub(b->header, 48, 10), COMPARE_SAME_CONTENT,
+                        "size", a->name, "%s", "");
     if (rc == 0)
         rc = look_pair(l, sub(a->header, 58, 2), sub(b->header, 58, 2), COMPARE_UNEXPLAINED,
                        "the end of a header");

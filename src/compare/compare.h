@@ -29,6 +29,8 @@ struct compare_finding {
     enum compare_class class;
     const char *what;     /* a sentence; UTF-8 without control characters */
     uint64_t at[2], n[2]; /* bytes of the node's two sides; n 0: nowhere in particular */
+    uint64_t times;       /* what it is told of at once; beyond 1, at is of the first, n of all */
+    unsigned like;        /* while it is being looked at: what it is like; else 0 */
 };
 
 struct compare_node {

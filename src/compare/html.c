@@ -128,6 +128,8 @@ static int place(struct page *p, const struct compare_finding *f)
 {
     if (f->n[0] == 0 && f->n[1] == 0)
         return 0;
+    if (f->times > 1)
+        return put(p, " <span class=d>A: %n bytes, B: %n</span>", f->n[0], f->n[1]);
     if (f->at[0] == f->at[1] && f->n[0] == f->n[1])
         return put(p, " <span class=d>%n bytes at <code>%x</code></span>", f->n[0], f->at[0]);
     return put(p, " <span class=d>A: %n bytes at <code>%x</code>, B: %n at <code>%x</code></span>",

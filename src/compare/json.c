@@ -30,7 +30,8 @@ static int finding(struct buf *out, const struct compare_finding *f)
 
     if ((rc = buf_puts(out, "{")) != 0 || (rc = pair(out, "at", f->at)) != 0 ||
         (rc = buf_printf(out, ",\"class\":\"%s\",", compare_class_word(f->class))) != 0 ||
-        (rc = pair(out, "n", f->n)) != 0 || (rc = buf_puts(out, ",\"what\":")) != 0 ||
+        (rc = pair(out, "n", f->n)) != 0 ||
+        (rc = buf_printf(out, ",\"times\":%" PRIu64 ",\"what\":", f->times)) != 0 ||
         (rc = text(out, f->what)) != 0)
         return rc;
     return buf_putc(out, '}');

@@ -228,6 +228,24 @@ int look_pair(struct look *l, struct look_range a, struct look_range b,
     return rc != 0 ? rc : claim_both(l, a, b, class);
 }
 
+int look_field(struct look *l, struct look_range a, struct look_range b,
+               enum compare_class if_differs, const char *what, const char *name, const char *fmt,
+               ...)
+{
+    enum compare_class class = COMPARE_IDENTICAL;
+    struct look_range at[2] = {cut_to(l, 0, a), cut_to(l, 1, b)};
+    va_list ap;
+    int rc = 0;
+
+    if (!equal(l, at[0], at[1])) {
+        class = if_differs;
+        va_start(ap, fmt);
+        rc = look_alike_find(l, class, at, what, name, fmt, ap);
+        va_end(ap);
+    }
+    return rc != 0 ? rc : claim_both(l, at[0], at[1], class);
+}
+
 int look_quiet(struct look *l, struct look_range a, struct look_range b,
                enum compare_class if_differs)
 {
@@ -477,6 +495,8 @@ int look_settle(struct look *l)
         rc = settle_side(l, 1, &g[1]);
     if (rc == 0)
         rc = settle_gaps(l, g);
+    if (rc == 0)
+        rc = look_alike_tell(l);
     free(g[0].v);
     free(g[1].v);
     return rc;
@@ -538,6 +558,7 @@ int look_compare(struct look_budget *budget, struct span a, struct span b, const
     }
     free(l.claims[0].v);
     free(l.claims[1].v);
+    look_alike_free(&l);
     if (rc != 0)
         look_node_free(l.node);
     else

@@ -40,6 +40,11 @@ MUST_CHECK int look_pair(struct look *l, struct look_range a, struct look_range 
 /* The same without a sentence: for differences that one look_find tells for all of them. */
 MUST_CHECK int look_quiet(struct look *l, struct look_range a, struct look_range b,
                           enum compare_class if_differs);
+/* Of a field that each member has: "the WHAT of "NAME"", then fmt.  Beyond a handful, those that
+ * say the same are told as one, with how many they are (not what is EXPLAINED or UNEXPLAINED). */
+MUST_CHECK int look_field(struct look *l, struct look_range a, struct look_range b,
+                          enum compare_class if_differs, const char *what, const char *name,
+                          const char *fmt, ...) PRINTF_LIKE(7, 8);
 /* A member under a name; name[i] NULL: not on that side (its range has n 0).  The names may hold
  * any bytes. */
 MUST_CHECK int look_member(struct look *l, struct look_range a, struct look_range b,
@@ -103,6 +108,9 @@ bool look_held_eq(const struct look_held *a, const struct look_held *b);
 MUST_CHECK int look_pair_held(struct look *l, const struct look_held *a, const struct look_held *b,
                               enum compare_class if_differs, const char *fmt, ...)
     PRINTF_LIKE(5, 6);
+MUST_CHECK int look_field_held(struct look *l, const struct look_held *a, const struct look_held *b,
+                               enum compare_class if_differs, const char *what, const char *name,
+                               const char *fmt, ...) PRINTF_LIKE(7, 8);
 /* The same of what has no fields: equal bytes at both ends are left out of the difference. */
 MUST_CHECK int look_pair_raw(struct look *l, const struct look_held *a, const struct look_held *b,
                              enum compare_class if_differs, const char *what);

@@ -100,9 +100,21 @@ int look_node_add(struct compare_node *n, struct compare_node *child)
     return 0;
 }
 
+/* Takes text. */
+static void fill(struct compare_finding *f, enum compare_class class, const struct look_range at[2],
+                 char *text, unsigned like)
+{
+    *f = (struct compare_finding){.class = class,
+                                  .what = text,
+                                  .at = {at[0].at, at[1].at},
+                                  .n = {at[0].n, at[1].n},
+                                  .times = 1,
+                                  .like = like};
+}
+
 /* When no more are kept, a worse one takes the place of the last of the mildest. */
 static int replace_milder(struct compare_node *n, enum compare_class class,
-                          const struct look_range at[2], const char *what)
+                          const struct look_range at[2], const char *what, unsigned like)
 {
     struct compare_finding *f = NULL;
     char *text;
@@ -110,27 +122,27 @@ static int replace_milder(struct compare_node *n, enum compare_class class,
     for (size_t i = 0; i < n->findings; i++)
         if (n->finding[i].class < class && (f == NULL || n->finding[i].class <= f->class))
             f = &n->finding[i];
-    if (f == NULL)
+    if (f == NULL) {
+        n->findings_more++;
         return 0;
+    }
     if ((text = strdup(what)) == NULL)
         return -ENOMEM;
+    n->findings_more += f->times;
     drop(f->what);
-    *f = (struct compare_finding){
-        .class = class, .what = text, .at = {at[0].at, at[1].at}, .n = {at[0].n, at[1].n}};
+    fill(f, class, at, text, like);
     return 0;
 }
 
-int look_node_find(struct compare_node *n, size_t most, enum compare_class class,
-                   const struct look_range at[2], const char *what)
+int look_node_find_like(struct compare_node *n, size_t most, enum compare_class class,
+                        const struct look_range at[2], const char *what, unsigned like)
 {
-    struct compare_finding *f;
+    char *text;
 
     if (class > n->class)
         n->class = class;
-    if (n->findings >= most) {
-        n->findings_more++;
-        return replace_milder(n, class, at, what);
-    }
+    if (n->findings >= most)
+        return replace_milder(n, class, at, what, like);
     if (grows(n->findings)) {
         struct compare_finding *more =
             reallocarray(n->finding, n->findings == 0 ? 1 : 2 * n->findings, sizeof(*more));
@@ -139,13 +151,54 @@ int look_node_find(struct compare_node *n, size_t most, enum compare_class class
             return -ENOMEM;
         n->finding = more;
     }
-    f = &n->finding[n->findings];
-    *f = (struct compare_finding){
-        .class = class, .what = strdup(what), .at = {at[0].at, at[1].at}, .n = {at[0].n, at[1].n}};
-    if (f->what == NULL)
+    if ((text = strdup(what)) == NULL)
         return -ENOMEM;
-    n->findings++;
+    fill(&n->finding[n->findings++], class, at, text, like);
     return 0;
+}
+
+int look_node_find(struct compare_node *n, size_t most, enum compare_class class,
+                   const struct look_range at[2], const char *what)
+{
+    return look_node_find_like(n, most, class, at, what, 0);
+}
+
+/* The first of that number takes in the others behind it. */
+static void gather_all(struct compare_node *n, unsigned like, size_t first)
+{
+    struct compare_finding *f = &n->finding[first];
+    size_t kept = first + 1;
+
+    for (size_t i = first + 1; i < n->findings; i++) {
+        struct compare_finding *g = &n->finding[i];
+
+        if (g->like != like) {
+            n->finding[kept++] = *g;
+            continue;
+        }
+        for (int side = 0; side < 2; side++)
+            f->n[side] += g->n[side];
+        f->times += g->times;
+        drop(g->what);
+    }
+    n->findings = kept;
+}
+
+void look_node_gather(struct compare_node *n, unsigned like, const struct look_range at[2],
+                      size_t *hint)
+{
+    if (*hint >= n->findings || n->finding[*hint].like != like || n->finding[*hint].times == 1) {
+        for (*hint = 0; *hint < n->findings && n->finding[*hint].like != like;)
+            ++*hint;
+        if (*hint == n->findings) { /* it made room for worse ones */
+            n->findings_more++;
+            return;
+        }
+        gather_all(n, like, *hint);
+    }
+    n->finding[*hint].times++;
+    for (int side = 0; side < 2; side++)
+        n->finding[*hint].n[side] += at[side].n;
 }
 
 /* --- wire: numbers and sized texts, a node before its children --- */
@@ -166,6 +219,8 @@ static int put_finding(struct buf *b, const struct compare_finding *f)
     for (int i = 0; i < 2 && rc == 0; i++)
         if ((rc = buf_put_u64(b, f->at[i])) == 0)
             rc = buf_put_u64(b, f->n[i]);
+    if (rc == 0)
+        rc = buf_put_u64(b, f->times);
     return rc != 0 ? rc : put_text(b, f->what);
 }
 
@@ -260,13 +315,17 @@ static int get_findings(struct cur *c, struct compare_node *n)
         struct look_range at[2];
         enum compare_class class;
         const char *what = NULL;
+        uint64_t times = 0;
 
         rc = get_class(c, &class);
         for (int k = 0; k < 2 && rc == 0; k++)
             if ((rc = cur_u64(c, &at[k].at)) == 0)
                 rc = cur_u64(c, &at[k].n);
-        if (rc == 0 && (rc = get_text(c, &what)) == 0)
-            rc = what == NULL ? -EBADMSG : look_node_find(n, SIZE_MAX, class, at, what);
+        if (rc == 0 && (rc = cur_u64(c, &times)) == 0 && (rc = get_text(c, &what)) == 0)
+            rc = what == NULL || times == 0 ? -EBADMSG
+                                            : look_node_find(n, SIZE_MAX, class, at, what);
+        if (rc == 0)
+            n->finding[n->findings - 1].times = times;
         drop(what);
     }
     return rc;

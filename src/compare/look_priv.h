@@ -55,6 +55,7 @@ struct look {
     const char *name[2];
     bool streamed;                /* neither side is in memory */
     struct look_stream stream[2]; /* what look_take reads */
+    struct look_alike *alike;     /* what is told of many members; NULL: nothing yet */
     struct {
         struct look_claim *v;
         size_t n, room;
@@ -91,6 +92,20 @@ void look_node_free(struct compare_node *n); /* NULL is fine */
 MUST_CHECK int look_node_add(struct compare_node *n, struct compare_node *child);
 MUST_CHECK int look_node_find(struct compare_node *n, size_t most, enum compare_class class,
                               const struct look_range at[2], const char *what);
+
+/* The same, of something that is told of many: those of one number are gathered into one finding
+ * (without a text of its own), and this one with them.  hint: where it was, 0 at first. */
+MUST_CHECK int look_node_find_like(struct compare_node *n, size_t most, enum compare_class class,
+                                   const struct look_range at[2], const char *what, unsigned like);
+void look_node_gather(struct compare_node *n, unsigned like, const struct look_range at[2],
+                      size_t *hint);
+
+/* look_alike.c */
+MUST_CHECK int look_alike_find(struct look *l, enum compare_class class,
+                               const struct look_range at[2], const char *what, const char *name,
+                               const char *fmt, va_list ap) __attribute__((format(printf, 6, 0)));
+MUST_CHECK int look_alike_tell(struct look *l); /* writes what is told of many */
+void look_alike_free(struct look *l);
 
 /* A node as bytes, between the jailed child and its parent; the reader believes nothing. */
 MUST_CHECK int look_wire_put(struct buf *b, const struct compare_node *n);

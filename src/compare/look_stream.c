@@ -217,6 +217,24 @@ int look_pair_held(struct look *l, const struct look_held *a, const struct look_
     return rc != 0 ? rc : claim_held(l, a, b, class);
 }
 
+int look_field_held(struct look *l, const struct look_held *a, const struct look_held *b,
+                    enum compare_class if_differs, const char *what, const char *name,
+                    const char *fmt, ...)
+{
+    const struct look_range at[2] = {a->at, b->at};
+    enum compare_class class = COMPARE_IDENTICAL;
+    va_list ap;
+    int rc = 0;
+
+    if (!look_held_eq(a, b)) {
+        class = if_differs;
+        va_start(ap, fmt);
+        rc = look_alike_find(l, class, at, what, name, fmt, ap);
+        va_end(ap);
+    }
+    return rc != 0 ? rc : claim_held(l, a, b, class);
+}
+
 struct look_held look_part(const struct look_held *h, uint64_t at, uint64_t n)
 {
     struct look_held p;
@@ -431,6 +449,7 @@ int look_expanded(struct look *up, struct look_source *a, struct look_source *b,
     rc = rc == 1 ? 0 : rc;
 out:
     look_node_free(l->node);
+    look_alike_free(l);
     free(l->claims[0].v);
     free(l->claims[1].v);
     free(l);

@@ -93,10 +93,9 @@ static int pair(struct look *l, const struct lines t[2], size_t i, size_t k)
 {
     bool ok = right(l, 0, &t[0], i) && right(l, 1, &t[1], k);
 
-    return look_pair(l, t[0].at[i], t[1].at[k], ok ? COMPARE_DERIVED : COMPARE_UNEXPLAINED,
-                     ok ? "the MD5 of \"%s\", right in both packages"
-                        : "the MD5 of \"%s\", which is not that of the file",
-                     t[0].item[i].name);
+    return look_field(l, t[0].at[i], t[1].at[k], ok ? COMPARE_DERIVED : COMPARE_UNEXPLAINED, "MD5",
+                      t[0].item[i].name, "%s",
+                      ok ? ", right in both packages" : ", which is not that of the file");
 }
 
 static int alone(struct look *l, int side, const struct lines *t, size_t i)

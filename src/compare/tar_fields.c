@@ -1,5 +1,6 @@
 /* tar_fields.c - two entries, field by field: what a difference in each would be. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "compare/mode.h"
@@ -28,19 +29,28 @@ static const struct field {
     uint16_t at, n;
     enum kind kind;
 } fields[] = {
-    {"name", 0, 100, NAME},          {"mode", MODE_AT, MODE_N, MODE},
-    {"uid", 108, 8, OWNER},          {"gid", 116, 8, OWNER},
-    {"size", 124, 12, PLACE},        {"mtime", 136, 12, WHEN},
-    {"checksum", 148, 8, SUM},       {"sort", SORT_AT, 1, OTHER},
-    {"link", 157, 100, LINK},        {"magic", 257, 8, MAGIC},
-    {"uname", 265, 32, OWNERS_NAME}, {"gname", 297, 32, OWNERS_NAME},
-    {"devmajor", 329, 8, DEVICE},    {"devminor", 337, 8, DEVICE},
-    {"prefix", 345, 155, NAME},      {"end of the header", 500, 12, OTHER},
+    {"name", 0, 100, NAME},
+    {"mode", MODE_AT, MODE_N, MODE},
+    {"uid", 108, 8, OWNER},
+    {"gid", 116, 8, OWNER},
+    {"size", 124, 12, PLACE},
+    {"mtime", 136, 12, WHEN},
+    {"checksum of the header", 148, 8, SUM},
+    {"sort", SORT_AT, 1, OTHER},
+    {"link", 157, 100, LINK},
+    {"magic", 257, 8, MAGIC},
+    {"uname", 265, 32, OWNERS_NAME},
+    {"gname", 297, 32, OWNERS_NAME},
+    {"devmajor", 329, 8, DEVICE},
+    {"devminor", 337, 8, DEVICE},
+    {"prefix", 345, 155, NAME},
+    {"end of the header", 500, 12, OTHER},
 };
 
 /* What differences in two headers are. */
 struct rules {
-    const char *name; /* of the member */
+    const char *name;  /* of the member */
+    const char *where; /* which header of it */
     enum compare_class names, owners;
     bool modes; /* the mode is that of a file: a link's is not looked at by anybody */
 };
@@ -54,24 +64,23 @@ static int number(struct look *l, const struct field *f, const struct look_held 
 
     clean = tar_number(v[1].bytes, &y) && clean;
     if (!clean)
-        return look_pair_held(l, &v[0], &v[1], COMPARE_UNEXPLAINED,
-                              "the %s of \"%s\", which is not a number alone", f->name, name);
+        return look_field_held(l, &v[0], &v[1], COMPARE_UNEXPLAINED, f->name, name,
+                               ", which is not a number alone");
     if (x == y || f->kind == PLACE)
-        return look_pair_held(l, &v[0], &v[1], COMPARE_SAME_CONTENT,
-                              "the %s of \"%s\": %" PRIu64 " and %" PRIu64 "%s", f->name, name, x,
-                              y, x == y ? ", written otherwise" : "");
+        return look_field_held(l, &v[0], &v[1], COMPARE_SAME_CONTENT, f->name, name,
+                               ": %" PRIu64 " and %" PRIu64 "%s", x, y,
+                               x == y ? ", written otherwise" : "");
     if (f->kind == SUM)
-        return look_pair_held(l, &v[0], &v[1], COMPARE_DERIVED,
-                              "the checksum of the header of \"%s\", right on both sides", name);
+        return look_field_held(l, &v[0], &v[1], COMPARE_DERIVED, f->name, name,
+                               ", right on both sides");
     if (f->kind == MODE)
-        return look_pair_held(l, &v[0], &v[1], r->modes ? mode_class(x, y) : COMPARE_METADATA,
-                              "the %s of \"%s\": %04" PRIo64 " and %04" PRIo64, f->name, name, x,
-                              y);
-    return look_pair_held(l, &v[0], &v[1],
-                          f->kind == OWNER  ? r->owners
-                          : f->kind == WHEN ? COMPARE_METADATA
-                                            : COMPARE_UNEXPLAINED,
-                          "the %s of \"%s\": %" PRIu64 " and %" PRIu64, f->name, name, x, y);
+        return look_field_held(l, &v[0], &v[1], r->modes ? mode_class(x, y) : COMPARE_METADATA,
+                               f->name, name, ": %04" PRIo64 " and %04" PRIo64, x, y);
+    return look_field_held(l, &v[0], &v[1],
+                           f->kind == OWNER  ? r->owners
+                           : f->kind == WHEN ? COMPARE_METADATA
+                                             : COMPARE_UNEXPLAINED,
+                           f->name, name, ": %" PRIu64 " and %" PRIu64, x, y);
 }
 
 static int text(struct look *l, const struct field *f, const struct look_held v[2],
@@ -82,10 +91,10 @@ static int text(struct look *l, const struct field *f, const struct look_held v[
 
     clean = tar_text(v[1].bytes, &y) && clean;
     if (!clean)
-        return look_pair_held(l, &v[0], &v[1], COMPARE_UNEXPLAINED,
-                              "the %s of \"%s\", with bytes behind its end", f->name, name);
-    return look_pair_held(l, &v[0], &v[1], class, "the %s of \"%s\": \"%.*s\" and \"%.*s\"",
-                          f->name, name, (int)x.n, (const char *)x.p, (int)y.n, (const char *)y.p);
+        return look_field_held(l, &v[0], &v[1], COMPARE_UNEXPLAINED, f->name, name,
+                               ", with bytes behind its end");
+    return look_field_held(l, &v[0], &v[1], class, f->name, name, ": \"%.*s\" and \"%.*s\"",
+                           (int)x.n, (const char *)x.p, (int)y.n, (const char *)y.p);
 }
 
 static bool known_magic(struct span m)
@@ -123,7 +132,7 @@ static int field(struct look *l, const struct field *f, const struct look_held v
     case OTHER:
         break;
     }
-    return look_pair_held(l, &v[0], &v[1], class, "the %s of \"%s\"", f->name, r->name);
+    return look_field_held(l, &v[0], &v[1], class, f->name, r->name, "%s", "");
 }
 
 static int header(struct look *l, const struct look_held *a, const struct look_held *b,
@@ -137,10 +146,15 @@ static int header(struct look *l, const struct look_held *a, const struct look_h
         struct look_held v[2] = {look_part(a, fields[i].at, fields[i].n),
                                  look_part(b, fields[i].at, fields[i].n)};
 
+        struct field f = fields[i];
+        char what[64];
+
+        (void)snprintf(what, sizeof(what), "%s%s", f.name, r->where);
+        f.name = what;
         if (look_held_eq(&v[0], &v[1]))
             rc = look_pair_held(l, &v[0], &v[1], COMPARE_UNEXPLAINED, "a field");
         else
-            rc = field(l, &fields[i], v, r);
+            rc = field(l, &f, v, r);
     }
     return rc;
 }
@@ -230,27 +244,30 @@ static int records(struct look *l, const struct tar_extra *a, const struct tar_e
 
     while (rc == 0 && tar_record(&ra, &all[0], &key, &v[0]) &&
            tar_record(&rb, &all[1], &key, &v[1])) {
+        char what[64];
+
+        (void)snprintf(what, sizeof(what), "%.*s", (int)key.n, (const char *)key.p);
         x = between(a, all[0]);
         y = between(b, all[1]);
-        rc = look_pair_held(l, &x, &y, record_class(key, owners_of(a, r)),
-                            "%.*s of \"%s\": \"%.*s\" and \"%.*s\"", (int)key.n,
-                            (const char *)key.p, r->name, (int)v[0].n, (const char *)v[0].p,
-                            (int)v[1].n, (const char *)v[1].p);
+        rc = look_field_held(l, &x, &y, record_class(key, owners_of(a, r)), what, r->name,
+                             ": \"%.*s\" and \"%.*s\"", (int)v[0].n, (const char *)v[0].p,
+                             (int)v[1].n, (const char *)v[1].p);
     }
     if (rc != 0)
         return rc;
     x = look_part(&a->data, said(a), a->data.at.n - said(a));
     y = look_part(&b->data, said(b), b->data.at.n - said(b));
-    return look_pair_held(l, &x, &y,
-                          tar_zero(x.bytes) && tar_zero(y.bytes) ? COMPARE_SAME_CONTENT
-                                                                 : COMPARE_UNEXPLAINED,
-                          "the padding of a header of \"%s\"", r->name);
+    return look_field_held(l, &x, &y,
+                           tar_zero(x.bytes) && tar_zero(y.bytes) ? COMPARE_SAME_CONTENT
+                                                                  : COMPARE_UNEXPLAINED,
+                           "padding of a header", r->name, "%s", "");
 }
 
 static int extra_pair(struct look *l, const struct tar_extra *a, const struct tar_extra *b,
                       const struct rules *r)
 {
-    const struct rules own = {r->name, COMPARE_METADATA, COMPARE_METADATA, false}; /* nobody's */
+    const struct rules own = {r->name, " in a header before that", COMPARE_METADATA,
+                              COMPARE_METADATA, false};
     enum compare_class ca = extra_class(a, r), cb = extra_class(b, r);
     int rc = header(l, &a->head, &b->head, &own); /* its name may hold a process id */
 
@@ -258,23 +275,23 @@ static int extra_pair(struct look *l, const struct tar_extra *a, const struct ta
         return rc;
     if ((a->type == 'x' || a->type == 'g') && records_alike(a, b))
         return records(l, a, b, r);
-    return look_pair_held(l, &a->data, &b->data, ca > cb ? ca : cb,
-                          "what stands before the header of \"%s\"", r->name);
+    return look_field_held(l, &a->data, &b->data, ca > cb ? ca : cb,
+                           "content of a header before that", r->name, "%s", "");
 }
 
 static int extra_one(struct look *l, const struct tar_extra *x, int side, const struct rules *r)
 {
     static const struct look_held none;
-    struct look_held all = x->head;
-    enum compare_class class = extra_class(x, r);
-    int rc = side == 0
-                 ? look_pair_held(l, &all, &none, class, "a header before that of \"%s\"", r->name)
-                 : look_pair_held(l, &none, &all, class, "a header before that of \"%s\"", r->name);
+    const struct look_held *a = side == 0 ? &x->head : &none, *b = side == 0 ? &none : &x->head;
+    const enum compare_class class = extra_class(x, r);
+    int rc = look_field_held(l, a, b, class, "header before that", r->name, ", only in %s",
+                             side == 0 ? "A" : "B");
 
     if (rc != 0)
         return rc;
-    return side == 0 ? look_pair_held(l, &x->data, &none, class, "its content")
-                     : look_pair_held(l, &none, &x->data, class, "its content");
+    return look_field_held(l, side == 0 ? &x->data : &none, side == 0 ? &none : &x->data, class,
+                           "content of a header before that", r->name, ", only in %s",
+                           side == 0 ? "A" : "B");
 }
 
 static int extras(struct look *l, const struct tar_entry *a, const struct tar_entry *b,
@@ -329,6 +346,7 @@ int tar_entry_compare(struct look *l, const struct tar_entry *a, const struct ta
 {
     const struct rules r = {
         .name = a->name,
+        .where = "",
         .names = strcmp(a->name, b->name) == 0 ? COMPARE_SAME_CONTENT : COMPARE_METADATA,
         .owners = owners(a, b),
         .modes = a->head.bytes.p[SORT_AT] != '2' || b->head.bytes.p[SORT_AT] != '2',

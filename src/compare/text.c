@@ -45,20 +45,32 @@ static int place(const struct writer *w, const struct compare_finding *f)
 {
     if (f->n[0] == 0 && f->n[1] == 0)
         return 0;
+    if (f->times > 1 && f->n[0] == f->n[1])
+        return buf_printf(w->out, " (%" PRIu64 " bytes)", f->n[0]);
+    if (f->times > 1)
+        return buf_printf(w->out, " (%" PRIu64 " and %" PRIu64 " bytes)", f->n[0], f->n[1]);
     if (f->at[0] == f->at[1] && f->n[0] == f->n[1])
         return buf_printf(w->out, " (%" PRIu64 " bytes at 0x%" PRIx64 ")", f->n[0], f->at[0]);
     return buf_printf(w->out, " (%" PRIu64 " bytes at 0x%" PRIx64 ", %" PRIu64 " at 0x%" PRIx64 ")",
                       f->n[0], f->at[0], f->n[1], f->at[1]);
 }
 
+static int told(const struct writer *w, const struct compare_finding *f)
+{
+    int rc = text_plain(w->out, span_str(f->what));
+
+    if (rc != 0 || (rc = place(w, f)) != 0)
+        return rc;
+    return buf_putc(w->out, '\n');
+}
+
 static int finding(const struct writer *w, const struct compare_finding *f, unsigned depth)
 {
     int rc = indent(w, depth);
 
-    if (rc != 0 || (rc = class_word(w, f->class)) != 0 || (rc = buf_puts(w->out, ": ")) != 0 ||
-        (rc = text_plain(w->out, span_str(f->what))) != 0 || (rc = place(w, f)) != 0)
+    if (rc != 0 || (rc = class_word(w, f->class)) != 0 || (rc = buf_puts(w->out, ": ")) != 0)
         return rc;
-    return buf_putc(w->out, '\n');
+    return told(w, f);
 }
 
 /* Bytes of either side that are not identical, by class. */
@@ -83,21 +95,91 @@ static int account(const struct writer *w, const struct compare_node *n, unsigne
                : rc;
 }
 
+/* Whether the findings say it all: then the account is not shown beside them. */
+static bool all_told(const struct compare_node *n)
+{
+    uint64_t sum[2][COMPARE_CLASSES] = {{0}};
+
+    if (n->children > 0)
+        return true; /* it is theirs, and counted in the first line where it lies deepest */
+    for (size_t i = 0; i < n->findings; i++)
+        for (int side = 0; side < 2; side++)
+            sum[side][n->finding[i].class] += n->finding[i].n[side];
+    for (int side = 0; side < 2; side++)
+        for (int c = COMPARE_SAME_CONTENT; c < COMPARE_CLASSES; c++)
+            if (sum[side][c] != n->bytes[side][c])
+                return false;
+    return n->findings_more == 0 && n->cut == NULL;
+}
+
+/* The one part that makes it different, without a word of its own; NULL: there is more to say. */
+static const struct compare_node *only_child(const struct compare_node *n)
+{
+    return n->children == 1 && n->findings == 0 && n->findings_more == 0 && n->cut == NULL
+               ? n->child[0]
+               : NULL;
+}
+
+static bool unnamed(const struct compare_node *n)
+{
+    return n->name[0] == NULL && n->name[1] == NULL;
+}
+
+static bool renamed(const struct compare_node *n)
+{
+    return n->name[0] != NULL && n->name[1] != NULL && strcmp(n->name[0], n->name[1]) != 0;
+}
+
+/* "usr/x.deb (deb)/data.tar.xz (xz)/...": what holds nothing else that differs stands in one line
+ * with what it holds.  Returns the last of them. */
+static int head(const struct writer *w, const struct compare_node **at, unsigned depth)
+{
+    const struct compare_node *n = *at, *next;
+    int rc;
+
+    for (;;) {
+        const bool folder = strcmp(n->format, "folder") == 0;
+
+        if ((rc = names(w, n)) != 0)
+            return rc;
+        next = only_child(n);
+        if (!folder || depth == 0 || next == NULL || unnamed(next)) {
+            rc = buf_printf(w->out, " (%s", n->format);
+            for (; rc == 0 && next != NULL && unnamed(next); next = only_child(n)) {
+                n = next;
+                rc = buf_printf(w->out, ", %s", n->format);
+            }
+            if (rc != 0 || (rc = buf_putc(w->out, ')')) != 0)
+                return rc;
+        }
+        if (next == NULL || depth == 0 || renamed(n))
+            break;
+        n = next;
+        if ((rc = buf_putc(w->out, '/')) != 0)
+            return rc;
+    }
+    *at = n;
+    if ((rc = buf_puts(w->out, ": ")) == 0)
+        rc = class_word(w, n->class);
+    return rc;
+}
+
 static int node(const struct writer *w, const struct compare_node *n, unsigned depth)
 {
     int rc = indent(w, depth);
 
-    if (rc != 0 || (rc = names(w, n)) != 0 ||
-        (rc = buf_printf(w->out, " (%s): ", n->format)) != 0 ||
-        (rc = class_word(w, n->class)) != 0 || (rc = buf_putc(w->out, '\n')) != 0)
+    if (rc != 0 || (rc = head(w, &n, depth)) != 0)
         return rc;
+    if (n->findings == 1 && n->children == 0 && n->finding[0].class == n->class && all_told(n))
+        return (rc = buf_puts(w->out, ": ")) != 0 ? rc : told(w, &n->finding[0]);
+    rc = buf_putc(w->out, '\n');
     for (size_t i = 0; i < n->findings && rc == 0; i++)
         rc = finding(w, &n->finding[i], depth + 1);
     if (rc == 0 && n->findings_more > 0 && (rc = indent(w, depth + 1)) == 0)
         rc = buf_printf(w->out, "and %zu more\n", n->findings_more);
     if (rc == 0 && n->cut != NULL && (rc = indent(w, depth + 1)) == 0)
         rc = buf_printf(w->out, "not looked into to its end: %s\n", n->cut);
-    if (rc == 0)
+    if (rc == 0 && !all_told(n))
         rc = account(w, n, depth + 1);
     for (size_t i = 0; i < n->children && rc == 0; i++)
         rc = node(w, n->child[i], depth + 1);

@@ -123,7 +123,10 @@ static int expand(struct two *t, struct inflating f[2])
                                       "the CRC or size of \"%s\" is not that of its content in %s",
                                       a->name, right(a, &f[0]) ? "B" : "A")) != 0)
         return rc;
-    return look_packed(t->l, sub(a->data, 0, f[0].at), sub(b->data, 0, f[1].at), class);
+    if (class > COMPARE_SAME_CONTENT)
+        return look_packed(t->l, sub(a->data, 0, f[0].at), sub(b->data, 0, f[1].at), class);
+    return look_field(t->l, sub(a->data, 0, f[0].at), sub(b->data, 0, f[1].at),
+                      COMPARE_SAME_CONTENT, "content", a->name, ", the same, packed otherwise");
 }
 
 static int content(struct two *t)
@@ -195,11 +198,15 @@ static const struct field in_central[] = {
 };
 
 static const struct field in_local[] = {
-    {"mark", 0, 4, SIGN},         {"version needed", 4, 2, FOLLOW},
-    {"flags", 6, 2, FLAGS},       {"method", 8, 2, METHOD},
-    {"time", 10, 4, WHEN},        {"CRC", 14, 4, SUM},
-    {"packed size", 18, 4, SIZE}, {"size", 22, 4, SIZE},
-    {"lengths", 26, 4, FOLLOW},
+    {"mark", 0, 4, SIGN},
+    {"version needed in the header", 4, 2, FOLLOW},
+    {"flags in the header", 6, 2, FLAGS},
+    {"method in the header", 8, 2, METHOD},
+    {"time in the header", 10, 4, WHEN},
+    {"CRC in the header", 14, 4, SUM},
+    {"packed size in the header", 18, 4, SIZE},
+    {"size in the header", 22, 4, SIZE},
+    {"lengths in the header", 26, 4, FOLLOW},
 };
 
 static void when(char out[32], uint32_t v)
@@ -280,8 +287,8 @@ static int field(struct two *t, const struct field *f, struct look_range ra, str
     case MADE:
     case TEXTS:
         class = f->kind == MADE ? made_class(t, zip_u16(x), zip_u16(y)) : COMPARE_METADATA;
-        return look_pair(t->l, ra, rb, class, "the %s of \"%s\": %04x and %04x", f->name, name,
-                         zip_u16(x), zip_u16(y));
+        return look_field(t->l, ra, rb, class, f->name, name, ": %04x and %04x", zip_u16(x),
+                          zip_u16(y));
     case FOLLOW:
         class = COMPARE_SAME_CONTENT;
         break;
@@ -296,14 +303,12 @@ static int field(struct two *t, const struct field *f, struct look_range ra, str
     case WHEN:
         when(a, zip_u32(x));
         when(b, zip_u32(y));
-        return look_pair(t->l, ra, rb, COMPARE_METADATA, "the time of \"%s\": %s and %s", name, a,
-                         b);
+        return look_field(t->l, ra, rb, COMPARE_METADATA, f->name, name, ": %s and %s", a, b);
     case SUM:
         if (t->local) /* the same, or left to the descriptor */
             class = COMPARE_DERIVED;
         else if (t->summed)
-            return look_pair(t->l, ra, rb, COMPARE_DERIVED,
-                             "the CRC of \"%s\", right on both sides", name);
+            return look_field(t->l, ra, rb, COMPARE_DERIVED, "CRC", name, ", right on both sides");
         break;
     case MODE:
         return mode(t, ra, rb);
@@ -311,7 +316,7 @@ static int field(struct two *t, const struct field *f, struct look_range ra, str
     case OTHER:
         break;
     }
-    return look_pair(t->l, ra, rb, class, "the %s of \"%s\"", f->name, name);
+    return look_field(t->l, ra, rb, class, f->name, name, "%s", "");
 }
 
 /* The header of a member says what the directory does, or leaves it to the descriptor. */
@@ -367,8 +372,19 @@ static uint64_t record(const struct two *t, int side, struct look_range r)
     return n <= r.n ? n : 0;
 }
 
+static int extra(struct two *t, struct look_range a, struct look_range b, unsigned id, bool local)
+{
+    char what[48];
+
+    (void)snprintf(what, sizeof(what), "extra field %04x%s", id, local ? " in the header" : "");
+    return look_field(t->l, a, b, extra_class(t, id), what, t->m[0]->name, "%s",
+                      a.n == 0   ? ", which only B has"
+                      : b.n == 0 ? ", which only A has"
+                                 : "");
+}
+
 /* In step, while they are of one sort; the rest as a whole. */
-static int extras(struct two *t, struct look_range a, struct look_range b)
+static int extras(struct two *t, struct look_range a, struct look_range b, bool local)
 {
     uint64_t x, y;
     int rc = 0;
@@ -383,8 +399,7 @@ static int extras(struct two *t, struct look_range a, struct look_range b)
             y = left ? 0 : y;
             id = left ? id : other;
         }
-        rc = look_pair(t->l, sub(a, 0, x), sub(b, 0, y), extra_class(t, id),
-                       "the extra field %04x of \"%s\"", id, t->m[0]->name);
+        rc = extra(t, sub(a, 0, x), sub(b, 0, y), id, local);
         a = (struct look_range){a.at + x, a.n - x};
         b = (struct look_range){b.at + y, b.n - y};
     }
@@ -393,11 +408,8 @@ static int extras(struct two *t, struct look_range a, struct look_range b)
             struct look_range *r = side == 0 ? &a : &b, none = {0, 0};
 
             while (rc == 0 && (x = record(t, side, *r)) > 0) {
-                rc = look_pair(t->l, side == 0 ? sub(*r, 0, x) : none,
-                               side == 1 ? sub(*r, 0, x) : none,
-                               extra_class(t, zip_u16(bytes(t, side, *r))),
-                               "an extra field of \"%s\" that only %s has", t->m[0]->name,
-                               side == 0 ? "A" : "B");
+                rc = extra(t, side == 0 ? sub(*r, 0, x) : none, side == 1 ? sub(*r, 0, x) : none,
+                           zip_u16(bytes(t, side, *r)), local);
                 *r = (struct look_range){r->at + x, r->n - x};
             }
         }
@@ -427,7 +439,7 @@ static int header(struct two *t, bool local)
             rc = look_pair(t->l, a->name_at[local], b->name_at[local], t->names,
                            "the name \"%s\" is \"%s\" in B", a->name, b->name);
     }
-    return rc != 0 ? rc : extras(t, a->extra[local], b->extra[local]);
+    return rc != 0 ? rc : extras(t, a->extra[local], b->extra[local], local);
 }
 
 int zip_member_compare(struct look *l, const struct zip_member *a, const struct zip_member *b)
@@ -445,11 +457,11 @@ int zip_member_compare(struct look *l, const struct zip_member *a, const struct 
         rc = look_pair(l, a->comment, b->comment, COMPARE_UNEXPLAINED, "the comment of \"%s\"",
                        a->name);
     if (rc == 0)
-        rc = look_pair(l, a->descriptor, b->descriptor,
-                       a->descriptor.n != b->descriptor.n ? COMPARE_SAME_CONTENT
-                       : t.summed                         ? COMPARE_DERIVED
-                                                          : COMPARE_UNEXPLAINED,
-                       "the descriptor of \"%s\"", a->name);
+        rc = look_field(l, a->descriptor, b->descriptor,
+                        a->descriptor.n != b->descriptor.n ? COMPARE_SAME_CONTENT
+                        : t.summed                         ? COMPARE_DERIVED
+                                                           : COMPARE_UNEXPLAINED,
+                        "descriptor", a->name, "%s", "");
     return rc;
 }
 

@@ -60,7 +60,7 @@ def walk(n):
     worst = max([words.index(x["class"]) for x in n["findings"] + n["children"]], default=0)
     assert words.index(n["class"]) == worst, n
     for f in n["findings"]:
-        assert set(f) == {"at", "class", "n", "what"}
+        assert set(f) == {"at", "class", "n", "times", "what"}
     names = [c["names"][0] or c["names"][1] for c in n["children"]]
     assert names == sorted(names) or n["format"] != "folder", names
     return [n] + [m for c in n["children"] for m in walk(c)]

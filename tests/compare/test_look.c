@@ -99,6 +99,35 @@ static void findings_beyond_the_limit_are_counted(void **state)
     look_node_free(n);
 }
 
+/* Those of one number are one from then on; what made room for worse ones is counted, each time. */
+static void what_is_alike_is_gathered(void **state)
+{
+    const struct look_range at[2] = {{1, 2}, {1, 3}};
+    struct compare_node *n = NULL;
+    size_t hint = 0;
+
+    (void)state;
+    assert_int_equal(look_node_new(&n, "x", NULL, NULL), 0);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(look_node_find_like(n, 10, COMPARE_DERIVED, at, "like", 7), 0);
+        assert_int_equal(look_node_find(n, 10, COMPARE_EXPLAINED, at, "other"), 0);
+    }
+    look_node_gather(n, 7, at, &hint);
+    look_node_gather(n, 7, at, &hint);
+    assert_int_equal(n->findings, 6);
+    assert_int_equal(n->finding[0].times, 7);
+    assert_int_equal(n->finding[0].n[0], 14);
+    assert_int_equal(n->finding[0].n[1], 21);
+    for (size_t i = 1; i < 6; i++)
+        assert_string_equal(n->finding[i].what, "other");
+    assert_int_equal(look_node_find(n, 6, COMPARE_UNEXPLAINED, at, "worst"), 0);
+    assert_int_equal(n->findings_more, 7);
+    look_node_gather(n, 7, at, &hint);
+    assert_int_equal(n->findings_more, 8);
+    assert_string_equal(n->finding[0].what, "worst");
+    look_node_free(n);
+}
+
 static void the_worst_findings_are_kept(void **state)
 {
     const struct look_range at[2] = {{1, 1}, {1, 1}};
@@ -153,6 +182,7 @@ int main(void)
         cmocka_unit_test(what_is_inserted_shifts_nothing),
         cmocka_unit_test(an_empty_side_is_all_different),
         cmocka_unit_test(findings_beyond_the_limit_are_counted),
+        cmocka_unit_test(what_is_alike_is_gathered),
         cmocka_unit_test(the_worst_findings_are_kept),
         cmocka_unit_test(a_node_comes_through_the_wire),
     };

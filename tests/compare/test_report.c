@@ -77,6 +77,49 @@ static void the_first_line_says_all(void **state)
     look_node_free(n);
 }
 
+/* What holds one part that differs stands in a line with it, and one finding with what it is of. */
+static void what_holds_one_part_stands_in_its_line(void **state)
+{
+    static const char *const way[][2] = {{"folder", "usr"},     {"folder", "lib"}, {"deb", "x.deb"},
+                                         {"xz", "data.tar.xz"}, {"tar", NULL},     {"text", "f"}};
+    struct compare_node *n = node("folder", "root"), *up = NULL, *low = NULL;
+    struct buf out;
+
+    (void)state;
+    for (size_t i = ARRAY_LEN(way); i-- > 0;) {
+        up = node(way[i][0], way[i][1]);
+        if (low == NULL) {
+            find(up, COMPARE_UNEXPLAINED, 1, 1, "one");
+            up->bytes[0][COMPARE_UNEXPLAINED] = up->bytes[1][COMPARE_UNEXPLAINED] = 1;
+        } else {
+            assert_int_equal(look_node_add(up, low), 0);
+        }
+        low = up;
+    }
+    assert_int_equal(look_node_add(n, low), 0);
+    written(n, &out, plain_text);
+    assert_string_equal(strchr(buf_str(&out), '\n') + 1,
+                        "root (folder): unexplained\n"
+                        "  usr/lib/x.deb (deb)/data.tar.xz (xz, tar)/f (text): unexplained: one (1 "
+                        "bytes at 0x0)\n");
+    buf_free(&out);
+    look_node_free(n);
+    n = example("m");
+    n->child[0]->child[0]->bytes[0][COMPARE_DERIVED] = 2; /* what no finding tells */
+    written(n, &out, plain_text);
+    assert_string_equal(
+        strchr(buf_str(&out), '\n') + 1,
+        "x (folder): unexplained\n"
+        "  x.tar (tar): unexplained\n"
+        "    metadata-only: mode (8 bytes at 0x0)\n"
+        "    m (text): unexplained\n"
+        "      unexplained: line 1: \"<b>\" became \"&'\" (3 bytes at 0x0, 1234567 at "
+        "0x0)\n"
+        "      2/0 bytes derived-only, 3/1234567 bytes unexplained, of 0/0\n");
+    buf_free(&out);
+    look_node_free(n);
+}
+
 static void equal_files_are_counted(void **state)
 {
     struct compare_node *n = node("folder", "x");
@@ -133,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_line_says_all),
+        cmocka_unit_test(what_holds_one_part_stands_in_its_line),
         cmocka_unit_test(equal_files_are_counted),
         cmocka_unit_test(a_page_shows_texts_and_reads_none),
         cmocka_unit_test(numbers_have_their_thousands_apart),
