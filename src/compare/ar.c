@@ -26,7 +26,7 @@ bool ar_is(struct span s, const char *name)
 }
 
 /* Digits, then blanks; an empty field is 0. */
-static bool number(struct span f, unsigned base, uint64_t *v)
+bool ar_number(struct span f, unsigned base, uint64_t *v)
 {
     size_t i = 0;
 
@@ -57,7 +57,7 @@ static char *name_of(struct span side, struct ar_member *m, struct span table, b
     if (h[0] == '/' && n > 1 && h[1] >= '0' && h[1] <= '9') {
         const uint8_t *end;
 
-        if (!number(span_of(h + 1, 15), 10, &v) || v >= table.n ||
+        if (!ar_number(span_of(h + 1, 15), 10, &v) || v >= table.n ||
             (end = memchr(table.p + v, '\n', table.n - (size_t)v)) == NULL) {
             *bad = true;
             return NULL;
@@ -66,7 +66,7 @@ static char *name_of(struct span side, struct ar_member *m, struct span table, b
         return text(table.p + v, n > 0 && table.p[v + n - 1] == '/' ? n - 1 : n);
     }
     if (n > 3 && memcmp(h, "#1/", 3) == 0) {
-        if (!number(span_of(h + 3, 13), 10, &v) || v > m->content.n) {
+        if (!ar_number(span_of(h + 3, 13), 10, &v) || v > m->content.n) {
             *bad = true;
             return NULL;
         }
@@ -103,7 +103,7 @@ static int read_member(struct span side, uint64_t *at, struct span *table, struc
 
     memset(m, 0, sizeof(*m));
     if (side.n - *at < HEADER || h[58] != '`' || h[59] != '\n' ||
-        !number(span_of(h + 48, 10), 10, &size) || size > side.n - *at - HEADER)
+        !ar_number(span_of(h + 48, 10), 10, &size) || size > side.n - *at - HEADER)
         return side.n == *at ? 0 : -EBADMSG;
     m->header = (struct look_range){*at, HEADER};
     m->content = (struct look_range){*at + HEADER, size};
@@ -157,7 +157,7 @@ static uint64_t mode_of(const struct look *l, int side, const struct ar_member *
 {
     uint64_t v;
 
-    (void)!number(bytes(l, side, sub(m->header, 40, 8)), 8, &v); /* else the field says so */
+    (void)!ar_number(bytes(l, side, sub(m->header, 40, 8)), 8, &v); /* else the field says so */
     return v;
 }
 
@@ -181,7 +181,7 @@ static int field(struct look *l, const struct field *f, const struct ar_member *
     const enum compare_class class = field_class(l, f, a, b);
     uint64_t x, y;
 
-    if (!number(bytes(l, 0, ra), f->base, &x) || !number(bytes(l, 1, rb), f->base, &y))
+    if (!ar_number(bytes(l, 0, ra), f->base, &x) || !ar_number(bytes(l, 1, rb), f->base, &y))
         return look_field(l, ra, rb, COMPARE_UNEXPLAINED, f->name, a->name,
                           ", which is not a number alone");
     if (x == y)
@@ -199,8 +199,11 @@ static int names(struct look *l, const struct ar_member *a, const struct ar_memb
     enum compare_class class = strcmp(a->name, b->name) == 0 ? COMPARE_SAME_CONTENT : renamed;
     struct look_range ra = {a->header.at + HEADER, a->header.n - HEADER},
                       rb = {b->header.at + HEADER, b->header.n - HEADER};
-    int rc = look_pair(l, sub(a->header, 0, 16), sub(b->header, 0, 16), class,
-                       "the name of \"%s\": \"%s\" and \"%s\"", a->name, a->name, b->name);
+    int rc = strcmp(a->name, b->name) == 0
+                 ? look_field(l, sub(a->header, 0, 16), sub(b->header, 0, 16), class, "name",
+                              a->name, ", written otherwise")
+                 : look_field(l, sub(a->header, 0, 16), sub(b->header, 0, 16), class, "name",
+                              a->name, ": it is \"%s\" in B", b->name);
 
     /* Behind a NUL of such a name there may be anything. */
     return rc != 0 ? rc
@@ -231,12 +234,17 @@ int ar_frame(struct look *l, const struct ar_member *a, const struct ar_member *
     return rc;
 }
 
-static int member(struct look *l, const struct ar_member *a, const struct ar_member *b)
+static int member(struct look *l, const struct ar_side side[2], const struct pairing_item *mates,
+                  const struct ar_member *a, const struct ar_member *b)
 {
     int rc = ar_frame(l, a, b, COMPARE_METADATA);
 
     if (rc != 0)
         return rc;
+    if (ar_is_symbols(a) && strcmp(a->name, b->name) == 0)
+        return ar_symbols(l, side, mates, a, b);
+    if (ar_is_names(a) && ar_is_names(b))
+        return ar_names(l, side, a, b);
     return look_member(l, a->content, b->content, a->name, b->name);
 }
 
@@ -280,8 +288,9 @@ int ar_members(struct look *l, struct ar_side a[2])
     int rc = pair_up(l, a, it);
 
     for (size_t i = 0; rc == 0 && i < a[0].n; i++)
-        rc = it[0][i].mate == PAIRING_NONE ? alone(l, 0, &a[0].v[i])
-                                           : member(l, &a[0].v[i], &a[1].v[it[0][i].mate]);
+        rc = it[0][i].mate == PAIRING_NONE
+                 ? alone(l, 0, &a[0].v[i])
+                 : member(l, a, it[0], &a[0].v[i], &a[1].v[it[0][i].mate]);
     for (size_t i = 0; rc == 0 && i < a[1].n; i++)
         if (it[1][i].mate == PAIRING_NONE)
             rc = alone(l, 1, &a[1].v[i]);

@@ -55,7 +55,7 @@ static int place(const struct writer *w, const struct compare_finding *f)
                       f->n[0], f->at[0], f->n[1], f->at[1]);
 }
 
-static int told(const struct writer *w, const struct compare_finding *f)
+static int finding(const struct writer *w, const struct compare_finding *f)
 {
     int rc = text_plain(w->out, span_str(f->what));
 
@@ -64,13 +64,13 @@ static int told(const struct writer *w, const struct compare_finding *f)
     return buf_putc(w->out, '\n');
 }
 
-static int finding(const struct writer *w, const struct compare_finding *f, unsigned depth)
+static int line(const struct writer *w, const struct compare_finding *f, unsigned depth)
 {
     int rc = indent(w, depth);
 
     if (rc != 0 || (rc = class_word(w, f->class)) != 0 || (rc = buf_puts(w->out, ": ")) != 0)
         return rc;
-    return told(w, f);
+    return finding(w, f);
 }
 
 /* Bytes of either side that are not identical, by class. */
@@ -95,6 +95,11 @@ static int account(const struct writer *w, const struct compare_node *n, unsigne
                : rc;
 }
 
+static bool one_sided(const struct compare_node *n)
+{
+    return (n->name[0] == NULL) != (n->name[1] == NULL);
+}
+
 /* Whether the findings say it all: then the account is not shown beside them. */
 static bool all_told(const struct compare_node *n)
 {
@@ -102,6 +107,8 @@ static bool all_told(const struct compare_node *n)
 
     if (n->children > 0)
         return true; /* it is theirs, and counted in the first line where it lies deepest */
+    if (n->findings == 1 && one_sided(n))
+        return true;
     for (size_t i = 0; i < n->findings; i++)
         for (int side = 0; side < 2; side++)
             sum[side][n->finding[i].class] += n->finding[i].n[side];
@@ -170,11 +177,17 @@ static int node(const struct writer *w, const struct compare_node *n, unsigned d
 
     if (rc != 0 || (rc = head(w, &n, depth)) != 0)
         return rc;
-    if (n->findings == 1 && n->children == 0 && n->finding[0].class == n->class && all_told(n))
-        return (rc = buf_puts(w->out, ": ")) != 0 ? rc : told(w, &n->finding[0]);
+    if (n->findings == 1 && n->children == 0 && n->finding[0].class == n->class && all_told(n)) {
+        rc = buf_puts(w->out, ": ");
+        if (rc != 0 || !one_sided(n))
+            return rc != 0 ? rc : finding(w, &n->finding[0]);
+        rc = text_plain(w->out, span_str(n->finding[0].what));
+        return rc != 0 ? rc
+                       : buf_printf(w->out, " (%" PRIu64 " bytes)\n", n->size[n->name[0] == NULL]);
+    }
     rc = buf_putc(w->out, '\n');
     for (size_t i = 0; i < n->findings && rc == 0; i++)
-        rc = finding(w, &n->finding[i], depth + 1);
+        rc = line(w, &n->finding[i], depth + 1);
     if (rc == 0 && n->findings_more > 0 && (rc = indent(w, depth + 1)) == 0)
         rc = buf_printf(w->out, "and %zu more\n", n->findings_more);
     if (rc == 0 && n->cut != NULL && (rc = indent(w, depth + 1)) == 0)

@@ -120,6 +120,25 @@ static void what_holds_one_part_stands_in_its_line(void **state)
     look_node_free(n);
 }
 
+static void what_is_on_one_side_is_told_with_its_size(void **state)
+{
+    static const struct look_range nowhere[2] = {{0, 0}, {0, 0}};
+    struct compare_node *n = node("folder", "x"), *only = NULL;
+    struct buf out;
+
+    (void)state;
+    assert_int_equal(look_node_new(&only, "member", NULL, "new"), 0);
+    only->size[1] = only->bytes[1][COMPARE_UNEXPLAINED] = 70;
+    assert_int_equal(look_node_find(only, 1, COMPARE_UNEXPLAINED, nowhere, "it is only in B"), 0);
+    assert_int_equal(look_node_add(n, only), 0);
+    written(n, &out, plain_text);
+    assert_string_equal(buf_str(&out), "unexplained: 0/70 bytes unexplained\n"
+                                       "x (folder): unexplained\n"
+                                       "  new (member): unexplained: it is only in B (70 bytes)\n");
+    buf_free(&out);
+    look_node_free(n);
+}
+
 static void equal_files_are_counted(void **state)
 {
     struct compare_node *n = node("folder", "x");
@@ -177,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_line_says_all),
         cmocka_unit_test(what_holds_one_part_stands_in_its_line),
+        cmocka_unit_test(what_is_on_one_side_is_told_with_its_size),
         cmocka_unit_test(equal_files_are_counted),
         cmocka_unit_test(a_page_shows_texts_and_reads_none),
         cmocka_unit_test(numbers_have_their_thousands_apart),
