@@ -455,32 +455,38 @@ static int settle_side(struct look *l, int side, struct gaps *g)
     return 0;
 }
 
-static bool gaps_equal(const struct look *l, const struct gaps g[2])
+/* Leaves out what two gaps begin and end with alike; counts it. */
+static void trim(struct look *l, struct look_range at[2])
 {
-    if (g[0].n != g[1].n || (l->streamed && g[0].n > 0))
-        return false;
-    for (size_t i = 0; i < g[0].n; i++)
-        if (!equal(l, g[0].v[i], g[1].v[i]))
-            return false;
-    return true;
+    const uint8_t *p = l->side[0].p + at[0].at, *q = l->side[1].p + at[1].at;
+    uint64_t least = at[0].n < at[1].n ? at[0].n : at[1].n, head = 0, end = 0;
+
+    while (head < least && p[head] == q[head])
+        head++;
+    while (end < least - head && p[at[0].n - 1 - end] == q[at[1].n - 1 - end])
+        end++;
+    for (int side = 0; side < 2; side++) {
+        at[side] = (struct look_range){at[side].at + head, at[side].n - head - end};
+        l->node->bytes[side][COMPARE_IDENTICAL] += head + end;
+    }
 }
 
 static int settle_gaps(struct look *l, const struct gaps g[2])
 {
-    enum compare_class class = gaps_equal(l, g) ? COMPARE_IDENTICAL : COMPARE_UNEXPLAINED;
+    const bool paired = g[0].n == g[1].n && !l->streamed;
     size_t most = g[0].n > g[1].n ? g[0].n : g[1].n;
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < most; i++) {
-        struct look_range at[2] = {{0, 0}, {0, 0}};
+        struct look_range at[2] = {i < g[0].n ? g[0].v[i] : (struct look_range){0, 0},
+                                   i < g[1].n ? g[1].v[i] : (struct look_range){0, 0}};
 
+        if (paired)
+            trim(l, at);
         for (int side = 0; side < 2; side++)
-            if (i < g[side].n) {
-                at[side] = g[side].v[i];
-                l->node->bytes[side][class] += at[side].n;
-            }
-        if (class != COMPARE_IDENTICAL && (l->streamed || !equal(l, at[0], at[1])))
-            rc = look_node_find(l->node, l->budget->findings, class, at,
+            l->node->bytes[side][COMPARE_UNEXPLAINED] += at[side].n;
+        if (at[0].n > 0 || at[1].n > 0)
+            rc = look_node_find(l->node, l->budget->findings, COMPARE_UNEXPLAINED, at,
                                 "bytes that no part of the format accounts for");
     }
     return rc;

@@ -275,8 +275,9 @@ def judge(name, case, level, how, where):
             return f"told at {path} instead of {want}: {f}"
         if want is None and path[-1] != node:
             return f"told at {path} instead of {node}: {f}"
-        if words in (GAP, BEHIND, PAD) and how in own and f["n"][1] != len(EVIL):
-            return f"{f['n']} bytes instead of {len(EVIL)}: {f}"
+        size = len(EVIL) if how in own else 1
+        if words in (GAP, BEHIND, PAD) and f["n"][1] != size:
+            return f"{f['n']} bytes instead of {size}: {f}"
     if not any(re.match(words, f["what"]) or words in f["what"] for _, f in bad):
         return f"no {words!r} in {bad}"
     if byte is not None and not any(f["at"][1] <= byte < f["at"][1] + f["n"][1] for _, f in bad):
