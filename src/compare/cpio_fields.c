@@ -97,17 +97,16 @@ static int field(struct look *l, const struct cpio_entry *a, const struct cpio_e
     if (look_held_eq(&x, &y))
         return look_pair_held(l, &x, &y, COMPARE_UNEXPLAINED, "a field");
     if (a->v[i] == b->v[i])
-        return look_pair_held(l, &x, &y, COMPARE_SAME_CONTENT,
-                              "the %s of \"%s\": %" PRIu64 ", written otherwise", fields[i].name,
-                              a->name, a->v[i]);
+        return look_field_held(l, &x, &y, COMPARE_SAME_CONTENT, fields[i].name, a->name,
+                               ": %" PRIu64 ", written otherwise", a->v[i]);
     if (i == CPIO_MODE)
-        return look_pair_held(l, &x, &y, class_of(a, b, i),
-                              "the mode of \"%s\": %06" PRIo64 " and %06" PRIo64, a->name, a->v[i],
-                              b->v[i]);
-    return look_pair_held(
-        l, &x, &y, class_of(a, b, i), "the %s of \"%s\": %" PRIu64 " and %" PRIu64 "%s",
-        fields[i].name, a->name, a->v[i], b->v[i],
-        i == CPIO_SUM && class_of(a, b, i) == COMPARE_DERIVED ? ", right on both sides" : "");
+        return look_field_held(l, &x, &y, class_of(a, b, i), fields[i].name, a->name,
+                               ": %06" PRIo64 " and %06" PRIo64, a->v[i], b->v[i]);
+    if (i == CPIO_SUM && class_of(a, b, i) == COMPARE_DERIVED)
+        return look_field_held(l, &x, &y, COMPARE_DERIVED, fields[i].name, a->name,
+                               ", right on both sides");
+    return look_field_held(l, &x, &y, class_of(a, b, i), fields[i].name, a->name,
+                           ": %" PRIu64 " and %" PRIu64, a->v[i], b->v[i]);
 }
 
 /* Those with and without sums are of one shape; of others nothing is said. */
@@ -128,7 +127,7 @@ static int header(struct look *l, const struct cpio_entry *a, const struct cpio_
                               "the header of \"%s\", of another sort of cpio", a->name);
     x = look_part(&ha, 0, a->layout->magic_n);
     y = look_part(&hb, 0, b->layout->magic_n);
-    rc = look_pair_held(l, &x, &y, COMPARE_SAME_CONTENT, "the magic of \"%s\"", a->name);
+    rc = look_field_held(l, &x, &y, COMPARE_SAME_CONTENT, "magic", a->name, "%s", "");
     for (unsigned i = 0; i < CPIO_FIELDS && rc == 0; i++)
         rc = field(l, a, b, (enum cpio_field)i);
     return rc;
