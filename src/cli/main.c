@@ -4,27 +4,31 @@
 
 #include "cli/cli.h"
 
-static const struct command *const tables[] = {cli_site,
-                                               cli_client,
-                                               cli_receipt,
-                                               cli_policy,
-                                               cli_people,
-                                               cli_rules,
-                                               cli_repository,
-                                               cli_repository_product,
-                                               cli_update,
-                                               cli_verdict,
-                                               cli_relocate,
-                                               cli_audit,
-                                               cli_ledger,
-                                               cli_compare,
-                                               cli_assemble,
-                                               cli_assemble_build,
-                                               cli_assemble_product,
-                                               cli_assemble_publish,
-                                               cli_assemble_bundle,
-                                               cli_assemble_rebuild,
-                                               cli_assemble_attest};
+/* One a line, so that two hands do not meet. */
+static const struct command *const tables[] = {
+    cli_site,
+    cli_client,
+    cli_receipt,
+    cli_policy,
+    cli_people,
+    cli_rules,
+    cli_repository,
+    cli_repository_product,
+    cli_update,
+    cli_verdict,
+    cli_relocate,
+    cli_audit,
+    cli_ledger,
+    cli_compare,
+    cli_assemble,
+    cli_assemble_build,
+    cli_assemble_product,
+    cli_assemble_publish,
+    cli_assemble_bundle,
+    cli_assemble_rebuild,
+    cli_assemble_attest,
+    cli_assemble_transplant,
+};
 
 static void overview(FILE *f)
 {

@@ -31,12 +31,8 @@ struct both {
 
 static bool is(struct span side, const char *name)
 {
-    const struct pe f = {.all = side};
-    const uint64_t at = pe_get(&f, 0x3c, 4);
-
     (void)name;
-    return side.n >= 0x40 && side.p[0] == 'M' && side.p[1] == 'Z' && at <= side.n - 4 &&
-           pe_get(&f, at, 4) == 0x4550;
+    return pe_is(side);
 }
 
 /* --- headers --- */

@@ -15,6 +15,7 @@ struct pe {
     struct look_range signature; /* the certificate table; n 0: none */
 };
 
+bool pe_is(struct span s);
 /* NULL, or what is wrong with it. */
 const char *pe_read(struct pe *f, struct span all);
 uint64_t pe_get(const struct pe *f, uint64_t at, unsigned n); /* 0 outside of the file */
@@ -22,6 +23,12 @@ struct look_range pe_directory(const struct pe *f, unsigned i);
 struct look_range pe_content(const struct pe *f, unsigned i);    /* of a section, in the file */
 uint64_t pe_place(const struct pe *f, uint64_t rva, uint64_t n); /* in the file; 0: none */
 bool pe_checksum_right(const struct pe *f);                      /* or none */
+/* The sum of what has been summed and of s, which begins at an even place: words of 16 bits with
+ * carry. */
+uint32_t pe_words(uint32_t sum, struct span s);
+/* PKCS #7 signed data (RFC 2315) at a place, by the lengths of its outer elements: it ends at *end,
+ * not behind limit. */
+bool pe_signed_data(const struct pe *f, uint64_t at, uint64_t limit, uint64_t *end);
 /* The certificate table, as far as signatures account for it; n 0: there is none, or it does not
  * lie behind everything else. */
 struct look_range pe_signature(const struct pe *f);

@@ -18,6 +18,15 @@ uint64_t pe_get(const struct pe *f, uint64_t at, unsigned n)
     return v;
 }
 
+bool pe_is(struct span s)
+{
+    const struct pe f = {.all = s};
+    const uint64_t at = pe_get(&f, 0x3c, 4);
+
+    return s.n >= 0x40 && s.p[0] == 'M' && s.p[1] == 'Z' && at <= s.n - 4 &&
+           pe_get(&f, at, 4) == 0x4550;
+}
+
 const char *pe_read(struct pe *f, struct span all)
 {
     uint64_t size;
@@ -76,23 +85,23 @@ uint64_t pe_place(const struct pe *f, uint64_t rva, uint64_t n)
     return 0;
 }
 
-/* As the loader sums it: words of 16 bits with carry, without the field itself, and the length. */
-static uint32_t checksum(const struct pe *f)
+uint32_t pe_words(uint32_t sum, struct span s)
 {
-    const uint64_t field = f->optional + 64;
-    uint32_t sum = 0;
-
-    for (uint64_t i = 0; i < f->all.n; i += 2) {
-        uint32_t w = f->all.p[i];
-
-        if (i + 1 < f->all.n)
-            w |= (uint32_t)f->all.p[i + 1] << 8;
-        if ((i & ~UINT64_C(1)) == (field & ~UINT64_C(1)) || i == ((field + 2) & ~UINT64_C(1)))
-            continue;
-        sum += w;
+    for (size_t i = 0; i < s.n; i += 2) {
+        sum += s.p[i] | (i + 1 < s.n ? (uint32_t)s.p[i + 1] << 8 : 0);
         sum = (sum & 0xffff) + (sum >> 16);
     }
-    return (sum & 0xffff) + (uint32_t)f->all.n;
+    return sum;
+}
+
+/* As the loader sums it: without the field itself, and with the length. */
+static uint32_t checksum(const struct pe *f)
+{
+    const size_t field = (size_t)f->optional + 64;
+    const uint32_t before = pe_words(0, span_of(f->all.p, field));
+
+    return pe_words(before, span_of(f->all.p + field + 4, f->all.n - field - 4)) +
+           (uint32_t)f->all.n;
 }
 
 bool pe_checksum_right(const struct pe *f)
@@ -131,8 +140,7 @@ static bool der(const struct pe *f, uint8_t tag, uint64_t *at, uint64_t end, uin
     return true;
 }
 
-/* PKCS #7 signed data (RFC 2315), by the lengths of its outer elements; *end: where it ends. */
-static bool signed_data(const struct pe *f, uint64_t at, uint64_t limit, uint64_t *end)
+bool pe_signed_data(const struct pe *f, uint64_t at, uint64_t limit, uint64_t *end)
 {
     static const uint8_t oid[] = {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02};
     uint64_t outer, tagged, inner;
@@ -158,7 +166,7 @@ static uint64_t accounted(const struct pe *f, struct look_range t)
         uint64_t der_end, aligned;
 
         if (n < 8 || n > end - at || pe_get(f, at + 4, 2) != 0x0200 || pe_get(f, at + 6, 2) != 2 ||
-            !signed_data(f, at + 8, at + n, &der_end))
+            !pe_signed_data(f, at + 8, at + n, &der_end))
             break;
         done = der_end;
         aligned = at + ((der_end - at + 7) & ~UINT64_C(7));
