@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "assembler/files.h"
+#include "assembler/support.h"
 #include "base/text.h"
 #include "base/yaml.h"
 #include "crypto/sha256.h"
@@ -65,7 +66,8 @@ static int package(const struct yaml_node *map, struct lock_package *p, struct e
     if (lock_named(p) != 0)
         return yaml_err(e, n, "\"file\" must be a package's, NAME_VERSION_ARCHITECTURE.deb");
     if ((rc = yaml_need_u64(map, "size", 1, (uint64_t)1 << 40, &p->size, e)) != 0 ||
-        (rc = yaml_need(map, "sha256", &n, e)) != 0 || (rc = yaml_digest(n, &p->sha256, e)) != 0)
+        (rc = yaml_need(map, "sha256", &n, e)) != 0 || (rc = yaml_digest(n, &p->sha256, e)) != 0 ||
+        (rc = document_may_time(map, "until", SUPPORT_UNKNOWN, &p->until, e)) != 0)
         return rc;
     return yaml_map_done(map, e);
 }
@@ -125,7 +127,7 @@ int lock_parse(struct lock *out, const char *name, struct span text, struct err 
 
 int lock_write(const struct lock *l, struct buf *out)
 {
-    char hex[65];
+    char hex[65], until[CLOCK_SECOND_LEN + 1];
     int rc;
 
     text_digest(hex, &l->recipe);
@@ -137,6 +139,10 @@ int lock_write(const struct lock *l, struct buf *out)
         text_digest(hex, &p->sha256);
         rc = buf_printf(out, "  - file: \"%s\"\n    size: %llu\n    sha256: %s\n", p->file,
                         (unsigned long long)p->size, hex);
+        if (rc == 0 && p->until != SUPPORT_UNKNOWN) {
+            clock_second(until, p->until);
+            rc = buf_printf(out, "    until: \"%s\"\n", until);
+        }
     }
     return rc;
 }

@@ -5,6 +5,7 @@
 #define ASSEMBLER_LOCK_H
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 
 #define LOCK_MAX_PACKAGES 20000
@@ -14,6 +15,7 @@ struct lock_package {
     char name[128], version[128], architecture[32];
     uint64_t size;
     struct digest sha256;
+    unix_time until; /* its distribution's support ends then; -1: not known (support.h) */
 };
 
 struct lock {

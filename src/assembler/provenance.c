@@ -132,6 +132,25 @@ static unix_time moment(const struct provenance *p)
     return p->recipe->clock >= 0 ? p->recipe->clock : p->ended;
 }
 
+/* SPDX has a member for the end of support; CycloneDX 1.5 a property of its taxonomy
+ * (cdx:lifecycle:milestone). */
+static int spdx_until(struct buf *b, unix_time until)
+{
+    return until < 0 ? 0 : when(b, ",", "validUntilDate", until);
+}
+
+static int cyclonedx_until(struct buf *b, const char *milestone, unix_time until)
+{
+    char text[CLOCK_SECOND_LEN + 1];
+
+    if (until < 0)
+        return 0;
+    clock_second(text, until);
+    return buf_printf(
+        b, ",\"properties\":[{\"name\":\"cdx:lifecycle:milestone:%s\",\"value\":\"%s\"}]",
+        milestone, text);
+}
+
 /* One SPDX package; sha256 may be NULL. */
 static int spdx_package(struct buf *b, char kind, size_t i, const char *name, const char *version,
                         const struct digest *sha256)
@@ -158,7 +177,8 @@ static int spdx_packages(const struct provenance *p, struct buf *b)
     const struct recipe *r = p->recipe;
     int rc = pair(b, "\"packages\":[{\"SPDXID\":\"SPDXRef-Product\",", "name", r->name);
 
-    if (rc == 0 && (rc = pair(b, ",", "versionInfo", r->version)) == 0)
+    if (rc == 0 && (rc = pair(b, ",", "versionInfo", r->version)) == 0 &&
+        (rc = spdx_until(b, r->until)) == 0)
         rc = buf_puts(b, ",\"downloadLocation\":\"NOASSERTION\",\"filesAnalyzed\":false}");
     for (size_t i = 0; rc == 0 && i < p->outputs->n; i++)
         if ((rc = spdx_package(b, 'O', i, p->outputs->v[i].path, NULL, &p->outputs->v[i].sha256)) ==
@@ -176,6 +196,7 @@ static int spdx_packages(const struct provenance *p, struct buf *b)
         const struct lock_package *l = &p->lock->packages[i];
 
         if ((rc = spdx_package(b, 'T', i, l->name, l->version, &l->sha256)) == 0 &&
+            (rc = spdx_until(b, l->until)) == 0 &&
             (rc = buf_puts(b, ",\"externalRefs\":[{\"referenceCategory\":\"PACKAGE-MANAGER\","
                               "\"referenceType\":\"purl\",\"referenceLocator\":")) == 0 &&
             (rc = purl(b, l)) == 0)
@@ -250,7 +271,9 @@ static int cyclonedx_components(const struct provenance *p, struct buf *b)
         if ((rc = buf_printf(b, ",{\"type\":\"library\",\"bom-ref\":\"T%zu\"", i)) == 0 &&
             (rc = pair(b, ",", "name", l->name)) == 0 &&
             (rc = pair(b, ",", "version", l->version)) == 0 &&
-            (rc = buf_puts(b, ",\"scope\":\"excluded\",\"purl\":")) == 0 && (rc = purl(b, l)) == 0)
+            (rc = buf_puts(b, ",\"scope\":\"excluded\",\"purl\":")) == 0 &&
+            (rc = purl(b, l)) == 0 &&
+            (rc = cyclonedx_until(b, "endOfGuaranteedSupport", l->until)) == 0)
             rc = hashes(b, &l->sha256);
     }
     return rc;
@@ -266,6 +289,7 @@ int provenance_cyclonedx(const struct provenance *p, struct buf *out)
         (rc = pair(out, ",\"component\":{\"type\":\"application\",\"bom-ref\":\"product\",", "name",
                    p->recipe->name)) != 0 ||
         (rc = pair(out, ",", "version", p->recipe->version)) != 0 ||
+        (rc = cyclonedx_until(out, "endOfSupport", p->recipe->until)) != 0 ||
         (rc = buf_puts(out, "}},\"components\":[")) != 0 ||
         (rc = cyclonedx_components(p, out)) != 0 ||
         (rc = buf_puts(out, "],\"dependencies\":[{\"ref\":\"product\",\"dependsOn\":[")) != 0)

@@ -316,6 +316,21 @@ static int limits(const struct yaml_node *map, struct recipe *r, struct err *e)
     return rc != 0 ? rc : yaml_map_done(m, e);
 }
 
+/* What its vendor promises, for the bills of material. */
+static int support(const struct yaml_node *map, struct recipe *r, struct err *e)
+{
+    const struct yaml_node *m;
+    int rc;
+
+    r->until = -1;
+    if ((rc = yaml_may(map, "support", &m, e)) != 0 || m == NULL)
+        return rc;
+    if (yaml_type(m) != YAML_MAP_)
+        return yaml_err(e, m, "\"support\" must be a map");
+    rc = document_time(m, "until", &r->until, e);
+    return rc != 0 ? rc : yaml_map_done(m, e);
+}
+
 static int rest(const struct yaml_node *map, struct recipe *r, struct err *e)
 {
     const struct yaml_node *n;
@@ -371,7 +386,8 @@ static int fill(struct recipe *r, struct err *e)
         return rc;
     }
     if ((rc = default_folder(r)) != 0 || (rc = fixed(map, r, e)) != 0 ||
-        (rc = limits(map, r, e)) != 0 || (rc = rest(map, r, e)) != 0)
+        (rc = limits(map, r, e)) != 0 || (rc = support(map, r, e)) != 0 ||
+        (rc = rest(map, r, e)) != 0)
         return rc;
     return yaml_map_done(map, e);
 }

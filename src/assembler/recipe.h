@@ -73,6 +73,7 @@ struct recipe {
     const char **env; /* pairs: name, value */
     size_t nenv;
     unix_time clock; /* SOURCE_DATE_EPOCH; -1: not set */
+    unix_time until; /* the product is supported until then; -1: not said */
     const char *path;
     unsigned cores;
     const char **outputs; /* globs, relative to path */

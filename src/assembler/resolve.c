@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "assembler/files.h"
+#include "assembler/support.h"
 #include "base/io.h"
 #include "crypto/sha256.h"
 
@@ -105,8 +106,26 @@ static int apt_get(const struct apt *a, const char *const *words, struct buf *ou
     return files_run(argv, out, e);
 }
 
-/* The file names in what --print-uris says: 'URI' NAME SIZE HASH. */
-static int names(struct buf *said, char ***out, size_t *n)
+/* A line for each index of each package source. */
+static int targets(const struct apt *a, const char *format, struct buf *out, struct err *e)
+{
+    const char *argv[MAX_ARGS] = {"apt-get", "indextargets", "--format", format};
+    size_t n = 4;
+
+    for (size_t i = 0; i < a->options && n + 3 < MAX_ARGS; i++) {
+        argv[n++] = "-o";
+        argv[n++] = a->option[i];
+    }
+    return files_run(argv, out, e);
+}
+
+/* A file, and whence; lent by what was said. */
+struct offer {
+    char *name, *uri;
+};
+
+/* The files in what --print-uris says: 'URI' NAME SIZE HASH. */
+static int offers(struct buf *said, struct offer **out, size_t *n)
 {
     const char *text = buf_str(said);
     char *line, *save = NULL;
@@ -120,10 +139,11 @@ static int names(struct buf *said, char ***out, size_t *n)
 
         if (name == NULL)
             continue;
+        *name = '\0';
         name += 2;
         name[strcspn(name, " ")] = '\0';
         if (strchr(name, '/') == NULL)
-            (*out)[(*n)++] = name;
+            (*out)[(*n)++] = (struct offer){.name = name, .uri = line + 1};
     }
     return 0;
 }
@@ -133,18 +153,18 @@ static int wanted(const struct apt *a, const struct recipe *r, struct buf *out, 
 {
     const char *words[] = {"--print-uris", "install", "?essential", NULL};
     struct buf said;
-    char **name = NULL;
+    struct offer *of = NULL;
     size_t n = 0;
     int rc = 0;
 
     buf_init(&said, OUTPUT_MAX);
     if (r->root == ROOT_INSTALLED && (rc = apt_get(a, words, &said, e)) == 0 &&
-        (rc = names(&said, &name, &n)) == 0)
+        (rc = offers(&said, &of, &n)) == 0)
         for (size_t i = 0; rc == 0 && i < n; i++)
-            rc = buf_printf(out, "%.*s, ", (int)strcspn(name[i], "_"), name[i]);
+            rc = buf_printf(out, "%.*s, ", (int)strcspn(of[i].name, "_"), of[i].name);
     for (size_t i = 0; rc == 0 && i < r->npackages; i++)
         rc = buf_printf(out, "%s%s", i == 0 ? "" : ", ", r->packages[i]);
-    free(name);
+    free(of);
     buf_free(&said);
     return rc;
 }
@@ -179,29 +199,49 @@ static int keep(const struct apt *a, struct lock_package *p, const char *file, c
     return files_digest(to, &p->sha256, &p->size, e);
 }
 
+/* Until when each is supported, as far as this machine knows. */
+static int date(const struct apt *a, struct lock *l, const struct offer *of, struct err *e)
+{
+    struct buf sources, table;
+    int rc;
+
+    buf_init(&sources, OUTPUT_MAX);
+    buf_init(&table, OUTPUT_MAX);
+    rc = io_read_file(AT_FDCWD, SUPPORT_TABLE, &table);
+    if (rc != 0 && rc != -ENOENT)
+        (void)err_sys(e, rc, "reading \"%s\"", SUPPORT_TABLE);
+    else
+        rc = targets(a, SUPPORT_TARGETS, &sources, e);
+    for (size_t i = 0; rc == 0 && i < l->n; i++)
+        l->packages[i].until = support_until(buf_span(&sources), buf_span(&table), of[i].uri);
+    buf_free(&sources);
+    buf_free(&table);
+    return rc;
+}
+
 static int fetch(const struct apt *a, struct lock *l, const char *want, const char *folder,
                  struct err *e)
 {
     const char *ask[] = {"--print-uris", "satisfy", want, NULL};
     const char *get[] = {"--download-only", "satisfy", want, NULL};
     struct buf said;
-    char **name = NULL;
+    struct offer *of = NULL;
     size_t n = 0;
     int rc;
 
     buf_init(&said, OUTPUT_MAX);
     if ((rc = apt_get(a, ask, &said, e)) != 0)
         (void)err_prefix(e, "the toolchain cannot be had from this machine's package sources");
-    else if ((rc = apt_get(a, get, NULL, e)) == 0 && (rc = names(&said, &name, &n)) == 0 && n == 0)
+    else if ((rc = apt_get(a, get, NULL, e)) == 0 && (rc = offers(&said, &of, &n)) == 0 && n == 0)
         rc = err_set(e, -ENOENT, "the toolchain is no package at all");
     if (rc == 0 && (l->packages = calloc(n, sizeof(*l->packages))) == NULL)
         rc = -ENOMEM;
     for (size_t i = 0; rc == 0 && i < n; i++)
-        if ((rc = keep(a, &l->packages[i], name[i], folder, e)) == 0)
+        if ((rc = keep(a, &l->packages[i], of[i].name, folder, e)) == 0)
             l->n = i + 1;
-    if (rc == 0)
+    if (rc == 0 && (rc = date(a, l, of, e)) == 0)
         qsort(l->packages, l->n, sizeof(*l->packages), by_file);
-    free(name);
+    free(of);
     buf_free(&said);
     return rc;
 }
@@ -224,19 +264,13 @@ static int architecture(struct lock *l, struct err *e)
 /* A suite that is asked for must be among those that apt knows here. */
 static int suite_known(const struct apt *a, const char *suite, struct err *e)
 {
-    const char *argv[MAX_ARGS] = {"apt-get", "indextargets", "--format", "$(CODENAME) $(SUITE)"};
-    size_t n = 4;
     char *line, *save = NULL;
     struct buf said;
     bool found = false;
     int rc;
 
     buf_init(&said, OUTPUT_MAX);
-    for (size_t i = 0; i < a->options && n + 3 < MAX_ARGS; i++) {
-        argv[n++] = "-o";
-        argv[n++] = a->option[i];
-    }
-    if ((rc = files_run(argv, &said, e)) == 0 && buf_str(&said) != NULL)
+    if ((rc = targets(a, "$(CODENAME) $(SUITE)", &said, e)) == 0 && buf_str(&said) != NULL)
         for (line = strtok_r((char *)said.data, " \n", &save); line != NULL;
              line = strtok_r(NULL, " \n", &save))
             found = found || strcmp(line, suite) == 0;
@@ -274,25 +308,26 @@ int resolve_toolchain(struct lock *l, const struct recipe *r, const char *folder
 static int take_sources(const struct apt *a, struct buf *said, const char *folder, char dsc[256],
                         struct err *e)
 {
-    char **name = NULL, from[512], to[4096];
+    struct offer *of = NULL;
+    char from[512], to[4096];
     struct digest d;
     size_t n = 0;
-    int rc = names(said, &name, &n);
+    int rc = offers(said, &of, &n);
 
     dsc[0] = '\0';
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        size_t len = strlen(name[i]);
+        size_t len = strlen(of[i].name);
 
-        files_path(from, sizeof(from), "%s/%s", a->top, name[i]);
-        files_path(to, sizeof(to), "%s/%s", folder, name[i]);
-        if (len > 4 && len < 256 && strcmp(name[i] + len - 4, ".dsc") == 0)
-            (void)snprintf(dsc, 256, "%s", name[i]);
+        files_path(from, sizeof(from), "%s/%s", a->top, of[i].name);
+        files_path(to, sizeof(to), "%s/%s", folder, of[i].name);
+        if (len > 4 && len < 256 && strcmp(of[i].name + len - 4, ".dsc") == 0)
+            (void)snprintf(dsc, 256, "%s", of[i].name);
         if (unlink(to) != 0 && errno != ENOENT)
             rc = err_sys(e, -errno, "\"%s\"", to);
         if (rc == 0)
             rc = files_copy(from, to, &d, e);
     }
-    free(name);
+    free(of);
     if (rc == 0 && dsc[0] == '\0')
         rc = err_set(e, -ENOENT, "there is no .dsc among its files");
     return rc;

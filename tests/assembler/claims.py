@@ -25,6 +25,8 @@ for top, _, files in os.walk(os.path.join(out, "outputs")):
 assert made
 with open(lock) as f:
     locked = re.findall(r'file: "(.*)"\n    size: (\d+)\n    sha256: ([0-9a-f]{64})', f.read())
+    f.seek(0)
+    until = dict(re.findall(r'file: "(.*)"\n.*\n.*\n    until: "(.*)"', f.read()))
 assert len(locked) > 3
 
 s = load("provenance.json")
@@ -76,6 +78,9 @@ ids = [p["SPDXID"] for p in x["packages"]] + [x["SPDXID"]]
 assert len(set(ids)) == len(ids)
 for r in x["relationships"]:
     assert r["spdxElementId"] in ids and r["relatedSpdxElement"] in ids
+purls = {p["externalRefs"][0]["referenceLocator"]: p for p in x["packages"] if "externalRefs" in p}
+for name, _, _ in locked:
+    assert purls[deps[name]["uri"]].get("validUntilDate") == until.get(name), name
 sums = {c["checksumValue"] for p in x["packages"] for c in p.get("checksums", [])}
 assert sums == set(made.values()) | {h for _, _, h in locked} | {sha256("greet-1.0.tar.gz")}
 

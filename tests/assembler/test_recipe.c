@@ -63,6 +63,7 @@ static void a_small_recipe_has_defaults(void **state)
     assert_null(r->steps[0].argv[2]);
     assert_string_equal(r->steps[1].shell, "make install");
     assert_int_equal(r->clock, -1);
+    assert_int_equal(r->until, -1);
     assert_int_equal(r->cores, 2);
     assert_false(r->network_tolerated);
     for (int i = 0; i < VARIES; i++)
@@ -80,13 +81,14 @@ static void everything_that_can_be_said_is_read(void **state)
             "\"" D1 "\"}\n"
             "toolchain:\n  root: unpacked\n  suite: bookworm\n  packages: [gcc]\n" STEPS OUTPUTS
             "environment: {CFLAGS: \"-O2 -g\", A_1: \"\"}\nfixed: [path, user]\n"
-            "network-tolerated: true\n"
+            "network-tolerated: true\nsupport: {until: \"2030-01-01T00:00:00Z\"}\n"
             "limits: {time: 90s, processes: 64, disk: 1MiB, memory: 64MiB, log: 1MB}\n");
 
     (void)state;
     assert_string_equal(r->folder, "src");
     assert_string_equal(r->path, "/build/there");
     assert_int_equal(r->clock, 1704067200); /* date -u -d 2024-01-01 +%s */
+    assert_int_equal(r->until, 1893456000); /* date -u -d 2030-01-01 +%s */
     assert_int_equal(r->cores, 4);
     assert_int_equal(r->sources[0].kind, SOURCE_DEBIAN);
     assert_int_equal(r->sources[1].kind, SOURCE_GIT);
@@ -150,6 +152,11 @@ static void what_names_no_one_thing_is_refused(void **state)
     refused(TOP SOURCES TOOLS STEPS OUTPUTS "limits: {time: 0s}\n", "1s to 30d");
     refused(TOP SOURCES TOOLS STEPS OUTPUTS "limits: {disk: 1}\n", "at least 64KiB");
     refused(TOP SOURCES TOOLS STEPS OUTPUTS "author: me\n", "unknown key");
+    refused(TOP SOURCES TOOLS STEPS OUTPUTS "support: {until: 2030}\n", "is not a time");
+    refused(TOP SOURCES TOOLS STEPS OUTPUTS "support: {}\n", "until");
+    refused(TOP SOURCES TOOLS STEPS OUTPUTS "support: long\n", "must be a map");
+    refused(TOP SOURCES TOOLS STEPS OUTPUTS "support: {until: \"2030-01-01T00:00:00Z\", by: me}\n",
+            "unknown key");
     refused("format: lock/v1\n", "recipe/v1");
 }
 
@@ -188,21 +195,26 @@ static void the_second_build_has_other_circumstances_but_those_that_are_fixed(vo
 #define P1 "  - file: \"gcc_4%3a12.2.0-3_amd64.deb\"\n    size: 5\n    sha256: " D1 "\n"
 #define P2 "  - file: \"make_4.3-4.1_amd64.deb\"\n    size: 6\n    sha256: " D1 "\n"
 
+#define UNTIL "    until: \"2026-07-11T23:59:59Z\"\n"
+#define P3 "  - file: \"tar_1.34_amd64.deb\"\n    size: 7\n    sha256: " D1 "\n"
+
 static void a_lock_is_written_as_it_is_read(void **state)
 {
     struct lock l;
     struct buf b;
 
     (void)state;
-    assert_int_equal(lock_parse(&l, "l", span_str(LOCK P1 P2), NULL), 0);
-    assert_int_equal(l.n, 2);
+    assert_int_equal(lock_parse(&l, "l", span_str(LOCK P1 P2 P3 UNTIL), NULL), 0);
+    assert_int_equal(l.n, 3);
+    assert_int_equal(l.packages[1].until, -1);
+    assert_int_equal(l.packages[2].until, 1783814399); /* date -u -d 2026-07-11T23:59:59Z +%s */
     assert_string_equal(l.packages[0].name, "gcc");
     assert_string_equal(l.packages[0].version, "4:12.2.0-3");
     assert_string_equal(l.packages[0].architecture, "amd64");
     assert_int_equal(l.packages[1].size, 6);
     buf_init(&b, 65536);
     assert_int_equal(lock_write(&l, &b), 0);
-    assert_string_equal(buf_str(&b), LOCK P1 P2);
+    assert_string_equal(buf_str(&b), LOCK P1 P2 P3 UNTIL);
     buf_free(&b);
     lock_done(&l);
 }
@@ -231,6 +243,7 @@ static void a_lock_names_each_package_once_and_plainly(void **state)
                        LOCK "  - file: \"%s\"\n    size: 5\n    sha256: " D1 "\n", names[i]);
         lock_refused(text, "NAME_VERSION_ARCHITECTURE.deb");
     }
+    lock_refused(LOCK P1 "    until: 2026\n", "is not a time");
     lock_refused(LOCK P2 P1, "each once");
     lock_refused(LOCK P1 P1, "each once");
     lock_refused("format: lock/v1\nrecipe: " D1 "\narchitecture: amd64\npackages: []\n",

@@ -16,7 +16,7 @@
 
 static const char recipe_text[] =
     "format: recipe/v1\nname: greet\nversion: \"1:2.0~rc1-1\"\n"
-    "clock: \"2024-01-01T00:00:00Z\"\n"
+    "clock: \"2024-01-01T00:00:00Z\"\nsupport: {until: \"2030-12-31T23:59:59Z\"}\n"
     "sources:\n"
     "  - {tar: greet-2.0.tar.gz, sha256: \"" D "1\"}\n"
     "  - {debian: greet_2.0-1.dsc, sha256: \"" D "2\"}\n"
@@ -28,7 +28,8 @@ static const char lock_text[] =
     "format: lock/v1\nrecipe: \"" D "5\"\narchitecture: amd64\npackages:\n"
     "  - {file: \"g++-12_4%3a12.2.0-3_amd64.deb\", size: 1, sha256: \"" D "6\"}\n"
     "  - {file: \"libstdc++6_12.2.0-14+deb12u1_amd64.deb\", size: 2, sha256: \"" D "7\"}\n"
-    "  - {file: \"tzdata_2024a~0+deb12u1_all.deb\", size: 3, sha256: \"" D "8\"}\n";
+    "  - {file: \"tzdata_2024a~0+deb12u1_all.deb\", size: 3, sha256: \"" D "8\", "
+    "until: \"2026-07-11T23:59:59Z\"}\n";
 
 static int store(const char *folder, const char *name, const struct buf *b)
 {
