@@ -357,6 +357,9 @@ static void what_is_no_signature_of_a_package_is_not_taken(void **state)
         assert_string_equal(tried(&s, &b), "a member that is named as a signature is none");
         buf_free(&s);
     }
+    s = with("_gpgorigin", "\302\0\302\0\302\0", 6); /* of nothing */
+    assert_string_equal(tried(&s, &b), "a member that is named as a signature is none");
+    buf_free(&s);
     s = with("_gpgorigin", "\210\7abcdefg", 9);
     s.data[b.len + 20] = 'x'; /* in the time */
     assert_string_equal(tried(&s, &b), "a member that is named as a signature is none");
