@@ -13,7 +13,7 @@ _glarus() {
         rules) words="check test diff dispute explain propose release override sign publish" ;;
         repository) words="plan sign add add-product publish" ;;
         verdict) words="replay publish" ;;
-        assemble) words="recipe sign-recipe lock build rebuild product sign publish bundle attest transplant" ;;
+        assemble) words="recipe sign-recipe lock build rebuild product sign publish bundle attest transplant signed" ;;
         relocate) words="plan sign run" ;;
         ledger) words="check prove witness" ;;
         esac

@@ -9,7 +9,7 @@
 
 static int read_rebuilt(const struct yaml_node *root, struct rebuilt *r, struct err *e)
 {
-    const struct yaml_node *key;
+    const struct yaml_node *key, *n;
     const char *words[COMPARE_CLASSES];
     size_t verdict = 0;
     int rc;
@@ -22,6 +22,8 @@ static int read_rebuilt(const struct yaml_node *root, struct rebuilt *r, struct 
         (rc = product_digest(root, "product", &r->product, e)) != 0 ||
         (rc = document_word_of(root, "verdict", words, COMPARE_CLASSES, &verdict, e)) != 0 ||
         (rc = product_digest(root, "output", &r->output, e)) != 0 ||
+        (rc = yaml_may(root, "transplanted", &n, e)) != 0 ||
+        (n != NULL && (rc = yaml_u64(n, 1, PRODUCT_MAX_ARTIFACTS, &r->transplanted, e)) != 0) ||
         (rc = yaml_need(root, "key", &key, e)) != 0 || (rc = document_key(key, &r->key, e)) != 0)
         return rc;
     r->verdict = (enum compare_class)verdict;
@@ -47,14 +49,16 @@ int rebuilt_parse(struct rebuilt *out, const char *name, struct span text, struc
 int rebuilt_write(const struct rebuilt *r, struct buf *out)
 {
     char product[65], output[65], key[TEXT_BASE64_LEN(32) + 1];
+    int rc;
 
     text_digest(product, &r->product);
     text_digest(output, &r->output);
     text_base64(key, r->key.b, sizeof(r->key.b));
-    return buf_printf(out,
-                      "format: rebuilt/v1\nproduct: \"%s\"\nverdict: %s\noutput: \"%s\"\n"
-                      "key: \"%s\"\n",
-                      product, compare_class_word(r->verdict), output, key);
+    rc = buf_printf(out, "format: rebuilt/v1\nproduct: \"%s\"\nverdict: %s\noutput: \"%s\"\n",
+                    product, compare_class_word(r->verdict), output);
+    if (rc == 0 && r->transplanted > 0)
+        rc = buf_printf(out, "transplanted: %llu\n", (unsigned long long)r->transplanted);
+    return rc != 0 ? rc : buf_printf(out, "key: \"%s\"\n", key);
 }
 
 int rebuilt_open(struct rebuilt *out, const char *name, struct span envelope, struct err *e)

@@ -1,6 +1,7 @@
 /* rebuilt.h - somebody built a product again and signs what came out (docs/formats.md, "Rebuilt").
  * It names the product, the word that the comparison ended in (compare/compare.h), the digest of
- * what was built (product_output over its files), and the builder's key, and says nothing else.
+ * what was built (product_output over its files), the builder's key, and how many of the files got
+ * the published signature before they were compared; it says nothing else.
  *
  * Whose key it is, and whether it counts, is for the auditor's trust file. */
 #ifndef ASSEMBLER_REBUILT_H
@@ -17,6 +18,8 @@ struct rebuilt {
     struct digest product; /* the digest of its envelope */
     struct digest output;
     enum compare_class verdict;
+    uint64_t transplanted;  /* files that are the published ones once the signature of these is put
+                               onto what was built (compare/transplant.h) */
     struct ed25519_pub key; /* the builder's */
 };
 

@@ -93,7 +93,8 @@ static int leaf(struct audit *a, struct site *s, const struct leaf *l)
     s->rebuilds.v[s->rebuilds.n++] = (struct rebuild){.product = r.product,
                                                       .leaf = (uint32_t)s->index,
                                                       .builder = builder_of(a, &r.key),
-                                                      .verdict = r.verdict};
+                                                      .verdict = r.verdict,
+                                                      .transplanted = r.transplanted > 0};
     return 0;
 }
 
@@ -179,8 +180,10 @@ static int end(struct audit *a)
         for (size_t k = 0; k < a->site[i].rebuilds.n; k++) {
             const struct rebuild *r = &a->site[i].rebuilds.v[k];
 
-            if (r->builder != TRUST_BUILDERS && r->verdict == COMPARE_IDENTICAL)
-                v[n++] = (struct reached){r->product, r->builder};
+            if (r->builder == TRUST_BUILDERS || r->verdict != COMPARE_IDENTICAL)
+                continue;
+            v[n++] = (struct reached){r->product, r->builder};
+            a->transplanted += r->transplanted;
         }
     for (size_t i = 0; i < a->sites; i++)
         dissents(a, &a->site[i], v, n);
@@ -191,12 +194,17 @@ static int end(struct audit *a)
 
 static void sentence(const struct audit *a, char *out, size_t n)
 {
+    char with[96] = "";
+
+    if (a->transplanted > 0)
+        (void)snprintf(with, sizeof(with), " (%zu rebuild%s with the published signature put on)",
+                       a->transplanted, claims_noun(a->transplanted, "", "s"));
     (void)snprintf(out, n,
                    "built again, identical, by %zu builder%s of the trust file, each product by at "
-                   "least %zu; %zu rebuild%s of theirs came out otherwise; %zu by others do not "
+                   "least %zu%s; %zu rebuild%s of theirs came out otherwise; %zu by others do not "
                    "count",
-                   a->builders, claims_noun(a->builders, "", "s"), a->least_builders, a->differing,
-                   claims_noun(a->differing, "", "s"), a->outside_builders);
+                   a->builders, claims_noun(a->builders, "", "s"), a->least_builders, with,
+                   a->differing, claims_noun(a->differing, "", "s"), a->outside_builders);
 }
 
 static const uint8_t assumption[] = {1, 2, 0};

@@ -151,6 +151,7 @@ struct rebuild { /* rebuild.attested whose document is what its leaf says */
     uint32_t leaf;
     unsigned builder; /* of the trust file; TRUST_BUILDERS: not named there */
     enum compare_class verdict;
+    bool transplanted; /* identical with the published signature put onto what was built */
 };
 struct placed_release { /* release.published, and the zone the policy names for rules then */
     struct digest doc;
@@ -334,7 +335,7 @@ struct audit {
     size_t attesters, strangers; /* detect_reproduced.c: who count, attestations by others */
     /* build_reproduced.c: who count, at least how many a product, rebuilds of theirs that are not
      * identical, rebuilds by others */
-    size_t builders, least_builders, differing, outside_builders;
+    size_t builders, least_builders, differing, outside_builders, transplanted;
     /* counts by country, made by counts_build before the claims' `end` */
     struct counts *counts;
 };

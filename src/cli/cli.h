@@ -26,7 +26,7 @@ extern const struct command cli_assemble[], cli_audit[], cli_client[], cli_compa
     cli_people[], cli_policy[], cli_receipt[], cli_relocate[], cli_repository[], cli_rules[],
     cli_site[], cli_update[], cli_verdict[], cli_assemble_attest[], cli_assemble_build[],
     cli_assemble_bundle[], cli_assemble_product[], cli_assemble_publish[], cli_assemble_rebuild[],
-    cli_assemble_transplant[], cli_repository_product[];
+    cli_assemble_signed[], cli_assemble_transplant[], cli_repository_product[];
 
 enum { EXIT_HELD = 0, EXIT_FALSE = 1, EXIT_USAGE = 2, EXIT_TROUBLE = 3, EXIT_PENDING = 4 };
 /* The exit code of a failure by its errno (docs/conventions.md). */

@@ -68,6 +68,11 @@ MUST_CHECK int cmd_assemble_product_read(const char *path, struct product *out, 
 /* The step of an offline_watch: a progress bar, zeroed, which the caller ends. */
 void cmd_assemble_bundle_step(void *arg, uint64_t done, uint64_t total);
 
+/* Whether what was built is what was published once the signature of this is put onto it; false too
+ * where there is none to take.  to: a file that is made for it, and removed. */
+MUST_CHECK int cmd_assemble_transplanted(const char *published, const char *built, const char *to,
+                                         bool *identical, struct err *e);
+
 /* What was published and what was built again, compared and signed.  made: all that was built;
  * NULL: the files of the product's names in the folder `rebuilt`.  reports: a folder for what
  * compare found; may be NULL. */

@@ -69,12 +69,25 @@ static int years(const char *given, unsigned otherwise, const struct build_resul
     return out[0] == 0 ? 0 : text_u64(span_of(now, 4), 9999, &out[1]);
 }
 
+/* A file that differs may be the published one without its signature. */
+static int with_signature(const struct rebuild *g, const char *ours, bool *identical, struct err *e)
+{
+    char with[4096];
+    struct stat st;
+
+    if (stat(ours, &st) != 0 || !S_ISREG(st.st_mode))
+        return 0;
+    (void)snprintf(with, sizeof(with), "%s/with-signature", g->a.out);
+    return cmd_assemble_transplanted(g->published, ours, with, identical, e);
+}
+
 static int from_recipe(const struct command *c, struct rebuild *g)
 {
     struct build_result res = {.made = false, .first.folder = -1, .second.folder = -1};
     enum compare_class class = COMPARE_UNEXPLAINED;
     struct compare_options known = {.depth = 0};
     struct err e = ERR_INIT;
+    bool identical = false;
     char ours[4096];
     int rc, code;
 
@@ -88,8 +101,14 @@ static int from_recipe(const struct command *c, struct rebuild *g)
         (rc = counterpart(g, &res.outputs, ours, &e)) == 0 &&
         (rc = cmd_assemble_build_report(g->published, ours, g->a.out, "compare.json", &known,
                                         &class, &e)) == 0) {
-        (void)printf("%s\n", compare_class_word(class));
         code = class == COMPARE_IDENTICAL ? EXIT_HELD : EXIT_FALSE;
+        if (code == EXIT_FALSE)
+            rc = with_signature(g, ours, &identical, &e);
+        if (rc == 0 && identical)
+            code = EXIT_HELD;
+        if (rc == 0)
+            (void)printf("%s\n", identical ? "identical after the signature was transplanted"
+                                           : compare_class_word(class));
     }
     build_done(&res);
     return rc != 0 ? cli_fail(c, &e) : code;
@@ -457,8 +476,9 @@ const struct command cli_assemble_rebuild[] = {
      "  -b, --builder URI         who builds, as the provenance has it\n"
      "  -1, --once                not a second time with everything varied (a bundle's)\n"
      "  -q, --quiet               the log goes to its file, its last line to a terminal\n\n"
-     "The last line is the one word of glarus compare.  Exit 0 only if it is \"identical\".  The "
-     "word\n"
+     "The last line is the one word of glarus compare.  Exit 0 only if it is \"identical\", "
+     "or so\n"
+     "after the signature of what was published was put onto what was built.  The word\n"
      "that is signed is the worst of all files, whichever it is; a build that fails signs "
      "nothing.\n\n"
      "Example: glarus assemble rebuild --bundle hello-1.0.bundle --key builder.pem --out again \\\n"

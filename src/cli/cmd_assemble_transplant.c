@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/cmd_assemble_priv.h"
 #include "compare/compare.h"
 #include "compare/transplant.h"
 
@@ -31,6 +32,22 @@ static int tell(const char *published, const char *made, struct err *e)
     compare_report_free(r);
     buf_free(&text);
     return rc;
+}
+
+int cmd_assemble_transplanted(const char *published, const char *built, const char *to,
+                              bool *identical, struct err *e)
+{
+    struct err none = ERR_INIT;
+    struct transplant t;
+    int rc = transplant_run(&t, identical, published, built, to, &none);
+
+    if (rc == -EBADMSG) { /* there is no signature to take: compare says what differs */
+        *identical = false;
+        return 0;
+    }
+    if (rc != 0)
+        return err_set(e, rc, "%s", err_text(&none));
+    return unlink(to) == 0 ? 0 : err_sys(e, -errno, "removing \"%s\"", to);
 }
 
 static const struct option transplant_options[] = {

@@ -28,6 +28,7 @@ static const struct command *const tables[] = {
     cli_assemble_rebuild,
     cli_assemble_attest,
     cli_assemble_transplant,
+    cli_assemble_signed,
 };
 
 static void overview(FILE *f)

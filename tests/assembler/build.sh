@@ -132,6 +132,15 @@ printf x >>published/greet
 rebuild published/greet again2
 [ "$(tail -n 1 out.txt)" = unexplained ] || fail "a byte more: $(tail -n 1 out.txt)"
 expect 1 unexplained "a byte more in what was published"
+cp good.out/outputs/greet-1.0/greet published/greet # signed as modules of Linux are, by a key no builder has
+openssl req -x509 -newkey rsa:2048 -nodes -keyout code.pem -out cert.pem -subj /CN=code -days 30 2>/dev/null
+/usr/lib/linux-kbuild-6.1/scripts/sign-file sha256 code.pem cert.pem published/greet
+rebuild published/greet again5
+[ "$(tail -n 1 out.txt)" = "identical after the signature was transplanted" ] || fail "a signed file: $(tail -n 1 out.txt)"
+expect 0 identical "a file that was signed after its build"
+printf x | dd of=published/greet bs=1 seek=100 conv=notrunc 2>/dev/null
+rebuild published/greet again6
+expect 1 "^unexplained" "a signed file that is another"
 rebuild good.out/outputs again3
 expect 0 identical "a folder of all outputs"
 rebuild published/nowhere again4

@@ -17,6 +17,8 @@
 #define HEAD "format: rebuilt/v1\nproduct: \"" PRODUCT "\"\n"
 
 static const char good[] = HEAD "verdict: derived-only\noutput: \"" OUTPUT "\"\nkey: \"" KEY "\"\n";
+static const char signed_ones[] =
+    HEAD "verdict: identical\noutput: \"" OUTPUT "\"\ntransplanted: 2\nkey: \"" KEY "\"\n";
 
 static void what_is_read_is_written_the_same(void **state)
 {
@@ -28,9 +30,15 @@ static void what_is_read_is_written_the_same(void **state)
     assert_int_equal(r.product.b[31], 0xd1);
     assert_int_equal(r.output.b[31], 0xe1);
     assert_int_equal(r.verdict, COMPARE_DERIVED);
+    assert_int_equal(r.transplanted, 0);
     buf_init(&b, 4096);
     assert_int_equal(rebuilt_write(&r, &b), 0);
     assert_string_equal(buf_str(&b), good);
+    assert_int_equal(rebuilt_parse(&r, "r", span_str(signed_ones), NULL), 0);
+    assert_int_equal(r.transplanted, 2);
+    buf_reset(&b);
+    assert_int_equal(rebuilt_write(&r, &b), 0);
+    assert_string_equal(buf_str(&b), signed_ones);
     buf_free(&b);
 }
 
@@ -44,6 +52,8 @@ static void every_refusal_says_where(void **state)
         {"format: rebuilt/v1\nproduct: none\n", "r:2:10: "},
         {HEAD "verdict: reproduced\n", "r:3:10: "},
         {HEAD "verdict: identical\noutput: none\n", "r:4:9: "},
+        {HEAD "verdict: identical\noutput: \"" OUTPUT "\"\ntransplanted: 0\n", "r:5:15: "},
+        {HEAD "verdict: identical\noutput: \"" OUTPUT "\"\ntransplanted: yes\n", "r:5:15: "},
         {HEAD "verdict: identical\noutput: \"" OUTPUT "\"\nkey: AAAA\n", "r:5:6: a key is"},
         {HEAD "verdict: identical\noutput: \"" OUTPUT "\"\nkey: \"" KEY "\"\nfile: x\n", "r:6:1: "},
     };

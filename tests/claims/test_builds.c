@@ -368,6 +368,7 @@ static void attest(struct stage *s, enum compare_class verdict, const struct ed2
 
 static void products_count_once_and_builders_are_told(void **state)
 {
+    struct rebuilt r;
     struct next n;
 
     (void)state;
@@ -384,6 +385,12 @@ static void products_count_once_and_builders_are_told(void **state)
            "least 1");
     attest(&n.s, COMPARE_IDENTICAL, known[1]);
     expect(&n.s, REPRODUCED, AUDIT_PROVED, 3, "by 4 builders");
+    expect(&n.s, REPRODUCED, AUDIT_PROVED, 3, "at least 1; 0 rebuilds of theirs");
+    r = about(&n.s, COMPARE_IDENTICAL);
+    r.transplanted = 1;
+    tell(&n.s, &r, &r, known[1], true);
+    expect(&n.s, REPRODUCED, AUDIT_PROVED, 3,
+           "at least 1 (1 rebuild with the published signature put on); 0 rebuilds of theirs");
     attest(&n.s, COMPARE_DERIVED, known[1]); /* a second time, and it was not the same */
     expect(&n.s, REPRODUCED, AUDIT_PROVED, 3, "1 rebuild of theirs came out otherwise");
     stage_leave(&n.s);
