@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "compare/der.h"
 #include "compare/pe_priv.h"
 
 const char *transplant_word(enum transplant_format f)
@@ -21,6 +22,24 @@ static const char *tail(struct transplant *t, struct span s, struct span built, 
     return t->n <= TRANSPLANT_MAX ? NULL : "its signature is longer than any is";
 }
 
+#define HOLDS_MORE "its signature holds something that no signature covers"
+
+/* PKCS #7 that can be read, of which nothing could be another without a signature's being so. */
+static bool covered(struct span all, uint64_t at, uint64_t end)
+{
+    struct look_budget budget;
+    struct look l = {.budget = &budget};
+    struct der_parts o = {.l = &l, .all = all, .class = COMPARE_SIGNATURE};
+    bool good;
+
+    look_budget_init(&budget, NULL);
+    good = cms_signed(&o, at, end, "");
+    for (size_t i = 0; i < o.n; i++)
+        good = good && o.v[i].class != COMPARE_UNEXPLAINED;
+    der_parts_done(&o);
+    return good;
+}
+
 /* --- PE (Microsoft: PE Format; Windows Authenticode Portable Executable Signature Format) --- */
 
 static void edit(struct transplant *t, uint64_t at, uint64_t a, uint64_t b, unsigned n)
@@ -34,14 +53,17 @@ static void edit(struct transplant *t, uint64_t at, uint64_t a, uint64_t b, unsi
     }
 }
 
-/* How many signatures the table holds, all of which is one by pe_signature. */
-static unsigned certificates(const struct pe *f, struct look_range t)
+/* Every certificate in the table, all of which is PKCS #7 by pe_signature. */
+static const char *certificates(struct transplant *t, const struct pe *f, struct look_range table)
 {
-    unsigned n = 0;
+    uint64_t end;
 
-    for (uint64_t at = t.at; at + 8 <= t.at + t.n; n++)
-        at += (pe_get(f, at, 4) + 7) & ~UINT64_C(7);
-    return n;
+    for (uint64_t at = table.at; at + 8 <= table.at + table.n; t->signatures++) {
+        if (!pe_signed_data(f, at + 8, table.at + table.n, &end) || !covered(f->all, at + 8, end))
+            return HOLDS_MORE;
+        at += (end - at + 7) & ~UINT64_C(7);
+    }
+    return NULL;
 }
 
 /* Of what will be: the built one with this entry, zeros, the table. */
@@ -93,8 +115,7 @@ static const char *plan_pe(struct transplant *t, struct span s, struct span buil
     if (cut_short(&b))
         return "what was built ends within a section";
     t->zeros = (8 - built.n % 8) % 8;
-    t->signatures = certificates(&a, table);
-    if ((why = tail(t, s, built, table.at)) != NULL)
+    if ((why = certificates(t, &a, table)) != NULL || (why = tail(t, s, built, table.at)) != NULL)
         return why;
     entry = b.directory + 8 * (uint64_t)PE_CERTIFICATES;
     edit(t, entry, built.n + t->zeros, table.n, 8);
@@ -276,6 +297,8 @@ static const char *plan_module(struct transplant *t, struct span s, struct span 
     to = s.n - MODULE_MAGIC - MODULE_INFO;
     if (n > to || !pe_signed_data(&f, to - n, to, &end) || end != to)
         return "what lies before its trailer is more, or less, than a signature";
+    if (!covered(s, to - n, to))
+        return HOLDS_MORE;
     if (is_module(built))
         return "what was built is signed itself";
     t->signatures = 1;

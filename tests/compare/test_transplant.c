@@ -34,7 +34,10 @@ static const char make[] =
     "oddsigned\n"
     "openssl cms -sign -binary -noattr -signer c.pem -inkey k.pem -md sha256 -outform DER -in "
     "p.obj "
-    "-out p.p7s\n";
+    "-out p.p7s\n"
+    "openssl req -x509 -newkey rsa:2048 -nodes -keyout k2.pem -out c2.pem -subj /CN=other 2>&1\n"
+    "openssl cms -sign -binary -noattr -signer c.pem -inkey k.pem -certfile c2.pem -outform DER "
+    "-in p.obj -out more.p7s\n";
 
 static int setup(void **state)
 {
@@ -398,6 +401,7 @@ static struct buf module(const struct buf *of, const struct buf *sig, uint32_t n
 static void a_module_gets_its_signature(void **state)
 {
     struct buf b = file("p.obj"), sig = file("p.p7s"), s = module(&b, &sig, (uint32_t)sig.len);
+    struct buf more_in_it = file("more.p7s");
 
     (void)state;
     store("p.ko", &s);
@@ -413,6 +417,10 @@ static void a_module_gets_its_signature(void **state)
                             "what lies before its trailer is more, or less, than a signature");
         buf_free(&s);
     }
+    s = module(&b, &more_in_it, (uint32_t)more_in_it.len); /* a certificate that nobody needs */
+    assert_string_equal(tried(&s, &b), "its signature holds something that no signature covers");
+    buf_free(&s);
+    buf_free(&more_in_it);
     s = module(&b, &sig, UINT32_MAX);
     assert_non_null(tried(&s, &b));
     buf_free(&s);
