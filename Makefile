@@ -5,7 +5,7 @@ DESTDIR ?=
 PRODUCT = build/product
 PACKAGES = packaging/install-packages.sh
 
-.PHONY: build product run test bench fuzz soak install clean format check-format help
+.PHONY: build product run test bench fuzz soak install release release-check clean format check-format help
 .NOTPARALLEL:
 
 build:
@@ -45,6 +45,13 @@ soak:
 install: build
 	@DESTDIR='$(DESTDIR)' meson install -C $(PRODUCT) --no-rebuild
 
+release:
+	@$(PACKAGES) packaging/debian-run.txt packaging/debian-release.txt
+	@packaging/release.sh build/release
+
+release-check:
+	@packaging/release-check.sh build/release
+
 clean:
 	rm -rf build
 
@@ -67,7 +74,9 @@ help:
 	@echo "                     FUZZ_ONLY='note' only these targets"
 	@echo "make soak          the longer hunts; SOAK_ROUNDS=200"
 	@echo "make install       DESTDIR=, PREFIX=/usr/local"
+	@echo "make release       source, package and recipe of HEAD, the same bytes everywhere: build/release"
+	@echo "make release-check Glarus assembles that release, twice, and compares (minutes)"
 	@echo "make format        lay out all C files; make check-format only looks"
 	@echo "make clean         remove build/"
-	@echo "make run, test, bench, fuzz and soak install the Debian packages they miss"
+	@echo "make run, test, bench, fuzz, soak and release install the Debian packages they miss"
 	@echo "(packaging/debian-*.txt) and say which and why."
