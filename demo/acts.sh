@@ -526,10 +526,11 @@ act_5() {
     [ ! -w /dev/shm ] || tmp=/dev/shm
     TMPDIR=$tmp "$GLARUS" betray "${args[@]}" --json >"$VAR/betray.json" || stop "a cheat did not end as docs/betray.md says"
     cheats
-    n=$(grep -c '"cheat":' "$VAR/betray.json")
+    n=$(grep -c '"played":true' "$VAR/betray.json")
     caught=$(grep -c '"caught":true' "$VAR/betray.json")
-    held "all $n cheats were played and ended as docs/betray.md says: caught $caught/$n, each other with its reason" \
-        test "$(grep -c '"played":true' "$VAR/betray.json")/$(cheats | wc -l)" = "$n/$n"
+    # these sites run what was just built here, which is no release: that cheat has nothing to be held against
+    held "$n cheats were played and ended as docs/betray.md says: caught $caught/$n, each other with its reason" \
+        test "$(cheats | wc -l) $(sed -n 's/.*"cheat":"\([^"]*\)".*"played":false.*/\1/p' "$VAR/betray.json")" = "$n software-unreleased"
 }
 
 # --- the end: what anybody can check ---

@@ -1,5 +1,6 @@
-/* Cheats about builds: what a product was built from, where, who signed that, and who is said to
- * have built it again.  Each makes the product that would follow, honest but for one thing. */
+/* Cheats about builds: what a product was built from, where, who signed that, who is said to have
+ * built it again, and what a site runs.  Each makes the product that would follow, honest but for
+ * one thing. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -327,4 +328,51 @@ int cheats_rebuild_colluding(struct stage *s, struct err *e)
     ed25519_free(builder);
     buf_free(&env);
     return rc;
+}
+
+/* --- what runs --- */
+
+/* The site that told last what it runs says it once more. */
+static int started(struct stage *s, int site, size_t last, const struct digest *binary,
+                   struct err *e)
+{
+    struct leaf l = tale_leaf(&s->tale[site], last);
+    unix_time t = stage_time(s, site);
+    struct leaf_builder b;
+    char part[33] = "";
+    int rc;
+
+    name_of(part, sizeof(part), leaf_text(&l, LF_PART));
+    stage_begin(s, site, &b, LK_PROCESS_STARTED, t);
+    leaf_set_digest(&b, LF_BINARY, binary);
+    leaf_set_text(&b, LF_PART, part);
+    rc = stage_add(s, site, &b, e);
+    return rc != 0 ? rc : stage_publish(s, site, t);
+}
+
+int cheats_software_unreleased(struct stage *s, struct err *e)
+{
+    struct digest binary = drawn();
+    size_t last;
+    int site, rc;
+
+    if (s->trust->software[0] == '\0')
+        return stage_nothing(e, "the trust file does not name the product that sites run");
+    rc = stage_find(s, LK_PROCESS_STARTED, &site, &last, e);
+    return rc != 0 ? rc : started(s, site, last, &binary, e);
+}
+
+/* The leaf is as it would be if the released program ran. */
+int cheats_software_pretended(struct stage *s, struct err *e)
+{
+    struct digest binary;
+    struct leaf l;
+    size_t last;
+    int site, rc = stage_find(s, LK_PROCESS_STARTED, &site, &last, e);
+
+    if (rc != 0)
+        return rc;
+    l = tale_leaf(&s->tale[site], last);
+    binary = leaf_digest(&l, LF_BINARY);
+    return started(s, site, last, &binary, e);
 }

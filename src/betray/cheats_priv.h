@@ -104,6 +104,8 @@ int cheats_rebuild_forged(struct stage *s, struct err *e);
 int cheats_rebuild_rounded_up(struct stage *s, struct err *e);
 int cheats_rebuild_not_equal(struct stage *s, struct err *e);
 int cheats_rebuild_colluding(struct stage *s, struct err *e);
+int cheats_software_unreleased(struct stage *s, struct err *e);
+int cheats_software_pretended(struct stage *s, struct err *e);
 int cheats_unlogged_copy(struct stage *s, struct err *e);
 int cheats_two_enrolments(struct stage *s, struct err *e);
 int cheats_false_country(struct stage *s, struct err *e);

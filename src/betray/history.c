@@ -146,7 +146,8 @@ static int genesis(struct writer *w, int site, struct err *e)
         (rc = epoch(w, site, START, LK_EPOCH_OPENED, 1, e)) != 0)
         return rc;
     if ((rc = history_rules_leaves(&w->h, site, 0, START, e)) != 0 ||
-        (site == 0 && (rc = history_builds_leaves(&w->h, 0, START, e)) != 0))
+        (site == 0 && (rc = history_builds_leaves(&w->h, 0, START, e)) != 0) ||
+        (rc = history_builds_started(&w->h, site, 0, START, e)) != 0)
         return rc;
     return publish(w, site, START + 30);
 }
@@ -160,7 +161,8 @@ static int documents_two(struct writer *w, struct err *e)
             (rc = publish(w, site, START + HOUR + 30)) == 0 &&
             (rc = history_policy_leaf(&w->h, site, 1, START + 2 * HOUR, e)) == 0 &&
             (rc = history_rules_leaves(&w->h, site, 1, START + 2 * HOUR, e)) == 0 &&
-            (site != 0 || (rc = history_builds_leaves(&w->h, 1, START + 2 * HOUR, e)) == 0))
+            (site != 0 || (rc = history_builds_leaves(&w->h, 1, START + 2 * HOUR, e)) == 0) &&
+            (rc = history_builds_started(&w->h, site, 1, START + 2 * HOUR, e)) == 0)
             rc = publish(w, site, START + 2 * HOUR + 30);
     return rc;
 }

@@ -52,6 +52,7 @@ static int make_build(struct history *h, int k)
         again.product = b->doc;
         rc = rebuilt_sign(&again, h->builder_key[k], &b->rebuilt, NULL);
     }
+    b->program = file.sha256;
     p.artifact = NULL;
     p.artifacts = 0;
     b->product = p;
@@ -93,6 +94,17 @@ void history_builds_end(struct history *h)
         buf_free(&b->sbom);
         ed25519_free(h->builder_key[k]);
     }
+}
+
+int history_builds_started(struct history *h, int site, int k, unix_time t, struct err *e)
+{
+    struct leaf_builder b;
+
+    leaf_begin(&b, LK_PROCESS_STARTED, t, h->tale[site].site);
+    leaf_set_digest(&b, LF_BINARY, &h->build[k].program);
+    leaf_set_text(&b, LF_PART, "site");
+    leaf_set_text(&b, LF_VERSION, h->build[k].product.version);
+    return tale_add(&h->tale[site], &b, e);
 }
 
 static int rebuilt_leaf(struct history *h, int k, unix_time t, struct err *e)

@@ -450,7 +450,10 @@ static int trust_yaml(const struct history *h, struct buf *b)
         text_base64(builder[i], pub.b, sizeof(pub.b));
     }
     if (rc == 0)
-        rc = buf_printf(b, "builders: [\"%s\", \"%s\"]\n", builder[0], builder[1]);
+        rc = buf_printf(b,
+                        "builders: [\"%s\", \"%s\"]\n"
+                        "software: {product: " HISTORY_PRODUCT ", builders: 1}\n",
+                        builder[0], builder[1]);
     if (rc == 0)
         rc = buf_printf(b, "roots: {threshold: 2, keys: [\"%s\", \"%s\"]}\noutsiders: [w1]\n",
                         key[0], key[1]);

@@ -36,8 +36,8 @@ struct history {
     struct ed25519_key *served_key[SERVED_KEYS + 1]; /* the last: timestamp's, from root 2 on */
     struct buf override_env;
     struct history_build {
-        struct product product; /* without its artifacts */
-        struct digest doc, output;
+        struct product product;             /* without its artifacts */
+        struct digest doc, output, program; /* program: its one artifact, which the sites run */
         struct buf env, rebuilt, recipe, toolchain, provenance, sbom;
     } build[HISTORY_BUILDS];
     struct ed25519_key *builder_key[HISTORY_BUILDS]; /* outsiders: not among keys/ */
@@ -71,6 +71,9 @@ MUST_CHECK int history_builds_begin(struct history *h);
 void history_builds_end(struct history *h);
 /* Product k (0 or 1), with the files it names, and its rebuild: at zrh1. */
 MUST_CHECK int history_builds_leaves(struct history *h, int k, unix_time t, struct err *e);
+/* The site begins to run the program of product k. */
+MUST_CHECK int history_builds_started(struct history *h, int site, int k, unix_time t,
+                                      struct err *e);
 /* trust.yaml and keys/. */
 MUST_CHECK int history_write_keys(const struct history *h, const char *dir, struct err *e);
 

@@ -270,10 +270,13 @@ static int judge(struct audit *a)
         if (r->n > 0) {
             claims_table[c]->sentence(a, r->sentence, sizeof(r->sentence));
         } else {
+            const char *why = claims_table[c]->nothing == NULL ? NULL : claims_table[c]->nothing(a);
+
             r->verdict = AUDIT_EMPTY;
-            (void)snprintf(r->sentence, sizeof(r->sentence),
-                           r->pending > 0 ? "nothing is due yet"
-                                          : "nothing of the kind has happened");
+            (void)snprintf(r->sentence, sizeof(r->sentence), "%s",
+                           why != NULL      ? why
+                           : r->pending > 0 ? "nothing is due yet"
+                                            : "nothing of the kind has happened");
         }
     }
     return rc;
@@ -359,7 +362,10 @@ static void free_site(struct site *s)
     free(s->renewed.v);
     free(s->trips.v);
     free(s->attested.v);
+    for (size_t i = 0; i < s->built.n; i++)
+        free(s->built.v[i].file);
     free(s->built.v);
+    free(s->started.v);
     free(s->rebuilds.v);
     free(s->placed.v);
     free(s->proposals.v);

@@ -4,6 +4,7 @@
  * in every ledger. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "assembler/proven.h"
@@ -93,7 +94,19 @@ static void chained(struct audit *a, struct site *s, const struct product *p)
                       "\"%s\" names another product as the one before", p->name);
 }
 
-static int check(struct audit *a, struct site *s, const struct leaf *l)
+/* What site.software asks for; only of the product that the trust file names. */
+static int keep_files(const struct audit *a, const struct product *p, struct built *b)
+{
+    if (strcmp(p->name, a->trust->software) != 0)
+        return 0;
+    if ((b->file = calloc(p->artifacts, sizeof(*b->file))) == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < p->artifacts; i++)
+        b->file[b->files++] = p->artifact[i].sha256;
+    return 0;
+}
+
+static int check(struct audit *a, struct site *s, const struct leaf *l, struct built *b)
 {
     struct digest doc = leaf_digest(l, LF_DOC), output;
     struct product p;
@@ -117,6 +130,8 @@ static int check(struct audit *a, struct site *s, const struct leaf *l)
             rc = claims_approved(a, s, CLAIM_PROVENANCE, DOCUMENT_PRODUCT, &doc, env, NULL,
                                  claims_witnessed(s, l->time));
     }
+    if (rc == 0)
+        rc = keep_files(a, &p, b);
     product_done(&p);
     dsse_free(env);
     return rc < 0 ? rc : 0;
@@ -131,7 +146,7 @@ static int leaf(struct audit *a, struct site *s, const struct leaf *l)
     struct span name = leaf_text(l, LF_NAME);
     int rc = VEC_ROOM(&s->built);
 
-    if (rc != 0 || (rc = check(a, s, l)) != 0)
+    if (rc != 0 || (rc = check(a, s, l, &b)) != 0)
         return rc;
     memcpy(b.name, name.p, name.n < sizeof(b.name) ? name.n : sizeof(b.name) - 1);
     claims_count(a, CLAIM_PROVENANCE, 1);

@@ -25,6 +25,7 @@ const struct claim *const claims_table[CLAIMS] = {
     [CLAIM_PROVENANCE] = &claims_build_provenance,
     [CLAIM_REBUILT] = &claims_build_reproduced,
     [CLAIM_PLACE] = &claims_build_placement,
+    [CLAIM_SOFTWARE] = &claims_site_software,
 };
 
 int claims_grow(void **v, size_t *cap, size_t n, size_t size)

@@ -142,6 +142,9 @@ struct attested { /* replay.attested whose document is what its leaf says */
 };
 struct built { /* product.published */
     struct digest doc, output;
+    struct digest *file; /* its artifacts; NULL: another product than the trust file's `software`,
+                            or not known to be what its leaf says */
+    size_t files;
     char name[33];
     uint64_t serial;
     uint32_t leaf;
@@ -152,6 +155,12 @@ struct rebuild { /* rebuild.attested whose document is what its leaf says */
     unsigned builder; /* of the trust file; TRUST_BUILDERS: not named there */
     enum compare_class verdict;
     bool transplanted; /* identical with the published signature put onto what was built */
+};
+struct started { /* process.started: an executable, when it was first told, how often */
+    struct digest binary;
+    char part[33];
+    uint32_t leaf;
+    uint64_t times;
 };
 struct placed_release { /* release.published, and the zone the policy names for rules then */
     struct digest doc;
@@ -259,6 +268,7 @@ struct site {
     VEC(struct built) built;      /* build_provenance.c */
     VEC(struct rebuild) rebuilds; /* build_reproduced.c */
     VEC(struct placed_release) placed; /* build_placement.c */
+    VEC(struct started) started;       /* site_software.c */
     /* rules_unbroken.c */
     VEC(struct loaded) loaded;
     struct {
@@ -301,6 +311,7 @@ enum claim_id {
     CLAIM_PROVENANCE,
     CLAIM_REBUILT,
     CLAIM_PLACE,
+    CLAIM_SOFTWARE,
     CLAIMS
 };
 
@@ -350,13 +361,15 @@ struct claim {
     int (*leaf)(struct audit *a, struct site *s, const struct leaf *l);
     int (*end)(struct audit *a);
     void (*sentence)(const struct audit *a, char *out, size_t n); /* for PROVED */
+    const char *(*nothing)(const struct audit *a); /* why n is 0, if that is not the usual reason */
 };
 extern const struct claim *const claims_table[CLAIMS];
 extern const struct claim claims_ledger_append_only, claims_ledger_time, claims_people_register,
     claims_policy_uniform, claims_residency_placement, claims_intake_consent, claims_intake_lookups,
     claims_residency_relocation, claims_vault_erasure, claims_detect_explained,
     claims_detect_renewed, claims_detect_reproduced, claims_rules_four_eyes, claims_rules_unbroken,
-    claims_detect_neutral, claims_build_provenance, claims_build_reproduced, claims_build_placement;
+    claims_detect_neutral, claims_build_provenance, claims_build_reproduced, claims_build_placement,
+    claims_site_software;
 /* detect_renewed.c: people decided that this release goes on although its breaker tripped. */
 void claims_trip_over(struct site *s, const struct digest *release);
 #define READS(kind) (1ULL << LK_##kind)

@@ -152,6 +152,29 @@ static int read_attesters(struct trust *t, const struct yaml_node *root, struct 
     return rc != 0 ? rc : read_keys(root, "builders", t->builder, TRUST_BUILDERS, &t->builders, e);
 }
 
+static int read_software(struct trust *t, const struct yaml_node *root, struct err *e)
+{
+    const struct yaml_node *map;
+    const char *name;
+    uint64_t builders;
+    int rc;
+
+    if ((rc = yaml_may(root, "software", &map, e)) != 0 || map == NULL)
+        return rc;
+    if ((rc = yaml_need_text(map, "product", &name, e)) != 0 ||
+        (rc = yaml_need_u64(map, "builders", 1, TRUST_BUILDERS, &builders, e)) != 0 ||
+        (rc = yaml_map_done(map, e)) != 0)
+        return rc;
+    if (name[0] == '\0' || strlen(name) > PRODUCT_NAME_MAX)
+        return yaml_err(e, map, "a product's name has 1 to %d characters", PRODUCT_NAME_MAX);
+    if (builders > t->builders)
+        return yaml_err(e, map, "%llu of %zu builders can never be reached",
+                        (unsigned long long)builders, t->builders);
+    memcpy(t->software, name, strlen(name) + 1);
+    t->software_builders = (unsigned)builders;
+    return 0;
+}
+
 static int read_updates_root(struct trust *t, const struct yaml_node *root, struct err *e)
 {
     const struct yaml_node *n;
@@ -189,7 +212,7 @@ static int read_all(struct trust *t, const struct yaml_node *root, struct err *e
         (rc = read_durations(t, root, e)) != 0 || (rc = read_policy(t, root, e)) != 0 ||
         (rc = read_sites(t, root, e)) != 0 || (rc = read_roots(t, root, e)) != 0 ||
         (rc = read_outsiders(t, root, e)) != 0 || (rc = read_attesters(t, root, e)) != 0 ||
-        (rc = read_updates_root(t, root, e)) != 0)
+        (rc = read_software(t, root, e)) != 0 || (rc = read_updates_root(t, root, e)) != 0)
         return rc;
     t->quorum_inside = tlog_policy_quorum_without(t->policy, t->outsiders);
     return yaml_map_done(root, e);

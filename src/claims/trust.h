@@ -4,6 +4,7 @@
 #ifndef CLAIMS_TRUST_H
 #define CLAIMS_TRUST_H
 
+#include "assembler/product.h"
 #include "base/clock.h"
 #include "ledger/tlog_policy.h"
 
@@ -37,6 +38,10 @@ struct trust {
     /* who build products again, likewise */
     struct ed25519_pub builder[TRUST_BUILDERS];
     size_t builders;
+    /* whose releases the sites are to run, each built again by at least so many of them; "": the
+     * file does not say */
+    char software[PRODUCT_NAME_MAX + 1];
+    unsigned software_builders;
     /* SHA-256 of the first root metadata of the update repository, if the file says it */
     struct digest updates_root;
     bool has_updates_root;

@@ -284,6 +284,7 @@ static int leave_state(const struct given *g, const struct audit *a, const struc
     int rc;
 
     audit_signatures(a, &verified, &known);
+    (void)fflush(stdout); /* both may go to one file */
     if (known > 0)
         (void)fprintf(stderr,
                       "resumed: %llu signatures verified, %llu by the audit that left \"%s\"\n",

@@ -150,12 +150,14 @@ static void take_config(struct keeper *k, int fd)
 
 static void from_control(struct keeper *k, struct msg *m)
 {
-    struct pm_engine which;
+    struct pm_engine_is is;
 
     (void)keeper_group_settle(k);
     if (m->type->type == PX_ENGINE) {
-        memcpy(&which, m->body.p, sizeof(which));
-        keeper_lines_engine(k, &which, msg_take_fd(m, 0));
+        memcpy(&is, m->body.p, sizeof(is));
+        if (is.engine.which < k->c->engines)
+            keeper_started_engine(k, is.engine.which, &is.binary);
+        keeper_lines_engine(k, &is.engine, msg_take_fd(m, 0));
     } else if (m->type->type == PX_RULES) {
         keeper_lines_rules(k, msg_take_fd(m, 0));
     } else if (m->type->type == PX_COURIER) {
@@ -300,6 +302,8 @@ static void tick(struct keeper *k, mono_ms now)
     keeper_trace_tick(k, now);
     keeper_receive_tick(k, now);
     keeper_parts_tick(k, now);
+    if (keeper_clock_confirmed(k)) /* nobody waits for it: it need not be dated wrongly for ever */
+        keeper_started_tick(k);
     if (keeper_clock_good(k)) {
         keeper_ticket_tick(k, t);
         keeper_epoch_tick(k, t);
@@ -335,6 +339,14 @@ static bool idle(const struct keeper *k)
            keeper_lookup_done(k);
 }
 
+/* What runs is told before the site says that it serves, if the clock is confirmed by then.  A
+ * keeper that is about to begin anew (tick) does not say so. */
+static bool may_be_ready(const struct keeper *k, mono_ms now)
+{
+    return now >= k->clock.settled && k->stopped != -ENOMEM &&
+           (keeper_started_told(k) || k->stopped != 0 || !keeper_clock_confirmed(k));
+}
+
 static void loop(struct keeper *k)
 {
     struct epoll_event ev[64];
@@ -364,7 +376,7 @@ static void loop(struct keeper *k)
         }
         keeper_round_step(k, now);
         keeper_sign_step(k);
-        if (!ready && now >= k->clock.settled)
+        if (!ready && may_be_ready(k, now))
             ready = msg_send(k->control, PX_READY, 0, span_of(NULL, 0), NULL) == 0;
         if (k->draining && drain_until == 0)
             drain_until = now + 10000;
@@ -510,10 +522,10 @@ static int keeper_open(struct keeper *k, struct err *e)
 {
     int rc;
 
-    if ((rc = open_channels(k, e)) != 0 || (rc = keeper_lines_open(k, e)) != 0 ||
-        (rc = open_keys(k, e)) != 0 || (rc = process_jail(k->c, CONFIG_KEEPER, e)) != 0 ||
-        (rc = open_stores(k, e)) != 0 || (rc = catch_up(k, e)) != 0 ||
-        (rc = open_sync(k, e)) != 0 || (rc = found_site(k, e)) != 0 ||
+    if ((rc = keeper_started_open(k, e)) != 0 || (rc = open_channels(k, e)) != 0 ||
+        (rc = keeper_lines_open(k, e)) != 0 || (rc = open_keys(k, e)) != 0 ||
+        (rc = process_jail(k->c, CONFIG_KEEPER, e)) != 0 || (rc = open_stores(k, e)) != 0 ||
+        (rc = catch_up(k, e)) != 0 || (rc = open_sync(k, e)) != 0 || (rc = found_site(k, e)) != 0 ||
         (rc = keeper_load_documents(k, e)) != 0)
         return rc;
     if ((rc = catalog_scan_free(k->catalog)) != 0) /* whoever had files in hand is gone */

@@ -188,6 +188,11 @@ struct keeper {
 
     struct keeper_lookups *lookups;
 
+    struct keeper_started { /* what runs: the site's own program, then each engine */
+        struct digest binary;
+        bool known, asked, told; /* asked: its leaf is on its way */
+    } started[1 + CONFIG_ENGINES_MAX];
+
     /* scanning */
     struct lines *lines; /* NULL: no engine is configured */
 
@@ -277,6 +282,12 @@ void keeper_parts_answered(struct keeper *k, bool reader); /* a question of the 
 void keeper_parts_tick(struct keeper *k, mono_ms now);
 /* Takes fd, the channel of a new one; what: of its events. */
 void keeper_parts_come(struct keeper *k, bool reader, uint64_t life, int fd, uint64_t what);
+
+/* --- keeper_started.c --- */
+MUST_CHECK int keeper_started_open(struct keeper *k, struct err *e); /* before the jail closes */
+void keeper_started_engine(struct keeper *k, size_t which, const struct digest *binary);
+void keeper_started_tick(struct keeper *k);
+bool keeper_started_told(const struct keeper *k); /* of its own program */
 
 /* --- keeper_ticket.c --- */
 MUST_CHECK int keeper_ticket_open(struct keeper *k);

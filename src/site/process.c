@@ -6,11 +6,14 @@
 #include "site/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "assembler/files.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "jail/jail.h"
 
@@ -80,6 +83,22 @@ int process_jail(const struct config *c, enum config_process p, struct err *e)
         return rc;
     log_info("jailed", "profile", jail_profile_name(s.profile), "landlock", abi);
     return 0;
+}
+
+int process_binary(const char *path, struct digest *out, struct err *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = fd < 0 ? -errno : 0;
+    struct stat st;
+    uint64_t size;
+
+    if (rc == 0 && fstat(fd, &st) != 0)
+        rc = -errno;
+    if (rc == 0 && !S_ISREG(st.st_mode))
+        rc = -EACCES; /* as execve has it */
+    if (rc == 0)
+        rc = files_stream(fd, -1, UINT64_MAX, out, &size);
+    io_close(&fd);
+    return rc == 0 ? 0 : err_sys(e, rc, "reading the program \"%s\"", path);
 }
 
 void process_warn_of_swap(void)

@@ -30,6 +30,9 @@ int keeper_main(struct config *c); /* takes c: SIGHUP replaces it */
 /* Jails this process for its profile, as the configuration's uid, and logs what it has. */
 MUST_CHECK int process_jail(const struct config *c, enum config_process p, struct err *e);
 
+/* SHA-256 of the executable at path, which may be a link ("/proc/self/exe": of this one). */
+MUST_CHECK int process_binary(const char *path, struct digest *out, struct err *e);
+
 /* Keys are locked into memory; what is in flight cannot all be: warns where it could be swapped
  * out. */
 void process_warn_of_swap(void);

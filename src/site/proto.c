@@ -67,7 +67,7 @@ static const struct msg_type admin_types[] = {
     ROW(PA_SAYS, MSG_B, 0, EXACT(struct pm_admin_says)),
 };
 static const struct msg_type control_types[] = {
-    ROW(PX_ENGINE, MSG_A, 1, EXACT(struct pm_engine)),
+    ROW(PX_ENGINE, MSG_A, 1, EXACT(struct pm_engine_is)),
     ROW(PX_CONFIG, MSG_A, 1, NOTHING),
     ROW(PX_RULES, MSG_A, 1, NOTHING),
     ROW(PX_DRAIN, MSG_A, 0, NOTHING),

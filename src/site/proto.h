@@ -85,7 +85,7 @@ enum {              /* `glarus` on the admin socket (A) and keeper (B) */
        PA_TYPES = PA_SAYS
 };
 enum {                  /* supervisor (A) and keeper (B) */
-       PX_ENGINE = 1,   /* A pm_engine, 1 descriptor: a new engine's channel */
+       PX_ENGINE = 1,   /* A pm_engine_is, 1 descriptor: a new engine's channel */
        PX_CONFIG,       /* A, 1 descriptor: the configuration to take over (SIGHUP) */
        PX_RULES,        /* A, 1 descriptor: the rule release as it is now (SIGHUP) */
        PX_DRAIN,        /* A, empty: end in order (SIGTERM) */
@@ -277,6 +277,10 @@ struct pm_move {
 
 struct pm_engine { /* which: its place in the configuration; line: of which rules (keeper_scan.c) */
     uint32_t which, line;
+};
+struct pm_engine_is {
+    struct pm_engine engine;
+    struct digest binary; /* of the executable that was started */
 };
 
 struct pm_sign {

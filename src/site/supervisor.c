@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "crypto/sha256.h"
 #include "detect/client.h"
 #include "http/server.h"
 #include "jail/jail.h"
@@ -131,19 +132,39 @@ static int start_parts(struct supervisor *s, const struct ends *x, int ring, str
     return start_part(s, CONFIG_KEEPER, keeper, ARRAY_LEN(keeper), e);
 }
 
+/* binary: the SHA-256 of what runs.  It is read before and afterwards, so that nothing else was in
+ * its place when it was executed. */
+static int execute_engine(struct proc *p, int *sock, const struct detect_engine_spec *spec,
+                          struct digest *binary, struct err *e)
+{
+    struct digest after;
+    int rc = process_binary(spec->path, binary, e);
+
+    if (rc != 0 || (rc = detect_engine_start(p, sock, spec, e)) != 0 ||
+        (rc = process_binary(spec->path, &after, e)) != 0)
+        return rc;
+    return digest_eq(&after, binary)
+               ? 0
+               : err_set(e, -EAGAIN, "\"%s\" was changed while it was started", spec->path);
+}
+
 static void start_engine(struct supervisor *s, const struct pm_engine *m)
 {
     struct detect_engine_spec spec = {.uid = s->c->uid[CONFIG_ENGINE],
                                       .gid = s->c->uid[CONFIG_ENGINE]};
+    struct pm_engine_is is = {.engine = *m};
     struct err e = ERR_INIT;
+    struct proc *p;
     int sock = -1, rc;
 
     if (m->which >= s->c->engines || m->line >= LINES || s->control == NULL)
         return;
+    p = &s->engine[m->line][m->which];
     spec.path = s->c->engine[m->which].program;
-    proc_end_now(&s->engine[m->line][m->which]);
-    rc = detect_engine_start(&s->engine[m->line][m->which], &sock, &spec, &e);
-    if (rc == 0 && (rc = msg_send(s->control, PX_ENGINE, 0, span_of(m, sizeof(*m)), &sock)) != 0)
+    proc_end_now(p);
+    if ((rc = execute_engine(p, &sock, &spec, &is.binary, &e)) != 0)
+        proc_end_now(p);
+    else if ((rc = msg_send(s->control, PX_ENGINE, 0, span_of(&is, sizeof(is)), &sock)) != 0)
         (void)err_sys(&e, rc, "handing the engine to the keeper");
     if (rc != 0) /* the keeper asks again */
         log_error("an engine cannot start", "engine", s->c->engine[m->which].name, "why",

@@ -103,6 +103,44 @@ static void builders_may_be_named(void **state)
     assert_non_null(strstr(err_text(&e), "this key stands twice"));
 }
 
+#define TWO "builders:\n  - " OTHER "\n  - " ROOT "\n"
+
+static void what_sites_run_may_be_named(void **state)
+{
+    static const struct {
+        const char *tail, *says;
+    } wrong[] = {
+        {SITES ROOTS OUTSIDE TWO "software: {product: agent}\n", "builders"},
+        {SITES ROOTS OUTSIDE TWO "software: {product: agent, builders: 3}\n",
+         "3 of 2 builders can never be reached"},
+        {SITES ROOTS OUTSIDE "software: {product: agent, builders: 1}\n",
+         "1 of 0 builders can never be reached"},
+        {SITES ROOTS OUTSIDE TWO "software: {product: agent, builders: 0}\n", "0 is out of range"},
+        {SITES ROOTS OUTSIDE TWO
+         "software: {product: a23456789a123456789b123456789c123, builders: 1}\n",
+         "1 to 32 characters"},
+        {SITES ROOTS OUTSIDE TWO "software: {product: agent, builders: 1, serial: 2}\n", "serial"},
+    };
+    struct err e = ERR_INIT;
+    struct trust *t;
+
+    (void)state;
+    assert_int_equal(parse(HEAD, "w1", SITES ROOTS OUTSIDE, &t, &e), 0);
+    assert_string_equal(t->software, "");
+    trust_free(t);
+    if (parse(HEAD, "w1", SITES ROOTS OUTSIDE TWO "software: {product: agent, builders: 2}\n", &t,
+              &e) != 0)
+        fail_msg("%s", err_text(&e));
+    assert_string_equal(t->software, "agent");
+    assert_int_equal(t->software_builders, 2);
+    trust_free(t);
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        assert_int_equal(parse(HEAD, "w1", wrong[i].tail, &t, &e), -EINVAL);
+        if (strstr(err_text(&e), wrong[i].says) == NULL)
+            fail_msg("%s; wanted: %s", err_text(&e), wrong[i].says);
+    }
+}
+
 static void a_quorum_without_outsiders_is_noticed(void **state)
 {
     struct trust *t;
@@ -166,6 +204,7 @@ int main(void)
         cmocka_unit_test(a_whole_file_is_read),
         cmocka_unit_test(attesters_may_be_named),
         cmocka_unit_test(builders_may_be_named),
+        cmocka_unit_test(what_sites_run_may_be_named),
         cmocka_unit_test(a_quorum_without_outsiders_is_noticed),
         cmocka_unit_test(what_is_wrong_is_told_with_its_place),
     };

@@ -42,7 +42,7 @@ while read -r p name; do
     ! kill -0 "$p" 2>/dev/null || fail "$name ($p) is left"
 done <"$var/pids"
 
-python3 "$top/tests/e2e/facts.py" "$var" "$work/said" "$top/docs/betray.md"
+python3 "$top/tests/e2e/facts.py" "$var" "$work/said" "$top/docs/betray.md" "$build"
 
 if command -v go >/dev/null && [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb ]; then
     export GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$work/go"

@@ -20,7 +20,7 @@
 #include "rig_priv.h"
 
 static struct rig *r;
-static const char *glarus;
+static const char *glarus, *program; /* program: glarusd */
 static struct ed25519_key *builder;
 
 static const char *at(const char *name)
@@ -90,15 +90,15 @@ static void hex_of(const char *name, char out[65])
     struct digest d;
     struct buf b;
 
-    buf_init(&b, 1 << 16);
+    buf_init(&b, 64 << 20);
     assert_int_equal(io_read_file(AT_FDCWD, at(name), &b), 0);
     sha256_of(b.data, b.len, &d);
     text_digest(out, &d);
     buf_free(&b);
 }
 
-/* NAME.bin and the provenance that speaks of it, of this source. */
-static void build(const char *name, const char *source)
+/* The provenance that speaks of NAME.bin, of this source. */
+static void prove(const char *name, const char *source)
 {
     char file[32], bin[65], recipe[65], lock[65];
     struct dsse *d = NULL;
@@ -108,7 +108,6 @@ static void build(const char *name, const char *source)
     put("lock.yaml", "lock", 4);
     put("sbom.json", "{}", 2);
     (void)snprintf(file, sizeof(file), "%s.bin", name);
-    put(file, name, strlen(name));
     hex_of(file, bin);
     hex_of("recipe.yaml", recipe);
     hex_of("lock.yaml", lock);
@@ -131,6 +130,15 @@ static void build(const char *name, const char *source)
     dsse_free(d);
     buf_free(&json);
     buf_free(&env);
+}
+
+static void build(const char *name, const char *source)
+{
+    char file[32];
+
+    (void)snprintf(file, sizeof(file), "%s.bin", name);
+    put(file, name, strlen(name));
+    prove(name, source);
 }
 
 #define PARTS "--recipe recipe.yaml --toolchain lock.yaml --sbom sbom.json"
@@ -348,6 +356,38 @@ static void it_is_known_again_when_the_catalog_is_made_anew(void **state)
     publish(0, "published", "three");
 }
 
+/* The sites told at their starts what they run; glarusd becomes a product, and is built again. */
+static void what_runs_is_held_against_the_releases(void **state)
+{
+    struct audit *a;
+
+    (void)state;
+    memcpy(r->trust->software, "hello", 6); /* of which glarusd is no file */
+    r->trust->software_builders = 1;
+    rig_settle(r, RIG_ZRH);
+    a = rig_audit(r);
+    assert_int_equal(audit_find(a, "site.software")->verdict, AUDIT_BROKEN);
+    assert_non_null(strstr(audit_find(a, "site.software")->sentence,
+                           "\"site\" runs a program that is in no release of \"hello\""));
+    audit_free(a);
+    line(0, "", "cp %s runs.bin", program);
+    prove("runs", SOURCE);
+    write_product("runs", HERE, "--after three.dsse");
+    sign("runs", "anna");
+    sign_more("runs", "beat");
+    publish(0, "published", "runs");
+    rig_settle(r, RIG_ZRH);
+    a = rig_audit(r);
+    assert_int_equal(audit_find(a, "site.software")->verdict, AUDIT_UNKNOWN);
+    assert_non_null(strstr(audit_find(a, "site.software")->sentence, "where 1 are wanted"));
+    audit_free(a);
+    attest(0, "published", about("runs", COMPARE_IDENTICAL));
+    rig_settle(r, RIG_ZRH);
+    a = rig_audit(r);
+    rig_proved(a, "site.software", 3, 0); /* two starts of zrh1, one of mow1 */
+    audit_free(a);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -357,9 +397,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_was_compared_is_signed),
         cmocka_unit_test(auditors_count_the_builders_they_trust),
         cmocka_unit_test(it_is_known_again_when_the_catalog_is_made_anew),
+        cmocka_unit_test(what_runs_is_held_against_the_releases),
     };
 
     rig_args(argc < 4 ? argc : 4, argv);
+    program = realpath(argv[1], NULL);
     glarus = realpath(argv[4], NULL); /* lines run in the test's folder */
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

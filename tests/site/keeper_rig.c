@@ -417,6 +417,8 @@ int keeper_rig_up(void **state)
     found(r);
     rig_start(r);
     rig_publish(r);
+    rig_until(r, rig_logged(r, "what runs is told"));
+    rig_settle(r);
     *state = r;
     return 0;
 }

@@ -316,7 +316,7 @@ static void a_front_that_goes_takes_only_its_uploads_with_it(void **state)
     rig_close_parts(r);
     assert_int_equal(rig_ended(r), 0);
     rig_start(r);
-    assert_int_equal(rig_metric(r, "site_ledger_size"), size);
+    assert_int_equal(rig_metric(r, "site_ledger_size"), size + 1); /* that it runs */
     rig_is_here(r, &s, hello, sizeof(hello));
     rig_submit(r, &half, hello, sizeof(hello)); /* its ticket is gone; it is announced anew */
     rig_sub_done(&s);
@@ -424,7 +424,35 @@ static void look_ups_leave_a_count_of_each_country(void **state)
     leaf_is(r, size, "{\"count\":42,\"country\":\"CH\",\"kind\":\"lookups.counted\",");
     leaf_is(r, size, "{\"count\":3,\"country\":\"LI\",\"kind\":\"lookups.counted\",");
     rig_start(r);
-    assert_int_equal(rig_metric(r, "site_ledger_size"), size + 2);
+    assert_int_equal(rig_metric(r, "site_ledger_size"), size + 2 + 1);
+}
+
+/* At each start a leaf says which program that is: here this very test, as another tool hashes it.
+ */
+static void what_runs_is_told_at_each_start(void **state)
+{
+    struct keeper_rig *r = *state;
+    char line[64], hex[65], begin[160];
+    uint64_t size;
+    FILE *f;
+
+    (void)snprintf(line, sizeof(line), "sha256sum </proc/%d/exe", (int)getpid());
+    assert_non_null(f = popen(line, "r"));
+    assert_int_equal(fread(hex, 1, 64, f), 64);
+    hex[64] = '\0';
+    (void)pclose(f);
+    (void)snprintf(begin, sizeof(begin),
+                   "{\"binary\":\"%s\",\"kind\":\"process.started\",\"part\":\"site\",", hex);
+    for (int i = 0; i < 2; i++) {
+        size = rig_metric(r, "site_ledger_size");
+        rig_kill(r);
+        rig_start(r);
+        assert_int_equal(rig_metric(r, "site_ledger_size"), size + 1);
+        rig_settle(r);
+        rig_kill(r);
+        leaf_is(r, size - 1, begin);
+        rig_start(r);
+    }
 }
 
 static void what_was_acknowledged_survives_a_kill_at_once(void **state)
@@ -456,6 +484,7 @@ int main(void)
         T(a_front_that_goes_takes_only_its_uploads_with_it),
         T(a_draining_keeper_finishes_what_is_under_way_and_takes_nothing_new),
         T(look_ups_leave_a_count_of_each_country),
+        T(what_runs_is_told_at_each_start),
         T(what_was_acknowledged_survives_a_kill_at_once),
     };
 

@@ -538,7 +538,7 @@ static void a_configuration_that_cannot_be_taken_over_is_not(void **state)
 {
     struct keeper_rig *r = *state;
     int fd = memfd_create("config", MFD_CLOEXEC);
-    struct pm_engine which = {0, 0}; /* of which there is none here */
+    struct pm_engine_is is = {.engine = {0, 0}}; /* of which there is none here */
     struct rig_sub s;
 
     assert_true(fd >= 0);
@@ -548,7 +548,7 @@ static void a_configuration_that_cannot_be_taken_over_is_not(void **state)
         assert_int_equal(msg_send_wait(r->control, PX_CONFIG, 0, span_of(NULL, 0), &fd, RIG_SOON),
                          0);
     assert_int_equal(
-        msg_send_wait(r->control, PX_ENGINE, 0, span_of(&which, sizeof(which)), &fd, RIG_SOON), 0);
+        msg_send_wait(r->control, PX_ENGINE, 0, span_of(&is, sizeof(is)), &fd, RIG_SOON), 0);
     (void)close(fd);
     rig_sub_new(r, &s, "CH");
     rig_submit(r, &s, hello, sizeof(hello));
