@@ -9,7 +9,6 @@
 #define FILE_SORT 0100000u
 #define FOLDER_SORT 0040000u
 #define LINK_SORT 0120000u
-#define AS_ANOTHER 06000u /* setuid, setgid */
 
 static const struct {
     const char *name;
@@ -70,10 +69,6 @@ static bool name_clean(const struct cpio_entry *e)
 static enum compare_class class_of(const struct cpio_entry *a, const struct cpio_entry *b,
                                    enum cpio_field i)
 {
-    const uint64_t modes = a->v[CPIO_MODE] | b->v[CPIO_MODE];
-
-    if ((i == CPIO_UID || i == CPIO_GID) && (modes & AS_ANOTHER) != 0)
-        return COMPARE_UNEXPLAINED; /* it runs as somebody else */
     if (i == CPIO_MODE && of_sort(a, LINK_SORT) && of_sort(b, LINK_SORT))
         return COMPARE_METADATA; /* nobody asks for it */
     if (i == CPIO_NLINK && of_sort(a, FOLDER_SORT) && of_sort(b, FOLDER_SORT))

@@ -14,8 +14,10 @@ extern const struct look_format iso9660_format;
 extern const struct look_format sqlite_format;
 extern const struct look_format packed_format; /* two of different compressors */
 
-/* clang-format off: one a line */
-/* clang-format off: one a line */
+/* One a line, so that two hands do not meet. */
+/* clang-format off */
+/* One a line, so that two hands do not meet. */
+/* clang-format off */
 const struct look_format *const formats_table[] = {
     &elf_format,
     &pe_format,

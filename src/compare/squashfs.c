@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare/mode.h"
 #include "compare/squash_priv.h"
 
 #define FLAGS 0x0ffbu /* that say how it was packed */
 #define PADDED 4096u
-#define AS_ANOTHER 06000u /* setuid, setgid */
 
 static bool is(struct span s, const char *name)
 {
@@ -104,9 +104,7 @@ static int inode(struct squash *t, const struct squash_name *n, const struct squ
     const struct squash_side *x = &t->side[0], *y = &t->side[1];
     const struct squash_inode *a = &x->inode[n->inode], *b = &y->inode[m->inode];
     const char *path = n->path;
-    /* A program that runs as somebody else is another program. */
-    enum compare_class owned =
-        ((a->mode | b->mode) & AS_ANOTHER) != 0 ? COMPARE_UNEXPLAINED : COMPARE_METADATA;
+    enum compare_class owned = mode_owner_class(a->mode, b->mode);
     int rc = number(t, path, "sort", a->sort, b->sort, COMPARE_UNEXPLAINED);
 
     if (rc == 0)
