@@ -13,8 +13,13 @@
 
 #define CERTIFICATES 64u
 #define SIGNERS 32u
+#define KEY_IDENTIFIER 64u
+#define ALGORITHMS 8u
 #define NESTED 4u
 #define OF 40u
+#define PARAMETERS 80u /* bytes of an algorithm; those of RSA-PSS have about 60 */
+#define COUNTERSIGNATURE "1.2.840.113549.1.9.6"
+#define NESTED_SIGNATURE "1.3.6.1.4.1.311.2.4.1"
 
 struct certificate {
     struct look_range all;
@@ -36,6 +41,7 @@ struct cms {
 
 static bool signed_data(struct der_parts *o, uint64_t at, uint64_t end, const char *of,
                         unsigned nested);
+static bool signer(struct cms *c, const struct der *info);
 
 static void add(struct cms *c, const struct der *d, enum compare_class class, enum der_show show,
                 const char *label)
@@ -54,6 +60,50 @@ static void head(struct cms *c, const struct der *d, const char *label)
 
     (void)snprintf(text, sizeof(text), "%s%s", c->of, label);
     der_head(c->o, d, text);
+}
+
+/* An algorithm with no more than parameters: none is covered by a signature. */
+static bool algorithm(const struct span s, uint64_t *at, uint64_t end, struct der *out)
+{
+    struct der oid, more;
+    uint64_t in;
+
+    if (!der_is(s, at, end, DER_SEQUENCE, out) || out->body.n > PARAMETERS)
+        return false;
+    in = out->body.at;
+    if (!der_is(s, &in, der_end(out), DER_OID, &oid))
+        return false;
+    return in == der_end(out) ||
+           (der_next(s, &in, der_end(out), &more) && in == der_end(out) &&
+            (more.tag == DER_SEQUENCE || (more.tag == 0x05 && more.body.n == 0)));
+}
+
+static bool algorithms(const struct span s, const struct der *set)
+{
+    uint64_t at = set->body.at;
+    unsigned n = 0;
+    struct der d;
+
+    while (at < der_end(set))
+        if (n++ == ALGORITHMS || !algorithm(s, &at, der_end(set), &d))
+            return false;
+    return true;
+}
+
+/* What is signed: its sort, and at most one content. */
+static bool encapsulated(const struct span s, const struct der *d)
+{
+    uint64_t at = d->body.at, in;
+    struct der oid, tagged, inner;
+
+    if (!der_is(s, &at, der_end(d), DER_OID, &oid))
+        return false;
+    if (at == der_end(d))
+        return true;
+    if (!der_is(s, &at, der_end(d), DER_CONTEXT(0), &tagged) || at != der_end(d))
+        return false;
+    in = tagged.body.at;
+    return der_next(s, &in, der_end(&tagged), &inner) && in == der_end(&tagged);
 }
 
 /* --- certificates --- */
@@ -148,31 +198,34 @@ static bool note_signer(struct cms *c, const struct der *sid)
     struct der issuer, serial;
 
     if (sid->tag != DER_SEQUENCE) /* by the identifier of its key: leads to no certificate here */
-        return true;
+        return sid->body.n <= KEY_IDENTIFIER;
     if (c->signers == SIGNERS || !der_is(s, &at, der_end(sid), DER_SEQUENCE, &issuer) ||
-        !der_is(s, &at, der_end(sid), DER_INTEGER, &serial))
+        !der_is(s, &at, der_end(sid), DER_INTEGER, &serial) || at != der_end(sid))
         return false;
     c->signer[c->signers++] = (struct signer){der_bytes(s, issuer.all), der_bytes(s, serial.all)};
     return true;
 }
 
 /* A countersignature is the information of a signer, whose certificate may be among those. */
-static bool countersigner(struct cms *c, const struct der *set)
+static bool countersigners(struct cms *c, const struct der *set)
 {
-    const struct span s = c->o->all;
+    const char *of = c->of;
+    char deeper[OF];
+    bool good = true;
 
-    for (uint64_t at = set->body.at; at < der_end(set);) {
-        struct der d, in;
-        uint64_t i;
+    if (c->nested >= NESTED)
+        return false;
+    (void)snprintf(deeper, sizeof(deeper), "%.18scountersignature: ", of);
+    c->of = deeper;
+    c->nested++;
+    for (uint64_t at = set->body.at; good && at < der_end(set);) {
+        struct der d;
 
-        if (!der_is(s, &at, der_end(set), DER_SEQUENCE, &d))
-            return false;
-        i = d.body.at;
-        if (!der_is(s, &i, der_end(&d), DER_INTEGER, &in) || !der_next(s, &i, der_end(&d), &in) ||
-            !note_signer(c, &in))
-            return false;
+        good = der_is(c->o->all, &at, der_end(set), DER_SEQUENCE, &d) && signer(c, &d);
     }
-    return true;
+    c->nested--;
+    c->of = of;
+    return good;
 }
 
 /* Values of an attribute that are signed data themselves. */
@@ -194,38 +247,42 @@ static bool inside(struct cms *c, const struct der *set, const char *what)
     return true;
 }
 
+/* Signatures themselves: RFC 2985 5.3.6, RFC 3161 appendix A, and those of Authenticode. */
+static bool is_signature(struct span oid)
+{
+    return der_oid_is(oid, COUNTERSIGNATURE) || der_oid_is(oid, "1.3.6.1.4.1.311.3.3.1") ||
+           der_oid_is(oid, "1.2.840.113549.1.9.16.2.14") || der_oid_is(oid, NESTED_SIGNATURE);
+}
+
 static bool unsigned_attribute(struct cms *c, const struct der *d)
 {
     const struct span s = c->o->all;
+    const enum compare_class usual = c->o->class;
     uint64_t at = d->body.at;
     struct der oid, set;
     char text[DER_LABEL], label[DER_LABEL + 48];
     struct span id;
+    bool good;
 
     if (!der_is(s, &at, der_end(d), DER_OID, &oid) || !der_is(s, &at, der_end(d), DER_SET, &set) ||
         at != der_end(d))
         return false;
     id = der_bytes(s, oid.body);
-    if (der_oid_is(id, "1.2.840.113549.1.9.6")) {
-        add(c, d, COMPARE_SIGNATURE, DER_SHOW_HEX, "countersignature");
-        return countersigner(c, &set);
+    if (!is_signature(id)) {
+        (void)snprintf(label, sizeof(label), "attribute %.50s that is not signed",
+                       der_oid(text, id));
+        add(c, d, COMPARE_UNEXPLAINED, DER_SHOW_HEX, label);
+        return true;
     }
-    if (der_oid_is(id, "1.3.6.1.4.1.311.3.3.1") || der_oid_is(id, "1.2.840.113549.1.9.16.2.14") ||
-        der_oid_is(id, "1.3.6.1.4.1.311.2.4.1")) {
-        const enum compare_class usual = c->o->class;
-        bool good;
-
-        c->o->class = COMPARE_SIGNATURE;
-        (void)snprintf(label, sizeof(label), "head of %s", der_oid(text, id));
-        der_add(c->o, (struct look_range){d->all.at, set.body.at - d->all.at}, DER_SHOW_HEX, "%s%s",
-                c->of, label);
-        good = inside(c, &set, der_oid_is(id, "1.3.6.1.4.1.311.2.4.1") ? "nested" : "timestamp");
-        c->o->class = usual;
-        return good;
-    }
-    (void)snprintf(label, sizeof(label), "attribute %.50s that is not signed", der_oid(text, id));
-    add(c, d, COMPARE_UNEXPLAINED, DER_SHOW_HEX, label);
-    return true;
+    c->o->class = COMPARE_SIGNATURE;
+    der_add(c->o, (struct look_range){d->all.at, set.body.at - d->all.at}, DER_SHOW_HEX,
+            "%shead of %s", c->of, der_oid(text, id));
+    if (der_oid_is(id, COUNTERSIGNATURE))
+        good = countersigners(c, &set);
+    else
+        good = inside(c, &set, der_oid_is(id, NESTED_SIGNATURE) ? "nested" : "timestamp");
+    c->o->class = usual;
+    return good;
 }
 
 static bool signed_attributes(struct cms *c, const struct der *list)
@@ -277,13 +334,13 @@ static bool signer(struct cms *c, const struct der *info)
         !note_signer(c, &d))
         return false;
     add(c, &d, c->o->class, DER_SHOW_HEX, "the signer");
-    if (!der_is(s, &at, end, DER_SEQUENCE, &d))
+    if (!algorithm(s, &at, end, &d))
         return false;
     add(c, &d, c->o->class, DER_SHOW_ALGORITHM, "the digest algorithm of the signer");
     if (at < end && s.p[at] == DER_CONTEXT(0))
         if (!der_next(s, &at, end, &d) || !signed_attributes(c, &d))
             return false;
-    if (!der_is(s, &at, end, DER_SEQUENCE, &d))
+    if (!algorithm(s, &at, end, &d))
         return false;
     add(c, &d, c->o->class, DER_SHOW_ALGORITHM, "the algorithm of the signature");
     if (!der_is(s, &at, end, DER_OCTETS, &d))
@@ -320,10 +377,10 @@ static bool content(struct cms *c, uint64_t at, uint64_t end)
     if (!der_is(s, &at, end, DER_INTEGER, &d))
         return false;
     add(c, &d, c->o->class, DER_SHOW_HEX, "the version");
-    if (!der_is(s, &at, end, DER_SET, &d))
+    if (!der_is(s, &at, end, DER_SET, &d) || !algorithms(s, &d))
         return false;
     add(c, &d, c->o->class, DER_SHOW_HEX, "the digest algorithms");
-    if (!der_is(s, &at, end, DER_SEQUENCE, &d))
+    if (!der_is(s, &at, end, DER_SEQUENCE, &d) || !encapsulated(s, &d))
         return false;
     add(c, &d, c->o->class, DER_SHOW_HEX, "the content that is signed");
     for (unsigned i = 0; i < 2; i++)

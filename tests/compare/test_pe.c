@@ -45,26 +45,38 @@ static const char make[] =
     "    if n > 127:\n"
     "        k = n & 127; n = int.from_bytes(b[at:at + k], 'big'); at += k\n"
     "    return at, at + n\n"
-    "def last(b, depth, what):\n" /* what, as one more at the end of the element that ends last */
+    "def edit(b, path, f):\n" /* f of the element to which path leads */
+    "    if not path: return f(b)\n"
     "    at, end = read(b, 0); parts = []\n"
     "    while at < end: e = read(b, at)[1]; parts.append(b[at:e]); at = e\n"
-    "    if depth: parts[-1] = last(parts[-1], depth - 1, what)\n"
-    "    else: parts.append(what)\n"
+    "    parts[path[0]] = edit(parts[path[0]], path[1:], f)\n"
     "    body = b''.join(parts); return b[:1] + length(len(body)) + body\n"
+    "def more(what):\n"
+    "    return lambda b: b[:1] + length(len(b[read(b, 0)[0]:] + what)) + b[read(b, 0)[0]:] + "
+    "what\n"
+    "def last(b, what): return edit(b, [-1] * 4, more(what))\n" /* in the last signer */
     "def tlv(t, b): return bytes([t]) + length(len(b)) + b\n"
     "def attribute(oid, v): return tlv(0xa1, tlv(0x30, tlv(6, bytes.fromhex(oid)) + tlv(0x31, "
     "v)))\n"
-    "def put(name, oid, v):\n"
+    "def put(name, f):\n"
     "    b = open('signed1', 'rb').read(); pe = struct.unpack('<I', b[60:64])[0]; e = pe + 24 + "
     "144\n"
     "    t = struct.unpack('<I', b[e:e + 4])[0]; d = b[t + 8:]; d = d[:read(d, 0)[1]]\n"
-    "    d = last(d, 4, attribute(oid, v)); d += b'\\0' * (-len(d) % 8); n = len(d) + 8\n"
+    "    d = f(d); d += b'\\0' * (-len(d) % 8); n = len(d) + 8\n"
     "    b = b[:e + 4] + struct.pack('<I', n) + b[e + 8:t] + struct.pack('<IHH', n, 0x200, 2) + d\n"
     "    open(name, 'wb').write(b[:pe + 88] + bytes(4) + b[pe + 92:])\n"
     "stamp = '2b060104018237030301'; T = [open('t%d' % k, 'rb').read() for k in (1, 2)]\n"
     "evil = attribute('2a0304', tlv(4, b'evil'))\n"
-    "put('stamp1', stamp, T[0]); put('stamp2', stamp, T[1]); put('evil', '2a0304', b'\\4\\1e')\n"
-    "put('stampevil', stamp, last(T[0], 4, evil)); put('nostamp', stamp, b'\\4\\1e')\n"
+    "def also(name, oid, v): put(name, lambda d: last(d, attribute(oid, v)))\n"
+    "also('stamp1', stamp, T[0]); also('stamp2', stamp, T[1]); also('evil', '2a0304', b'\\4\\1e')\n"
+    "also('stampevil', stamp, last(T[0], evil)); also('nostamp', stamp, b'\\4\\1e')\n"
+    "info = []; edit(T[0], [-1] * 4, lambda b: info.append(b) or b); info = info[0]\n"
+    "counter = '2a864886f70d010906'; also('counter', counter, info)\n"
+    "also('counterevil', counter, more(evil)(info))\n"
+    "hide = tlv(0x30, tlv(6, bytes.fromhex('2a0304')) + tlv(4, b'evil' * 9))\n"
+    "put('digests', lambda d: edit(d, [-1, 0, 1], more(hide)))\n"
+    "put('content', lambda d: edit(d, [-1, 0, 2], more(tlv(4, b'evil'))))\n"
+    "put('signer', lambda d: edit(d, [-1] * 4 + [1], more(tlv(4, b'evil'))))\n"
     "E\n"
     "python3 -B add.py\n";
 
@@ -205,6 +217,11 @@ static void what_a_signature_does_not_cover_is_found(void **state)
         {"more", COMPARE_UNEXPLAINED, "the certificate of CN=test2 that leads to no signer"},
         {"stampevil", COMPARE_UNEXPLAINED, "timestamp: attribute 1.2.3.4 that is not signed"},
         {"nostamp", COMPARE_UNEXPLAINED, "a signature that is not read can hold anything"},
+        {"counterevil", COMPARE_UNEXPLAINED, "countersignature: attribute 1.2.3.4 that is not"},
+        {"digests", COMPARE_UNEXPLAINED, "a signature that is not read can hold anything"},
+        {"content", COMPARE_UNEXPLAINED, "a signature that is not read can hold anything"},
+        {"signer", COMPARE_UNEXPLAINED, "a signature that is not read can hold anything"},
+        {"counter", COMPARE_SIGNATURE, "countersignature: the signature is only in B"},
         {"sha384", COMPARE_SIGNATURE, "digest algorithm of the signer is SHA-256 and SHA-384"},
         {"signed2", COMPARE_SIGNATURE, "the signer is "},
         {"stamp1", COMPARE_SIGNATURE, "head of timestamp is only in B"},
