@@ -33,6 +33,7 @@ struct cms {
     struct der_parts *o;
     const char *of;
     unsigned nested;
+    bool stamp; /* it is a timestamp */
     struct certificate certificate[CERTIFICATES];
     size_t certificates;
     struct signer signer[SIGNERS];
@@ -40,7 +41,7 @@ struct cms {
 };
 
 static bool signed_data(struct der_parts *o, uint64_t at, uint64_t end, const char *of,
-                        unsigned nested);
+                        unsigned nested, bool stamp);
 static bool signer(struct cms *c, const struct der *info);
 
 static void add(struct cms *c, const struct der *d, enum compare_class class, enum der_show show,
@@ -135,12 +136,31 @@ static bool read_certificate(struct cms *c, const struct der *d)
     return true;
 }
 
+/* An attribute certificate (RFC 5652 10.2.2), as timestamping authorities add them to what they
+ * sign. */
+static bool of_attributes(struct cms *c, const struct der *d)
+{
+    const struct span s = c->o->all;
+    uint64_t at = d->body.at;
+    struct der info, name, bits;
+
+    if (d->tag != DER_CONTEXT(1) && d->tag != DER_CONTEXT(2))
+        return false;
+    if (!der_is(s, &at, der_end(d), DER_SEQUENCE, &info) || !algorithm(s, &at, der_end(d), &name) ||
+        !der_is(s, &at, der_end(d), DER_BITS, &bits) || at != der_end(d))
+        return false;
+    add(c, d, c->stamp ? c->o->class : COMPARE_UNEXPLAINED, DER_SHOW_HEX,
+        "a certificate of attributes");
+    return true;
+}
+
 static bool certificates(struct cms *c, const struct der *list)
 {
     for (uint64_t at = list->body.at; at < der_end(list);) {
         struct der d;
 
-        if (!der_is(c->o->all, &at, der_end(list), DER_SEQUENCE, &d) || !read_certificate(c, &d))
+        if (!der_next(c->o->all, &at, der_end(list), &d) ||
+            !(d.tag == DER_SEQUENCE ? read_certificate(c, &d) : of_attributes(c, &d)))
             return false;
     }
     return true;
@@ -229,11 +249,11 @@ static bool countersigners(struct cms *c, const struct der *set)
 }
 
 /* Values of an attribute that are signed data themselves. */
-static bool inside(struct cms *c, const struct der *set, const char *what)
+static bool inside(struct cms *c, const struct der *set, bool stamp)
 {
     char of[OF];
 
-    (void)snprintf(of, sizeof(of), "%.20s%.16s: ", c->of, what);
+    (void)snprintf(of, sizeof(of), "%.20s%s: ", c->of, stamp ? "timestamp" : "nested");
     if (c->nested >= NESTED)
         return false;
     for (uint64_t at = set->body.at; at < der_end(set);) {
@@ -241,7 +261,7 @@ static bool inside(struct cms *c, const struct der *set, const char *what)
         struct der d;
 
         if (!der_is(c->o->all, &at, der_end(set), DER_SEQUENCE, &d) ||
-            !signed_data(c->o, from, at, of, c->nested + 1))
+            !signed_data(c->o, from, at, of, c->nested + 1, stamp))
             return false;
     }
     return true;
@@ -280,7 +300,7 @@ static bool unsigned_attribute(struct cms *c, const struct der *d)
     if (der_oid_is(id, COUNTERSIGNATURE))
         good = countersigners(c, &set);
     else
-        good = inside(c, &set, der_oid_is(id, NESTED_SIGNATURE) ? "nested" : "timestamp");
+        good = inside(c, &set, !der_oid_is(id, NESTED_SIGNATURE));
     c->o->class = usual;
     return good;
 }
@@ -403,9 +423,9 @@ static bool content(struct cms *c, uint64_t at, uint64_t end)
 }
 
 static bool signed_data(struct der_parts *o, uint64_t at, uint64_t end, const char *of,
-                        unsigned nested)
+                        unsigned nested, bool stamp)
 {
-    struct cms c = {.o = o, .of = of, .nested = nested};
+    struct cms c = {.o = o, .of = of, .nested = nested, .stamp = stamp};
     struct der outer, oid, tagged, inner;
 
     if (!der_is(o->all, &at, end, DER_SEQUENCE, &outer) || at != end)
@@ -427,5 +447,5 @@ static bool signed_data(struct der_parts *o, uint64_t at, uint64_t end, const ch
 
 bool cms_signed(struct der_parts *o, uint64_t at, uint64_t end, const char *of)
 {
-    return signed_data(o, at, end, of, 0);
+    return signed_data(o, at, end, of, 0, false);
 }

@@ -74,6 +74,9 @@ static const char make[] =
     "counter = '2a864886f70d010906'; also('counter', counter, info)\n"
     "also('counterevil', counter, more(evil)(info))\n"
     "hide = tlv(0x30, tlv(6, bytes.fromhex('2a0304')) + tlv(4, b'evil' * 9))\n"
+    "ac = tlv(0xa1, tlv(0x30, tlv(2, b'\\1')) + tlv(0x30, tlv(6, b'\\x2a\\3')) + tlv(3, b'\\0x'))\n"
+    "also('acstamp', stamp, edit(T[0], [-1, 0, 3], more(ac)))\n"
+    "put('acouter', lambda d: edit(d, [-1, 0, 3], more(ac)))\n"
     "put('digests', lambda d: edit(d, [-1, 0, 1], more(hide)))\n"
     "put('content', lambda d: edit(d, [-1, 0, 2], more(tlv(4, b'evil'))))\n"
     "put('signer', lambda d: edit(d, [-1] * 4 + [1], more(tlv(4, b'evil'))))\n"
@@ -221,6 +224,8 @@ static void what_a_signature_does_not_cover_is_found(void **state)
         {"digests", COMPARE_UNEXPLAINED, "a signature that is not read can hold anything"},
         {"content", COMPARE_UNEXPLAINED, "a signature that is not read can hold anything"},
         {"signer", COMPARE_UNEXPLAINED, "a signature that is not read can hold anything"},
+        {"acouter", COMPARE_UNEXPLAINED, "a certificate of attributes is only in B"},
+        {"acstamp", COMPARE_SIGNATURE, "timestamp: a certificate of attributes is only in B"},
         {"counter", COMPARE_SIGNATURE, "countersignature: the signature is only in B"},
         {"sha384", COMPARE_SIGNATURE, "digest algorithm of the signer is SHA-256 and SHA-384"},
         {"signed2", COMPARE_SIGNATURE, "the signer is "},
