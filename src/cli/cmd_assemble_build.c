@@ -67,14 +67,14 @@ static void stage(void *arg, const char *what)
     progress_begin(&show->last, what, "lines", 0);
 }
 
-static int interrupts(int *fd, struct err *e)
+static int interrupts(int *fd, sigset_t *was, struct err *e)
 {
     sigset_t set;
 
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || (*fd = signalfd(-1, &set, SFD_CLOEXEC)) < 0)
+    if (sigprocmask(SIG_BLOCK, &set, was) != 0 || (*fd = signalfd(-1, &set, SFD_CLOEXEC)) < 0)
         return err_sys(e, -errno, "waiting for signals");
     return 0;
 }
@@ -262,6 +262,7 @@ int cmd_assemble_build(const struct assemble_ask *a, struct build_result *res, s
     struct buf recipe, lock;
     struct recipe *r = NULL;
     struct lock l = {.n = 0};
+    sigset_t was;
     int rc;
 
     buf_init(&show.line, 65536);
@@ -272,13 +273,16 @@ int cmd_assemble_build(const struct assemble_ask *a, struct build_result *res, s
     s.sources = a->sources != NULL ? a->sources : dirname(folder);
     if ((rc = cmd_assemble_recipe(&r, a->recipe, &recipe, e)) == 0 &&
         (rc = cmd_assemble_lock(&l, a->lock, &lock, e)) == 0 &&
-        (rc = interrupts(&s.cancel, e)) == 0) {
+        (rc = interrupts(&s.cancel, &was, e)) == 0) {
         s.recipe = r;
         s.lock = &l;
         (void)fflush(stdout);
         if ((rc = build_run(res, &s, e)) == 0 && res->made &&
             (rc = keep(a, &recipe, &lock, e)) == 0)
             rc = statements(a, r, &l, res, e);
+        /* what is compared now ends as any program does; a cancelled build is told first */
+        if (res->first.end != CELL_CANCELLED && res->second.end != CELL_CANCELLED)
+            (void)sigprocmask(SIG_SETMASK, &was, NULL);
     }
     progress_end(&show.last);
     io_close(&s.cancel);
