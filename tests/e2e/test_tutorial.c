@@ -173,12 +173,36 @@ static void it_comes_over_http_too(void **state)
          "--root updates/metadata/1.root.json --dir web-trusts; code=$?; kill $pid; exit $code");
 }
 
+/* The trust file can say which root the repository begins with. */
+static void the_first_root_is_who_the_trust_file_says(void **state)
+{
+    (void)state;
+    line(
+        0, "",
+        "for h in $(sha256sum <updates/metadata/1.root.json | cut -c1-64) $(echo | sha256sum | cut "
+        "-c1-64); do (cat mine.yaml; echo \"updates_root: \\\"$h\\\"\") >root-$((n += 1)).yaml; "
+        "done");
+    line(0, "cosigned by the quorum",
+         "glarus assemble rebuild greet --version 1.0 --from updates --dir rooted --trust "
+         "root-1.yaml "
+         "--key olga.pem --out rooted-out --quiet --once");
+    line(1, "the first root is another than the one the trust file names",
+         "glarus assemble rebuild greet --version 1.0 --from updates --dir other --trust "
+         "root-2.yaml "
+         "--key olga.pem --out none --quiet --once");
+    line(2, "root",
+         "glarus assemble rebuild greet --version 1.0 --from updates --dir third --trust mine.yaml "
+         "--key olga.pem --out none --quiet --once");
+    line(0, "", "test ! -e none");
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_line_says_what_the_page_says),
         cmocka_unit_test(what_is_asked_for_must_be_there),
         cmocka_unit_test(it_comes_over_http_too),
+        cmocka_unit_test(the_first_root_is_who_the_trust_file_says),
     };
 
     if (access("/usr/bin/bwrap", X_OK) != 0) {
