@@ -191,7 +191,7 @@ static int attest(struct attesting *w, struct err *e)
         return err_sys(e, rc, "hashing what was built");
     if ((wrong = rebuilt_fault(&w->r, &published)) != NULL)
         return err_set(e, -EIO, "a file changed while it was looked at: %s", wrong);
-    return sign(w, e);
+    return w->a->key == NULL ? 0 : sign(w, e);
 }
 
 int cmd_assemble_attest(const struct assemble_attest *a, enum compare_class *verdict, struct err *e)

@@ -73,9 +73,9 @@ void cmd_assemble_bundle_step(void *arg, uint64_t done, uint64_t total);
 MUST_CHECK int cmd_assemble_transplanted(const char *published, const char *built, const char *to,
                                          bool *identical, struct err *e);
 
-/* What was published and what was built again, compared and signed.  made: all that was built;
- * NULL: the files of the product's names in the folder `rebuilt`.  reports: a folder for what
- * compare found; may be NULL. */
+/* What was published and what was built again, compared and signed (key NULL: compared).  made: all
+ * that was built; NULL: the files of the product's names in the folder `rebuilt`.  reports: a
+ * folder for what compare found; may be NULL. */
 struct assemble_attest {
     const char *envelope, *published, *rebuilt, *key, *out, *reports;
     const struct outputs *made;

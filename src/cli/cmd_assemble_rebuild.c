@@ -279,8 +279,12 @@ static int sign_word(const struct rebuild *g, const struct build_result *res,
     t.out = part[3];
     t.reports = part[4];
     if ((rc = years(g->year, published_in(g), res, known.years, e)) == 0 &&
-        (rc = cmd_assemble_attest(&t, class, e)) == 0)
-        (void)printf("%s: signed (\"glarus assemble publish\", or send it)\n", t.out);
+        (rc = cmd_assemble_attest(&t, class, e)) == 0) {
+        if (t.key != NULL)
+            (void)printf("%s: signed (\"glarus assemble publish\", or send it)\n", t.out);
+        else
+            (void)puts("signed by nobody (--key)");
+    }
     return rc;
 }
 
@@ -428,28 +432,28 @@ static int rebuild_command(const struct command *c, int argc, char **argv)
 
     g.name = g.a.recipe = named == 1 ? argv[optind] : NULL;
     if (g.bundle != NULL) {
-        if (named != 0 || g.a.key == NULL || g.a.out == NULL || pieces || repository)
-            return cli_usage(c, "with --bundle name --key and --out; all else is in the bundle");
+        if (named != 0 || g.a.out == NULL || pieces || repository)
+            return cli_usage(c, "with --bundle name --out (and --key); all else is in the bundle");
         return from_bundle(c, &g);
     }
     if (repository) {
         if (g.name == NULL || g.version == NULL || g.from == NULL || g.dir == NULL ||
-            g.a.key == NULL || g.a.out == NULL || pieces || !is_product(&g))
-            return cli_usage(c, "name the product, --version, --from, --dir, --key and --out");
+            g.a.out == NULL || pieces || !is_product(&g))
+            return cli_usage(c, "name the product, --version, --from, --dir and --out (and --key)");
         return from_repository(c, &g);
     }
     if (named != 1 || g.a.lock == NULL || g.a.packages == NULL || g.a.out == NULL ||
         g.published == NULL || g.trust != NULL || g.people != NULL)
-        return cli_usage(c, "name --bundle, --key and --out; or a product, --version and --from; "
+        return cli_usage(c, "name --bundle and --out; or a product, --version and --from; "
                             "or one recipe, --lock, --packages, --published and --out");
     return from_recipe(c, &g);
 }
 
 const struct command cli_assemble_rebuild[] = {
     {"assemble rebuild", "build what somebody published, compare, and sign the word",
-     "--bundle FILE --key KEY --out FOLDER [--trust FILE] [--register FILE]\n"
-     "   or: glarus assemble rebuild NAME --version V --from REPOSITORY --dir FOLDER --key KEY "
-     "--out FOLDER\n"
+     "--bundle FILE --out FOLDER [--key KEY] [--trust FILE] [--register FILE]\n"
+     "   or: glarus assemble rebuild NAME --version V --from REPOSITORY --dir FOLDER --out "
+     "FOLDER [--key KEY]\n"
      "   or: glarus assemble rebuild RECIPE --lock LOCK --packages FOLDER --published PATH --out "
      "FOLDER",
      "  -B, --bundle FILE         made by \"assemble bundle\": nothing else is needed, no network\n"
@@ -459,7 +463,8 @@ const struct command cli_assemble_rebuild[] = {
      "  -R, --root FILE           the first time: its root metadata, got out of band (or the "
      "trust\n"
      "                            file names it: updates_root)\n"
-     "  -k, --key KEY             the builder's, in a file or a token (pkcs11:): signs the word\n"
+     "  -k, --key KEY             the builder's, in a file or a token (pkcs11:): signs the word;\n"
+     "                            without it nobody does\n"
      "  -t, --trust FILE          logs and witnesses: the product must stand in such a ledger\n"
      "  -r, --register FILE       the register of people: enough supervisors must have signed\n"
      "  -o, --out FOLDER          made: rebuilt.dsse (to be published), bundle/, build/, "

@@ -197,6 +197,10 @@ assert "verdict: identical" in text and output in text, text
 assert len(env["signatures"]) == 1
 EOF
 nothing_left "a rebuild from a bundle"
+run rebuild --bundle greet.bundle --out unsigned --work "$work" --quiet --once
+expect 0 "^signed by nobody" "a rebuild that nobody signs"
+[ "$(tail -n 1 out.txt)" = identical ] || fail "a rebuild that nobody signs: $(tail -n 1 out.txt)"
+[ ! -e unsigned/rebuilt.dsse ] || fail "something was signed without a key"
 from_bundle greet.bundle other1
 expect 3 "File exists" "a folder that is there already"
 head -c 40000 greet.bundle >cut.bundle
