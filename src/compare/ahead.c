@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define SLOT (UINT32_C(128) << 10)
 #define SLOTS (AHEAD_MOST / SLOT)
@@ -23,6 +24,7 @@ struct ahead {
     size_t slot, at; /* being read; at its end: none */
     bool failed;
     uint8_t *room;
+    size_t bytes;
 };
 
 /* --- the thread --- */
@@ -132,13 +134,15 @@ static void release(struct ahead *a)
     (void)pthread_mutex_destroy(&a->lock);
     (void)pthread_cond_destroy(&a->filled);
     (void)pthread_cond_destroy(&a->emptied);
-    free(a->room);
+    if (a->room != NULL)
+        (void)munmap(a->room, a->bytes);
     free(a);
 }
 
 int ahead_start(struct ahead **out, struct look_source *from, size_t room)
 {
     struct ahead *a = calloc(1, sizeof(*a));
+    void *p;
 
     *out = NULL;
     if (a == NULL)
@@ -151,10 +155,14 @@ int ahead_start(struct ahead **out, struct look_source *from, size_t room)
     (void)pthread_mutex_init(&a->lock, NULL); /* these cannot fail in this C library */
     (void)pthread_cond_init(&a->filled, NULL);
     (void)pthread_cond_init(&a->emptied, NULL);
-    if ((a->room = malloc(a->spares * SLOT)) == NULL) {
+    a->bytes = a->spares * SLOT;
+    /* not the heap's, which may fill what is not used */
+    p = mmap(NULL, a->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) {
         release(a);
         return -ENOMEM;
     }
+    a->room = p;
     a->threaded = a->spares > 1 && pthread_create(&a->thread, NULL, read_on, a) == 0;
     *out = a;
     return 0;

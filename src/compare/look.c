@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 
-#define HELPER_ROOM (UINT64_C(16) << 20)
+#define HELPER_ROOM (UINT64_C(64) << 20)
 
 static const char *const words[COMPARE_CLASSES] = {
     "identical",     "same-content", "derived-only", "signature-only",
@@ -114,7 +114,7 @@ void look_discharge(struct look *l, uint64_t n)
 
 size_t look_helpers(struct look *l, unsigned n)
 {
-    uint64_t room = l->budget->memory / 16;
+    uint64_t room = l->budget->memory / 8;
 
     if (l->budget->helpers < n)
         return 0;

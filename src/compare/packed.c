@@ -182,9 +182,17 @@ static int expanded(struct look *l, struct packed p[2], const char *inner,
     struct ahead *ahead[2] = {NULL, NULL};
     _Atomic uint64_t *seen = look_seen(l);
     size_t room = p[0].side.n + p[1].side.n < WORTH_THREADS ? 0 : look_helpers(l, 2);
+    struct xz_twins *twins;
     int rc = 0;
 
     p[0].seen = p[1].seen = seen;
+    twins = p[0].codec == &xz_codec && p[1].codec == &xz_codec ? xz_twins_start(p, room) : NULL;
+    if (twins != NULL) {
+        rc = look_expanded(l, xz_twins_source(twins, 0), xz_twins_source(twins, 1), inner, inner,
+                           class, all);
+        xz_twins_end(twins);
+        goto out;
+    }
     for (int side = 0; side < 2 && rc == 0; side++)
         rc = ahead_start(&ahead[side], &from[side], room / 2);
     if (rc == 0)
@@ -194,6 +202,7 @@ static int expanded(struct look *l, struct packed p[2], const char *inner,
         /* a thread may have met damage that the reader, who ended before, has not */
         if (!ahead_end(ahead[side]))
             p[side].why = NULL;
+out:
     if (room > 0)
         look_helpers_end(l, 2, room);
     look_seen_back(l, seen);

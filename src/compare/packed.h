@@ -52,6 +52,14 @@ struct packed_codec {
 extern const struct packed_codec gzip_codec, xz_codec, bzip2_codec, zstd_codec, lz4_codec;
 extern const struct packed_codec lzma_codec;
 
+/* Two sides of xz expanded by two threads, within room bytes: xz_twins.c.  NULL: these cannot be,
+ * and nothing was done.  The sources are as packed_codec's read; p->why tells what its reader met.
+ */
+struct xz_twins;
+struct xz_twins *xz_twins_start(struct packed p[2], size_t room);
+struct look_source *xz_twins_source(struct xz_twins *t, int side); /* lent */
+void xz_twins_end(struct xz_twins *t);                             /* NULL is fine */
+
 /* The next part; parts come in order. */
 MUST_CHECK int packed_part(struct packed *p, size_t at, size_t n, enum packed_kind kind,
                            bool right);

@@ -5,11 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <lzma.h>
-
-#include "compare/packed.h"
-
-#define MEMORY_MAX (UINT64_C(1) << 29) /* what -9 and larger windows ask */
+#include "compare/xz_priv.h"
 
 struct state {
     lzma_stream z;
@@ -17,13 +13,18 @@ struct state {
     size_t from;
 };
 
-static bool is(struct span s, const char *name)
+bool xz_is(struct span s)
 {
-    (void)name;
     return s.n >= 24 && memcmp(s.p,
                                "\xfd"
                                "7zXZ\0",
                                6) == 0;
+}
+
+static bool is(struct span s, const char *name)
+{
+    (void)name;
+    return xz_is(s);
 }
 
 static void *make(void)
@@ -39,8 +40,7 @@ static void unmake(void *state)
     free(st);
 }
 
-/* Zeros between streams, and behind the last: a multiple of four. */
-static int zeros(struct packed *p)
+int xz_zeros(struct packed *p)
 {
     size_t n = 0;
     int rc;
@@ -58,12 +58,12 @@ static int begin(struct packed *p, struct state *st)
         return 0;
     st->from = p->at;
     st->inside = true;
-    return lzma_stream_decoder(&st->z, MEMORY_MAX, LZMA_TELL_UNSUPPORTED_CHECK) == LZMA_OK
+    return lzma_stream_decoder(&st->z, XZ_MEMORY_MAX, LZMA_TELL_UNSUPPORTED_CHECK) == LZMA_OK
                ? 1
                : -ENOMEM;
 }
 
-static const char *why(lzma_ret z)
+const char *xz_why(lzma_ret z)
 {
     return z == LZMA_MEMLIMIT_ERROR      ? "it asks for more memory than it gets"
            : z == LZMA_UNSUPPORTED_CHECK ? "its sum is of no known sort"
@@ -94,11 +94,11 @@ static int read_some(struct packed *p, void *out, size_t n, size_t *got)
             st->inside = false;
             rc = packed_part(p, st->from, p->at - st->from, PACKED_BODY, true);
             if (rc == 0)
-                rc = zeros(p);
+                rc = xz_zeros(p);
         } else if (z == LZMA_MEM_ERROR) {
             rc = -ENOMEM;
         } else if (z != LZMA_OK || (*got == 0 && st->z.avail_in == 0)) {
-            rc = packed_damaged(p, why(z != LZMA_OK ? z : LZMA_BUF_ERROR));
+            rc = packed_damaged(p, xz_why(z != LZMA_OK ? z : LZMA_BUF_ERROR));
         }
     }
     return rc;
@@ -106,7 +106,7 @@ static int read_some(struct packed *p, void *out, size_t n, size_t *got)
 
 static int block(struct span in, void *out, size_t cap, size_t *n)
 {
-    uint64_t memory = MEMORY_MAX;
+    uint64_t memory = XZ_MEMORY_MAX;
     size_t from = 0;
     lzma_ret z;
 

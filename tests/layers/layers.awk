@@ -24,7 +24,7 @@ BEGIN {
     only("^glarus\\.h$", "^src/capi/") # include/glarus.h is for programs outside
     only("^(zstd|zstd_errors|zdict)\\.h$", "^src/(updates/delta|compare/zstd)\\.c$")
     only("^zlib\\.h$", "^src/compare/(elf_part|gzip|zip_member)\\.c$")
-    only("^lzma(\\.h$|/)", "^src/compare/(xz|lzma)\\.c$")
+    only("^lzma(\\.h$|/)", "^src/compare/(xz(_twins)?\\.c|xz_priv\\.h|lzma\\.c)$")
     only("^bzlib\\.h$", "^src/compare/bzip2\\.c$")
     only("^lz4(frame|hc)?\\.h$", "^src/compare/lz4\\.c$")
     only("^capstone/", "^src/compare/elf_show\\.c$")
