@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "compare/iso9660_priv.h"
+#include "compare/mode.h"
 #include "compare/plain.h"
 
 struct two {
@@ -30,7 +31,11 @@ static int mode(struct two *t, struct look_range a, struct look_range b)
     static const struct {
         const char *name;
         uint8_t at;
-    } other[] = {{"number of links", 12}, {"owner", 20}, {"group", 28}, {"serial number", 36}};
+        bool owns;
+    } other[] = {{"number of links", 12, false},
+                 {"owner", 20, true},
+                 {"group", 28, true},
+                 {"serial number", 36, false}};
     uint32_t v[2][5] = {{0}};
     bool clean = same_head(t, a, b) && (a.n == 36 || a.n == 44) && (b.n == 36 || b.n == 44);
     int rc;
@@ -51,7 +56,8 @@ static int mode(struct two *t, struct look_range a, struct look_range b)
                          t->a->path, v[0][0], v[1][0]);
     for (size_t i = 0; i < ARRAY_LEN(other) && rc == 0; i++)
         rc = iso9660_say(t->x, t->quiet, iso9660_sub(a, other[i].at, 8),
-                         iso9660_sub(b, other[i].at, 8), COMPARE_METADATA,
+                         iso9660_sub(b, other[i].at, 8),
+                         other[i].owns ? mode_owner_class(v[0][0], v[1][0]) : COMPARE_METADATA,
                          "the %s of \"%s\": %" PRIu32 " and %" PRIu32, other[i].name, t->a->path,
                          v[0][i + 1], v[1][i + 1]);
     return rc;

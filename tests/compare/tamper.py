@@ -110,6 +110,15 @@ def zip_(files, hide):
     return data + (EVIL if hide == "zip end" else b"")
 
 
+def cpio(files, hide):
+    out = b""
+    for ino, (name, (mode, data)) in enumerate([*files.items(), ("TRAILER!!!", (0, b""))]):
+        numbers = (ino + 1, mode and 0o100000 | mode, 0, 0, 1, 1000000000, len(data), 0, 0, 0, 0, len(name) + 1, 0)
+        out += b"070701" + b"".join(b"%08X" % n for n in numbers) + name.encode() + b"\0"
+        out += bytes(-len(out) % 4) + data + bytes(-len(data) % 4)
+    return out + (EVIL if hide == "cpio end" else b"")
+
+
 def ar(members, hide):
     out = b"!<arch>\n"
     for name, data in members:
@@ -162,6 +171,9 @@ LEVELS = {
               {"tar end": ("x", BEHIND), "tar zeros": ("x", BEHIND), "xz end": ("x.txz", GAP)}),
     "zip": (lambda f, h: one("x.zip", zip_(f, h)), ["x.zip"],
             {"zip end": ("x.zip", GAP), "zip stream": ("x.zip", GAP)}),
+    "cpio": (lambda f, h: one("x.cpio", cpio(f, h)), ["x.cpio"], {"cpio end": ("x.cpio", BEHIND)}),
+    "cpio in gz": (lambda f, h: one("x.cpio.gz", gz(cpio(f, h), h)), ["x.cpio.gz", "x.cpio"],
+                   {"cpio end": ("x.cpio", BEHIND), "gz end": ("x.cpio.gz", GAP)}),
     "deb": (lambda f, h: one("x.deb", deb(f, h)), ["x.deb", "data.tar.xz", "data.tar"],
             {"deb end": ("x.deb", GAP), "deb member": ("_extra", "it is only in B"),
              "data tar end": ("data.tar", BEHIND), "data tar padding": ("data.tar", PAD), "data xz end": ("data.tar.xz", GAP),
