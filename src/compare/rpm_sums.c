@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "compare/mode.h"
 #include "compare/rpm_priv.h"
 #include "crypto/md5.h"
 #include "crypto/sha1.h"
@@ -12,7 +13,6 @@
 #define SHA256 8u /* of OpenPGP's numbers */
 #define MD5 1u
 #define SIGNATURE_PACKET 2u
-#define AS_ANOTHER 0x0cu /* setuid and setgid, in the upper byte of a mode */
 #define PATH_MOST 8192u
 #define ARMORED_MOST (64u << 10)
 
@@ -151,11 +151,15 @@ bool rpm_is_mere_owner(struct rpm *r, int side, const struct rpm_entry *e, size_
                        struct span value)
 {
     const struct rpm_entry *modes = rpm_find(&r->side[side].main, RPM_FILEMODES);
+    struct span mode;
+    uint64_t bits;
 
     (void)value;
-    return e->type == RPM_STRINGS && modes != NULL && modes->type == RPM_INT16 &&
-           i < modes->count &&
-           (look_side(r->l, side).p[modes->data.at + 2 * (uint64_t)i] & AS_ANOTHER) == 0;
+    if (e->type != RPM_STRINGS || modes == NULL || modes->type != RPM_INT16 || i >= modes->count)
+        return false;
+    mode = rpm_bytes(r, side, (struct look_range){modes->data.at + 2 * (uint64_t)i, 2});
+    bits = (uint64_t)mode.p[0] << 8 | mode.p[1];
+    return mode_owner_class(bits, bits) == COMPARE_METADATA;
 }
 
 /* --- the payload --- */
