@@ -44,6 +44,14 @@ int iso9660_say(struct iso *x, bool quiet, struct look_range a, struct look_rang
     return look_pair(x->l, a, b, class, "%s", what);
 }
 
+int iso9660_field(struct iso *x, bool quiet, struct look_range a, struct look_range b,
+                  enum compare_class class, const char *what, const char *path, const char *values)
+{
+    if (same(x, a, b) || (quiet && class <= COMPARE_METADATA))
+        return iso9660_say(x, quiet, a, b, class, "%s", what);
+    return look_field(x->l, a, b, class, what, path, ": %s", values);
+}
+
 int iso9660_raw(struct iso *x, struct look_range a, struct look_range b, const char *what)
 {
     const struct look_held ha = {.at = a, .bytes = span_of(iso9660_at(x, 0, a), (size_t)a.n)},
@@ -93,13 +101,13 @@ static int field(struct iso *x, bool quiet, const struct field *f, const struct 
     const struct look_range ra = iso9660_sub(a->at, f->at, f->n),
                             rb = iso9660_sub(b->at, f->at, f->n);
     enum compare_class class = f->class;
-    char time[2][48];
+    char time[2][48], both[100];
 
     if (f->at == 18) {
         when(time[0], iso9660_at(x, 0, ra));
         when(time[1], iso9660_at(x, 1, rb));
-        return iso9660_say(x, quiet, ra, rb, class, "the time of \"%s\": %s and %s", a->path,
-                           time[0], time[1]);
+        (void)snprintf(both, sizeof(both), "%s and %s", time[0], time[1]);
+        return iso9660_field(x, quiet, ra, rb, class, "time", a->path, both);
     }
     if (f->at == 25)
         return iso9660_say(x, quiet, ra, rb, class, "the flags of \"%s\": 0x%02x and 0x%02x",

@@ -124,6 +124,10 @@ bool iso9660_joliet(struct span name, char *out, size_t room);
 /* Claims a pair; what is quiet and mild is told for all of them at the end. */
 MUST_CHECK int iso9660_say(struct iso *x, bool quiet, struct look_range a, struct look_range b,
                            enum compare_class class, const char *fmt, ...) PRINTF_LIKE(6, 7);
+/* The same of a field that each record has: "the WHAT of "PATH": VALUES". */
+MUST_CHECK int iso9660_field(struct iso *x, bool quiet, struct look_range a, struct look_range b,
+                             enum compare_class class, const char *what, const char *path,
+                             const char *values);
 /* What has no fields; bytes at both ends that are equal are left out of the difference. */
 MUST_CHECK int iso9660_raw(struct iso *x, struct look_range a, struct look_range b,
                            const char *what);

@@ -31,11 +31,12 @@ static int mode(struct two *t, struct look_range a, struct look_range b)
     static const struct {
         const char *name;
         uint8_t at;
-        bool owns;
+        bool owner;
     } other[] = {{"number of links", 12, false},
                  {"owner", 20, true},
                  {"group", 28, true},
                  {"serial number", 36, false}};
+    char values[40];
     uint32_t v[2][5] = {{0}};
     bool clean = same_head(t, a, b) && (a.n == 36 || a.n == 44) && (b.n == 36 || b.n == 44);
     int rc;
@@ -54,12 +55,14 @@ static int mode(struct two *t, struct look_range a, struct look_range b)
         rc = iso9660_say(t->x, false, iso9660_sub(a, 4, 8), iso9660_sub(b, 4, 8),
                          COMPARE_UNEXPLAINED, "the mode of \"%s\": %06" PRIo32 " and %06" PRIo32,
                          t->a->path, v[0][0], v[1][0]);
-    for (size_t i = 0; i < ARRAY_LEN(other) && rc == 0; i++)
-        rc = iso9660_say(t->x, t->quiet, iso9660_sub(a, other[i].at, 8),
-                         iso9660_sub(b, other[i].at, 8),
-                         other[i].owns ? mode_owner_class(v[0][0], v[1][0]) : COMPARE_METADATA,
-                         "the %s of \"%s\": %" PRIu32 " and %" PRIu32, other[i].name, t->a->path,
-                         v[0][i + 1], v[1][i + 1]);
+    for (size_t i = 0; i < ARRAY_LEN(other) && rc == 0; i++) {
+        (void)snprintf(values, sizeof(values), "%" PRIu32 " and %" PRIu32, v[0][i + 1],
+                       v[1][i + 1]);
+        rc = iso9660_field(t->x, t->quiet, iso9660_sub(a, other[i].at, 8),
+                           iso9660_sub(b, other[i].at, 8),
+                           other[i].owner ? mode_owner_class(v[0][0], v[1][0]) : COMPARE_METADATA,
+                           other[i].name, t->a->path, values);
+    }
     return rc;
 }
 
@@ -97,7 +100,7 @@ static int stamps_differ(struct two *t, struct look_range a, struct look_range b
 {
     const uint8_t *pa = iso9660_at(t->x, 0, a), *pb = iso9660_at(t->x, 1, b);
     uint64_t at = 5;
-    char v[2][48];
+    char v[2][48], values[100];
     int rc;
 
     if (!times_fit(t, 0, a) || !times_fit(t, 1, b) || !same_head(t, a, b))
@@ -115,9 +118,9 @@ static int stamps_differ(struct two *t, struct look_range a, struct look_range b
             continue;
         show_stamp(v[0], pa + at, n);
         show_stamp(v[1], pb + at, n);
-        rc = iso9660_say(t->x, t->quiet, iso9660_sub(a, at, n), iso9660_sub(b, at, n),
-                         COMPARE_METADATA, "the %s of \"%s\": %s and %s", stamps[i], t->a->path,
-                         v[0], v[1]);
+        (void)snprintf(values, sizeof(values), "%s and %s", v[0], v[1]);
+        rc = iso9660_field(t->x, t->quiet, iso9660_sub(a, at, n), iso9660_sub(b, at, n),
+                           COMPARE_METADATA, stamps[i], t->a->path, values);
         at += n;
     }
     return rc;

@@ -23,7 +23,7 @@ struct entry {
     struct sqlite_value v[5]; /* type, name, table, root, text */
     struct sqlite_cell cell;
     uint32_t root;
-    size_t order;
+    size_t order, mate; /* mate: the order of its like; of A's entries */
     char *name;
     bool five; /* values, and nothing else */
 };
@@ -35,7 +35,7 @@ struct schema {
 
 static int add(struct sqlite_side *d, struct schema *s, const struct sqlite_cell *c)
 {
-    struct entry e = {.cell = *c, .order = s->n};
+    struct entry e = {.cell = *c, .order = s->n, .mate = SIZE_MAX};
     const uint64_t cost = sizeof(e) + 2 * c->n;
     struct sqlite_values w;
     struct span record;
@@ -152,6 +152,30 @@ static int both(struct sqlite_side d[2], const struct entry *a, const struct ent
     return rc != 0 || root[0] == 0 || root[1] == 0 ? rc : sqlite_trees(d, root, a->name);
 }
 
+static int by_order(const void *x, const void *y)
+{
+    const struct entry *a = x, *b = y;
+
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+/* What is in both comes in one order: triggers may run by it. */
+static bool ordered(struct schema *s)
+{
+    size_t last = 0;
+
+    if (s->n > 1)
+        qsort(s->v, s->n, sizeof(*s->v), by_order);
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->v[i].mate == SIZE_MAX)
+            continue;
+        if (s->v[i].mate < last)
+            return false;
+        last = s->v[i].mate;
+    }
+    return true;
+}
+
 static int schemas(struct sqlite_side d[2], struct schema s[2])
 {
     size_t i = 0, k = 0;
@@ -163,12 +187,16 @@ static int schemas(struct sqlite_side d[2], struct schema s[2])
     while (rc == 0 && (i < s[0].n || k < s[1].n)) {
         const int cmp = i == s[0].n ? 1 : k == s[1].n ? -1 : named(&s[0].v[i], &s[1].v[k]);
 
+        if (cmp == 0)
+            s[0].v[i].mate = s[1].v[k].order;
         rc = cmp < 0   ? alone(d, 0, &s[0].v[i])
              : cmp > 0 ? alone(d, 1, &s[1].v[k])
                        : both(d, &s[0].v[i], &s[1].v[k]);
         i += cmp <= 0;
         k += cmp >= 0;
     }
+    if (rc == 0 && !ordered(&s[0]))
+        rc = look_find(d[0].l, COMPARE_METADATA, "the entries of the schema come in another order");
     return rc;
 }
 

@@ -33,6 +33,7 @@ struct sqlite_side {
     uint32_t *parent;
     struct sqlite_ranges layout; /* what says where rows are: pointers, heads of pages */
     struct sqlite_ranges zeros;  /* unused, and nothing is left there */
+    struct sqlite_ranges left;   /* unused, and something is */
     uint64_t charged;
     const char *why;
     bool moved; /* of A's side: something lies elsewhere than in B */
@@ -73,7 +74,7 @@ struct look_range sqlite_page(const struct sqlite_side *d, uint32_t page);
 MUST_CHECK int sqlite_take(struct sqlite_side *d, uint32_t page, enum sqlite_use use,
                            uint32_t parent);
 MUST_CHECK int sqlite_range(struct sqlite_side *d, struct sqlite_ranges *to, struct look_range r);
-/* Takes note of it if it is all zeros; else it is what is left of something, and nobody's. */
+/* Takes note of unused space. */
 MUST_CHECK int sqlite_left(struct sqlite_side *d, struct look_range r);
 MUST_CHECK int sqlite_first(struct sqlite_cursor *c, struct sqlite_side *d, uint32_t root);
 bool sqlite_is_table(const struct sqlite_cursor *c); /* rows with rowids */

@@ -86,6 +86,7 @@ void sqlite_close(struct sqlite_side *d)
     free(d->parent);
     free(d->layout.v);
     free(d->zeros.v);
+    free(d->left.v);
     look_discharge(d->l, d->charged);
     memset(d, 0, sizeof(*d));
 }
@@ -136,8 +137,10 @@ int sqlite_left(struct sqlite_side *d, struct look_range r)
 {
     const uint8_t *p = d->s.p + r.at;
 
-    if (r.n == 0 || p[0] != 0 || memcmp(p, p + 1, (size_t)r.n - 1) != 0)
+    if (r.n == 0)
         return 0;
+    if (p[0] != 0 || memcmp(p, p + 1, (size_t)r.n - 1) != 0)
+        return sqlite_range(d, &d->left, r);
     return sqlite_range(d, &d->zeros, r);
 }
 

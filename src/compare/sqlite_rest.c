@@ -1,6 +1,7 @@
 /* sqlite_rest.c - what belongs to no row: the header, pages that are free, pointer maps, and the
  * space that is left. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "compare/sqlite_priv.h"
@@ -179,6 +180,35 @@ static int zeros(struct sqlite_side d[2])
     return rc;
 }
 
+static int by_place(const void *x, const void *y)
+{
+    const struct look_range *a = x, *b = y;
+
+    return a->at < b->at ? -1 : a->at > b->at;
+}
+
+/* What is left of something is nobody's; where it is the same at the same place that is said, so
+ * that what differs stands alone. */
+static int remains(struct sqlite_side d[2])
+{
+    size_t i = 0, k = 0;
+    int rc = 0;
+
+    for (int side = 0; side < 2; side++)
+        if (d[side].left.n > 1)
+            qsort(d[side].left.v, d[side].left.n, sizeof(*d[side].left.v), by_place);
+    while (rc == 0 && i < d[0].left.n && k < d[1].left.n) {
+        const struct look_range a = d[0].left.v[i], b = d[1].left.v[k];
+
+        if (a.at == b.at && a.n == b.n &&
+            memcmp(d[0].s.p + a.at, d[1].s.p + b.at, (size_t)a.n) == 0)
+            rc = look_quiet(d[0].l, a, b, COMPARE_UNEXPLAINED);
+        i += a.at <= b.at;
+        k += b.at <= a.at;
+    }
+    return rc;
+}
+
 int sqlite_settle(struct sqlite_side d[2])
 {
     const struct look_range none = {0, 0};
@@ -187,5 +217,7 @@ int sqlite_settle(struct sqlite_side d[2])
     for (size_t i = 0; rc == 0 && (i < d[0].layout.n || i < d[1].layout.n); i++)
         rc = sqlite_quiet(d, i < d[0].layout.n ? d[0].layout.v[i] : none,
                           i < d[1].layout.n ? d[1].layout.v[i] : none);
-    return rc != 0 ? rc : zeros(d);
+    if (rc == 0)
+        rc = zeros(d);
+    return rc != 0 ? rc : remains(d);
 }

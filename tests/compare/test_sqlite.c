@@ -83,10 +83,15 @@ static void layout_is_not_content(void **state)
        "for f in 'acefg': tidy(f)\n"
        "b = d('g'); n = len(b) // 4096; b[4096 + 5 * (n - 2):8192] = bytes(4096 - 5 * (n - 2))\n"
        "w('g', b)"); /* what its pointer map says of pages that are gone */
-    archive_expect("a", "c", COMPARE_SAME_CONTENT, "the size of a page: 4096 and 1024", NULL);
-    archive_expect("a", "e", COMPARE_SAME_CONTENT, "its pages are laid out otherwise", NULL);
+    archive_expect("e", "c", COMPARE_SAME_CONTENT, "the size of a page: 4096 and 1024", NULL);
+    archive_expect("a", "e", COMPARE_METADATA, "its pages are laid out otherwise",
+                   "the entries of the schema come in another order", NULL); /* VACUUM does so */
     archive_expect("f", "g", COMPARE_SAME_CONTENT, "its pages are laid out otherwise", NULL);
     archive_expect("a", "f", COMPARE_UNEXPLAINED, "the largest root: 0 and ", NULL);
+    archive_sh("sh q i 'CREATE TABLE x(y)' 'CREATE TABLE z(y)';"
+               "sh q j 'CREATE TABLE z(y)' 'CREATE TABLE x(y)'");
+    archive_expect("i", "j", COMPARE_METADATA, "the entries of the schema come in another order",
+                   NULL);
     py("b = d('f'); b[4097:4101] = b'evil'; w('map', b)"); /* whose the first page is */
     archive_expect("f", "map", COMPARE_UNEXPLAINED, "bytes that no part of the format", NULL);
 }
