@@ -222,7 +222,8 @@ static int comment(struct elf_pair *p, const struct elf_section *s, const struct
 struct packed {
     struct look_range head, body;
     struct span plain;
-    void *room;
+    void *room; /* of room_n bytes, whether they could be filled or not */
+    uint64_t room_n;
 };
 
 /* zlib, exactly *size bytes of it; *used: what it took. */
@@ -268,6 +269,7 @@ static void unpack(struct elf_pair *p, int side, const struct elf_section *s, st
     if (type != ELFCOMPRESS_ZLIB || size / 1100 > s->size ||
         (k->room = look_room(p->l, size)) == NULL)
         return;
+    k->room_n = size;
     k->plain = span_of(k->room, (size_t)size);
     if (!expand(span_of(f->all.p + k->body.at, (size_t)k->body.n), k->room, size, &used)) {
         k->plain = span_of(NULL, 0);
@@ -291,8 +293,8 @@ static int compressed(struct elf_pair *p, const struct elf_section *s, const str
     if (rc == 0)
         rc = look_unpacked(p->l, k[0].body, k[1].body, k[0].plain, k[1].plain, name[0],
                            elf_text(name[1], t->name));
-    look_give_back(p->l, k[1].room, k[1].room == NULL ? 0 : k[1].plain.n);
-    look_give_back(p->l, k[0].room, k[0].room == NULL ? 0 : k[0].plain.n);
+    look_give_back(p->l, k[1].room, k[1].room_n);
+    look_give_back(p->l, k[0].room, k[0].room_n);
     return rc;
 }
 
