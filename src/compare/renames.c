@@ -1,9 +1,11 @@
 /* renames.c - files that are in one tree only, but in the other one under another name. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "compare/run_priv.h"
 #include "crypto/sha256.h"
 
@@ -74,6 +76,23 @@ static int hash(struct running *r, int side, struct only_file *f)
     return 0;
 }
 
+static int attributes(struct running *r, struct compare_node *n, const struct only_file *a,
+                      const struct only_file *b)
+{
+    const struct only_file *of[2] = {a, b};
+    int fd[2] = {-1, -1}, rc = 0;
+
+    for (int side = 0; side < 2 && rc == 0; side++)
+        if ((fd[side] = openat(r->root[side], of[side]->path,
+                               O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)) < 0)
+            rc = err_sys(r->e, -errno, "reading \"%s\"", of[side]->path);
+    if (rc == 0)
+        rc = attributes_compare(r, n, fd, b->path);
+    io_close(&fd[0]);
+    io_close(&fd[1]);
+    return rc;
+}
+
 static int moved(struct running *r, struct place *root, struct only_file *a, struct only_file *b)
 {
     const struct rights of[2] = {a->rights, b->rights};
@@ -85,7 +104,7 @@ static int moved(struct running *r, struct place *root, struct only_file *a, str
     for (int side = 0; side < 2; side++)
         n->size[side] = n->bytes[side][COMPARE_IDENTICAL] = a->size;
     if ((rc = run_note(r, n, COMPARE_METADATA, "the same content under another name")) != 0 ||
-        (rc = tree_rights(r, n, of, b->path)) != 0) {
+        (rc = tree_rights(r, n, of, b->path)) != 0 || (rc = attributes(r, n, a, b)) != 0) {
         look_node_free(n);
         return rc;
     }

@@ -123,6 +123,8 @@ int run_files(struct running *r, struct place *p, const int at[2], const char *c
 
     for (int side = 0; side < 2 && rc == 0; side++)
         rc = open_file(r, at[side], name[side], &fd[side], &size[side]);
+    if (rc == 0 && r->root[0] >= 0) /* in trees */
+        rc = attributes_compare(r, p->node, fd, name[0]);
     if (rc == 0)
         rc = equal_by_reading(r, fd, size) ? equal(r, p, 2 * (uint64_t)size[0])
                                            : by_mapping(r, p, fd, size, name);

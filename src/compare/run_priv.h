@@ -64,6 +64,10 @@ struct rights tree_rights_of(const struct stat *st);
 MUST_CHECK int tree_rights(struct running *r, struct compare_node *n, const struct rights of[2],
                            const char *name);
 
+/* attributes.c: what is open as fd and has that name in both trees; told in n. */
+MUST_CHECK int attributes_compare(struct running *r, struct compare_node *n, const int fd[2],
+                                  const char *name);
+
 /* renames.c */
 /* Takes note of a file; -E2BIG: too many, tell it at once. */
 MUST_CHECK int renames_add(struct running *r, struct place *p, int side, const char *name,

@@ -151,6 +151,8 @@ static int below(struct running *r, struct place *up, const int at[2], const cha
         if ((dir[side] = openat(at[side], name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) <
             0)
             rc = err_sys(r->e, -errno, "folder \"%s\"", name);
+    if (rc == 0)
+        rc = attributes_compare(r, up->node, dir, name);
     if (rc == 0 && strlen(name) > NAME_MAX)
         rc = err_set(r->e, -ENAMETOOLONG, "folder \"%.100s...\"", name);
     if (rc == 0) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -148,6 +149,47 @@ static void owners_matter_where_a_program_runs_as_them(void **state)
     expect(COMPARE_UNEXPLAINED, "\"2\", setuid or setgid, is owned by 0:0 and by 7:8");
     sh("chmod 2755 a/x/2 b/x/2 && chown 0:8 b/x/2 && chmod 2755 b/x/2");
     expect(COMPARE_UNEXPLAINED, "\"2\", setuid or setgid, is owned by 0:0 and by 0:8");
+}
+
+static void give(const char *file, const char *name, const char *value, size_t n)
+{
+    char path[160];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, file);
+    if (setxattr(path, name, value, n, 0) != 0) {
+        if (errno == ENOTSUP || errno == EPERM)
+            skip();
+        fail_msg("%s", strerror(errno));
+    }
+}
+
+static void attributes_are_told(void **state)
+{
+    (void)state;
+    give("b/x/2", "user.note", "x", 1);
+    expect(COMPARE_UNEXPLAINED, "the attribute \"user.note\" of \"2\" is only in B");
+    give("a/x/2", "user.note", "y", 1);
+    expect(COMPARE_UNEXPLAINED, "the attribute \"user.note\" of \"2\" differs, in 1 and 1 bytes");
+    give("a/x/2", "user.note", "x", 1);
+    expect(COMPARE_IDENTICAL, "identical");
+    give("a/x/y", "user.overlay.origin", "x", 1);
+    expect(COMPARE_IDENTICAL, "identical");
+    give("a/x/y", "user.note", "", 0);
+    expect(COMPARE_UNEXPLAINED, "the attribute \"user.note\" of \"y\" is only in A");
+    sh("rm -r a/x/y b/x/y; echo moved > a/x/old; echo moved > b/x/new");
+    expect(COMPARE_METADATA, "under another name");
+    give("b/x/new", "user.note", "x", 1);
+    expect(COMPARE_UNEXPLAINED, "the attribute \"user.note\" of \"x/new\" is only in B");
+}
+
+/* VFS_CAP_REVISION_2 with CAP_NET_RAW, little-endian: linux/capability.h. */
+static void a_capability_is_content(void **state)
+{
+    static const char net_raw[20] = {1, 0, 0, 2, 0, 0x20};
+
+    (void)state;
+    give("b/x/2", "security.capability", net_raw, sizeof(net_raw));
+    expect(COMPARE_UNEXPLAINED, "the attribute \"security.capability\" of \"2\" is only in B");
 }
 
 static void devices_are_told_apart_by_number(void **state)
@@ -308,6 +350,8 @@ int main(void)
         T(a_mode_bit_is_unexplained),
         T(a_renamed_file_keeps_its_mode),
         T(owners_matter_where_a_program_runs_as_them),
+        T(attributes_are_told),
+        T(a_capability_is_content),
         T(devices_are_told_apart_by_number),
         T(what_is_only_on_one_side_is_named),
         T(links_and_sorts_are_compared),
