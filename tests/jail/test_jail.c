@@ -296,7 +296,7 @@ static int use_paths(void)
 
     (void)snprintf(path, sizeof(path), "%s/rw/new", rights_folder);
     fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
-    if (fd < 0 || write(fd, "x", 1) != 1 || fsync(fd) != 0 || unlink(path) != 0)
+    if (fd < 0 || write(fd, "x", 1) != 1 || fsync(fd) != 0 || syncfs(fd) != 0 || unlink(path) != 0)
         return 1;
     (void)snprintf(path, sizeof(path), "%s/ro/there", rights_folder);
     if (open(path, O_RDONLY) < 0 || open(path, O_RDWR) >= 0)
