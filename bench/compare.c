@@ -24,28 +24,12 @@ static double size_of(const char *path)
     return (double)st.st_size;
 }
 
-static const char ours[] = "\"$0\" compare \"$1\" \"$2\" >\"$3/ours\"; echo $? >\"$3/ours.rc\"";
-static const char peer[] =
-    "diffoscope --text \"$3/peer\" --max-report-size 0 --max-text-report-size 0 "
-    "--max-diff-block-lines 0 --max-diff-input-lines 0 \"$1\" \"$2\" >\"$3/log\" 2>&1; "
-    "echo $? >\"$3/peer.rc\"; [ -e \"$3/peer\" ] || : >\"$3/peer\"";
-
-static char exit_code(const char *path)
-{
-    FILE *f = fopen(path, "re");
-    int c = f == NULL ? EOF : getc(f);
-
-    if (f == NULL || (c != '0' && c != '1'))
-        measure_die(path, NULL);
-    (void)fclose(f);
-    return (char)c;
-}
-
 int main(int argc, char **argv)
 {
     size_t rounds = measure_rounds(USUAL_ROUNDS);
     struct bench b = {.unit = "millicomparisons", .work = 1000}, by_cpu;
-    char path[4][4096], name[64];
+    char path[3][4096], name[64];
+    int code[2] = {0, 0};
     double ratio;
 
     if (argc != 7) {
@@ -54,20 +38,27 @@ int main(int argc, char **argv)
     }
     b.name = argv[1];
     b.bar = strtod(argv[2], NULL);
-    for (int i = 0; i < 4; i++)
-        (void)snprintf(path[i], sizeof(path[i]), "%s/%s%s", argv[6], i < 2 ? "ours" : "peer",
-                       i % 2 == 0 ? "" : ".rc");
+    for (int i = 0; i < 3; i++)
+        (void)snprintf(path[i], sizeof(path[i]), "%s/%s", argv[6],
+                       i == 0   ? "ours"
+                       : i == 1 ? "peer"
+                                : "said");
     for (size_t i = 0; i < rounds; i++, b.n++) {
-        const char *const run[2][8] = {
-            {"/bin/sh", "-c", ours, argv[3], argv[4], argv[5], argv[6], NULL},
-            {"/bin/sh", "-c", peer, argv[3], argv[4], argv[5], argv[6], NULL}};
+        const char *const ours[] = {argv[3], "compare", argv[4], argv[5], NULL};
+        const char *const peer[] = {"diffoscope", "--text",
+                                    path[1],      "--max-report-size",
+                                    "0",          "--max-text-report-size",
+                                    "0",          "--max-diff-block-lines",
+                                    "0",          "--max-diff-input-lines",
+                                    "0",          argv[4],
+                                    argv[5],      NULL};
 
-        b.ours[b.n] = measure_command(run[0], NULL);
-        (void)remove(path[2]);
-        b.peer[b.n] = measure_command(run[1], NULL);
-        if (exit_code(path[1]) != exit_code(path[3])) {
-            (void)fprintf(stderr, "bench-compare: ours ends with %c, diffoscope with %c\n",
-                          exit_code(path[1]), exit_code(path[3]));
+        b.ours[b.n] = measure_run(ours, path[0], &code[0]);
+        (void)remove(path[1]);
+        b.peer[b.n] = measure_run(peer, path[2], &code[1]);
+        if (code[0] != code[1] || code[0] > 1) {
+            (void)fprintf(stderr, "bench-compare: ours ends with %d, diffoscope with %d\n", code[0],
+                          code[1]);
             return 3;
         }
     }
@@ -78,10 +69,10 @@ int main(int argc, char **argv)
     by_cpu.by_cpu = true;
     by_cpu.bar = 0;
     measure_print(&by_cpu);
-    if (exit_code(path[1]) == '0')
+    if (code[0] == 0)
         return 0;
-    ratio = size_of(path[2]) / size_of(path[0]);
+    ratio = size_of(path[1]) / size_of(path[0]);
     (void)printf("bench %s-report ours=%.0f peer=%.0f ratio=%.3g bar=20 unit=bytes\n", b.name,
-                 size_of(path[0]), size_of(path[2]), ratio);
+                 size_of(path[0]), size_of(path[1]), ratio);
     return 0;
 }

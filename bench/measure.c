@@ -44,7 +44,15 @@ void measure_die(const char *what, const struct err *e)
     exit(3);
 }
 
-struct cost measure_command(const char *const *argv, const char *out)
+static void not_well(const char *program, int status)
+{
+    struct err e = ERR_INIT;
+
+    (void)err_set(&e, -EPROTO, "\"%s\" did not end well (status %d)", program, status);
+    measure_die("peer", &e);
+}
+
+struct cost measure_run(const char *const *argv, const char *out, int *code)
 {
     struct cost begin = measure_now();
     int status = 0;
@@ -63,13 +71,20 @@ struct cost measure_command(const char *const *argv, const char *out)
     }
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    if (pid < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        struct err e = ERR_INIT;
-
-        (void)err_set(&e, -EPROTO, "\"%s\" did not end well (status %d)", argv[0], status);
-        measure_die("peer", &e);
-    }
+    if (pid < 0 || !WIFEXITED(status))
+        not_well(argv[0], status);
+    *code = WEXITSTATUS(status);
     return measure_since(&begin);
+}
+
+struct cost measure_command(const char *const *argv, const char *out)
+{
+    int code;
+    struct cost c = measure_run(argv, out, &code);
+
+    if (code != 0)
+        not_well(argv[0], code);
+    return c;
 }
 
 size_t measure_rounds(size_t usual)

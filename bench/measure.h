@@ -39,6 +39,8 @@ struct cost measure_since(const struct cost *begin);
 /* Runs a program to its end; its output goes to the file `out` or /dev/null.  Dies unless it exits
  * 0. */
 struct cost measure_command(const char *const *argv, const char *out);
+/* The same of a program whose exit code says something: *code. */
+struct cost measure_run(const char *const *argv, const char *out, int *code);
 /* BENCH_ROUNDS, or so many. */
 size_t measure_rounds(size_t usual);
 /* "bench NAME ours=... peer=... ratio=... bar=... ...": run.sh collects these lines. */
