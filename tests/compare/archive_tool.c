@@ -34,6 +34,20 @@ const char *archive_dir(void)
     return dir;
 }
 
+size_t archive_load(const char *name, uint8_t *p, size_t least, size_t room)
+{
+    char path[128];
+    size_t n;
+    FILE *f;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", archive_dir(), name);
+    assert_non_null(f = fopen(path, "rb"));
+    n = fread(p, 1, room, f);
+    (void)fclose(f);
+    assert_in_range(n, least, room - 1);
+    return n;
+}
+
 void archive_sh(const char *fmt, ...)
 {
     char command[4096];

@@ -8,6 +8,8 @@
 int archive_setup(void **state);
 int archive_teardown(void **state);
 const char *archive_dir(void);
+/* The bytes of a file in it: at least `least`, and fewer than room. */
+size_t archive_load(const char *name, uint8_t *p, size_t least, size_t room);
 void archive_sh(const char *fmt, ...) PRINTF_LIKE(1, 2);
 struct compare_report *archive_compare(const char *a, const char *b,
                                        const struct compare_options *o);

@@ -10,9 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../people/faults.h"
 #include "archive_tool.h"
-#include "compare/look_priv.h"
+#include "starved.h"
 
 /* x DIR OUT, g DIR OUT: an image with Rock Ridge and Joliet, in which all times are one; the tree
  * t; i.py: d(FILE), w(FILE, BYTES), to change one by hand. */
@@ -380,20 +379,6 @@ static bool may_be_mild(struct span s, size_t at)
     return false;
 }
 
-static size_t load(const char *name, uint8_t *p, size_t room)
-{
-    char path[128];
-    size_t n;
-    FILE *f;
-
-    (void)snprintf(path, sizeof(path), "%s/%s", archive_dir(), name);
-    assert_non_null(f = fopen(path, "rb"));
-    n = fread(p, 1, room, f);
-    (void)fclose(f);
-    assert_in_range(n, 40000, room - 1);
-    return n;
-}
-
 static void no_changed_byte_is_milder_than_documented(void **state)
 {
     static uint8_t a[1 << 18], b[sizeof(a)];
@@ -401,7 +386,7 @@ static void no_changed_byte_is_milder_than_documented(void **state)
 
     (void)state;
     archive_sh("sh x t a -b boot -no-emul-boot -c boot.cat");
-    n = load("a", a, sizeof(a));
+    n = archive_load("a", a, 40000, sizeof(a));
     memcpy(b, a, n);
     for (size_t i = 0; i < n; i += a[i] != 0 ? 1 : 13) {
         struct compare_node *node = NULL;
@@ -420,39 +405,17 @@ static void no_changed_byte_is_milder_than_documented(void **state)
     assert_true(found > 100);
 }
 
-char *__real_strndup(const char *s, size_t n);
-char *__wrap_strndup(const char *s, size_t n);
-char *__wrap_strndup(const char *s, size_t n)
-{
-    return faults_now() ? NULL : __real_strndup(s, n);
-}
-
 static void no_memory_makes_no_answer_better(void **state)
 {
     static uint8_t a[1 << 18], b[sizeof(a)];
     size_t na, nb;
-    int k = 0, rc;
-    bool failed = true;
 
     (void)state;
     archive_sh("sh x t a -b boot -no-emul-boot -c boot.cat; mv t/dir/two t/dir/four;"
                "rm t/empty; echo two >t/one; sh x t b -b boot -no-emul-boot -c boot.cat");
-    na = load("a", a, sizeof(a));
-    nb = load("b", b, sizeof(b));
-    for (; failed; k++) {
-        struct compare_node *n = NULL;
-        struct look_budget budget;
-
-        look_budget_init(&budget, NULL);
-        faults_left = k;
-        rc = look_compare(&budget, span_of(a, na), span_of(b, nb), "a", "b", &n);
-        failed = faults_left < 0;
-        faults_left = -1;
-        assert_true((rc == 0) == (n != NULL));
-        assert_true(rc == -ENOMEM || (rc == 0 && n->class == COMPARE_UNEXPLAINED));
-        look_node_free(n);
-    }
-    assert_true(k > 100);
+    na = archive_load("a", a, 40000, sizeof(a));
+    nb = archive_load("b", b, 40000, sizeof(b));
+    starved_answers_are_no_better(span_of(a, na), span_of(b, nb));
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, archive_teardown)

@@ -10,9 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../people/faults.h"
 #include "archive_tool.h"
-#include "compare/look_priv.h"
+#include "starved.h"
 
 /* base.sql: tables with rows that overflow, of every sort, without numbers, with indexes; q FILE
  * SQL...: a database; i.py: to change one by hand. */
@@ -259,20 +258,6 @@ static void what_cannot_be_followed_ends_in_an_answer(void **state)
         archive_expect("a", bad[i].file, COMPARE_UNEXPLAINED, bad[i].why, NULL);
 }
 
-static size_t load(const char *name, uint8_t *p, size_t room)
-{
-    char path[128];
-    size_t n;
-    FILE *f;
-
-    (void)snprintf(path, sizeof(path), "%s/%s", archive_dir(), name);
-    assert_non_null(f = fopen(path, "rb"));
-    n = fread(p, 1, room, f);
-    (void)fclose(f);
-    assert_in_range(n, 1024, room - 1);
-    return n;
-}
-
 /* Counters and versions that may differ; where in a page its rows begin, and how much is in pieces.
  */
 static enum compare_class least(const uint8_t *p, size_t at)
@@ -299,7 +284,7 @@ static void no_changed_byte_is_milder_than_documented(void **state)
         " 'WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 60)"
         " INSERT INTO t SELECT i, 1000 + i FROM c' 'INSERT INTO w SELECT * FROM t'"
         " 'INSERT INTO t VALUES(61, hex(zeroblob(800)))' 'CREATE TABLE z(x)' 'DROP TABLE z'");
-    n = load("a", a, sizeof(a));
+    n = archive_load("a", a, 1024, sizeof(a));
     memcpy(b, a, n);
     for (size_t i = 0; i < n; i += a[i] != 0 ? 1 : 5) {
         struct compare_node *node = NULL;
@@ -317,41 +302,19 @@ static void no_changed_byte_is_milder_than_documented(void **state)
     assert_true(found > n / 3);
 }
 
-char *__real_strndup(const char *s, size_t n);
-char *__wrap_strndup(const char *s, size_t n);
-char *__wrap_strndup(const char *s, size_t n)
-{
-    return faults_now() ? NULL : __real_strndup(s, n);
-}
-
 static void no_memory_makes_no_answer_better(void **state)
 {
     static uint8_t a[1 << 18], b[sizeof(a)];
     size_t na, nb;
-    int k = 0, rc;
-    bool failed = true;
 
     (void)state;
     archive_sh("sh q a 'PRAGMA page_size=512' '.read base.sql'; sh q b 'PRAGMA auto_vacuum=1'"
                " 'PRAGMA page_size=1024' '.read base.sql' 'DELETE FROM t WHERE id < 9'"
                " 'UPDATE t SET n=9 WHERE id=17' \"UPDATE w SET v=2 WHERE k='key 3'\""
                " 'CREATE TABLE z(x)' 'DROP VIEW old'");
-    na = load("a", a, sizeof(a));
-    nb = load("b", b, sizeof(b));
-    for (; failed; k++) {
-        struct compare_node *n = NULL;
-        struct look_budget budget;
-
-        look_budget_init(&budget, NULL);
-        faults_left = k;
-        rc = look_compare(&budget, span_of(a, na), span_of(b, nb), "a", "b", &n);
-        failed = faults_left < 0;
-        faults_left = -1;
-        assert_true((rc == 0) == (n != NULL));
-        assert_true(rc == -ENOMEM || (rc == 0 && n->class == COMPARE_UNEXPLAINED));
-        look_node_free(n);
-    }
-    assert_true(k > 100);
+    na = archive_load("a", a, 1024, sizeof(a));
+    nb = archive_load("b", b, 1024, sizeof(b));
+    starved_answers_are_no_better(span_of(a, na), span_of(b, nb));
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, archive_teardown)
