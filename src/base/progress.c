@@ -69,19 +69,21 @@ void progress_tell(struct progress *p, uint64_t done, const char *said)
     char line[512] = ERASE;
     size_t room = columns() - 1, n = strlen(ERASE);
     mono_ms now;
+    bool cut;
 
     p->done = done;
     if (!p->on || !due(p, now = clock_mono()))
         return;
     if (room > sizeof(line) - n - 1)
         room = sizeof(line) - n - 1;
-    (void)snprintf(line + n, room + 1, "%.20s  %lld s, %llu %.12s  %s", p->what,
-                   (long long)((now - p->began) / 1000), (unsigned long long)done, p->unit, said);
+    cut = snprintf(line + n, room + 1, "%.20s  %lld s, %llu %.12s  %s", p->what,
+                   (long long)((now - p->began) / 1000), (unsigned long long)done, p->unit,
+                   said) > (int)room;
     n = strlen(line);
     /* not half a letter at the end */
-    while (n > 0 && ((unsigned char)line[n - 1] & 0xc0) == 0x80)
+    while (cut && ((unsigned char)line[n - 1] & 0xc0) == 0x80)
         n--;
-    if (n > 0 && ((unsigned char)line[n - 1] & 0xc0) == 0xc0)
+    if (cut && ((unsigned char)line[n - 1] & 0xc0) == 0xc0)
         n--;
     if (io_write_all(STDERR_FILENO, line, n) != 0)
         p->on = false;
